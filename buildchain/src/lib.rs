@@ -25,6 +25,12 @@ pub mod tasks;
 
 #[cfg(fuzzing)]
 #[doc(hidden)]
+pub fn fuzz_lists(text: &str) {
+    project::fuzz_lists(text);
+}
+
+#[cfg(fuzzing)]
+#[doc(hidden)]
 pub use project::template::fuzz_at as fuzz_template;
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -8,7 +8,8 @@ use images::pull::TransferProgress;
 use images::{Platform, Reference, RegistrySession};
 
 use crate::project::{
-    Error as ProjectError, LockFile, LockedReferrers, ParsedName as _, Project, PullDefinition, Subject,
+    Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,
+    SelectedTags, Subject, Tag,
 };
 
 /// Which tags to look up.
@@ -70,6 +71,33 @@ pub struct PlatformChange {
     pub new: Option<Digest>,
 }
 
+/// The tags that a pattern or a range stands for, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectionChange {
+    /// The repository: `docker.io/library/redis`.
+    pub repository: String,
+    /// The pattern or the range, as the lock file names it: `latest 2 of semver >=7.2 <8`.
+    pub selection: String,
+    /// The tags in the lock file, the oldest first.
+    pub old: Option<Vec<Tag>>,
+    /// The tags in the registry; `None` if the project no longer has the selection.
+    pub new: Option<Vec<Tag>>,
+}
+
+impl SelectionChange {
+    /// Whether the tags differ.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.old != self.new
+    }
+}
+
+impl fmt::Display for SelectionChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.repository, content::printable(&self.selection))
+    }
+}
+
 /// What differs between two indexes.
 fn moved_platforms(
     old: &BTreeMap<Platform, Digest>,
@@ -112,6 +140,18 @@ pub enum Error {
         /// What went wrong.
         source: images::pull::Error,
     },
+    /// A repository has no tag that a pattern or a range stands for.
+    #[error("{origin}: none of the {listed} tags of {repository} fits `{}`", content::printable(selection))]
+    NoTag {
+        /// The entry of the project.
+        origin: Origin,
+        /// The repository.
+        repository: String,
+        /// The pattern or the range.
+        selection: String,
+        /// How many tags the registry lists.
+        listed: usize,
+    },
 }
 
 /// The error with the reference in it, once.
@@ -125,6 +165,8 @@ fn named(reference: &str, error: &images::pull::Error) -> String {
 pub struct LockUpdate {
     /// The lock file with the new digests. Entries that could not be looked up are unchanged.
     pub lock: LockFile,
+    /// The selections of tags that were looked up.
+    pub selections: Vec<SelectionChange>,
     /// The entries that were looked up.
     pub resolved: Vec<EntryChange>,
     /// Why the others could not be looked up, in the order of the project.
@@ -151,11 +193,12 @@ pub fn resolve(
         Some(project) => LockFile::read(&project.root)?,
         None => LockFile::default(),
     };
-    let mut seen = BTreeSet::new();
-    let wanted: Vec<Reference> = projects.iter().flat_map(Project::tags).collect();
+    let (selections, mut failures) = select_tags(projects, scope, registries, progress, &mut lock);
+    let mut known = BTreeSet::new();
+    let wanted: Vec<Reference> = projects.iter().flat_map(|project| project.tags(&lock)).collect();
     let wanted: Vec<Reference> =
-        wanted.into_iter().filter(|reference| seen.insert(reference.clone())).collect();
-    let (mut resolved, mut failures) = (Vec::new(), Vec::new());
+        wanted.into_iter().filter(|reference| known.insert(reference.clone())).collect();
+    let mut resolved = Vec::new();
     let unknown: Vec<&Reference> =
         wanted.iter().filter(|reference| scope == Scope::All || lock.digest(reference).is_none()).collect();
     let found = parallel::map(LOOKUPS, &unknown, |reference| {
@@ -179,7 +222,7 @@ pub fn resolve(
         let entry = LockedEntry::Tag(reference.clone());
         resolved.push(EntryChange { entry, old, new: Some(found.digest), platforms });
     }
-    let with_referrers = with_referrers(projects);
+    let with_referrers = with_referrers(projects, &lock);
     let unknown: Vec<(&PullDefinition, &Reference, Digest)> = with_referrers
         .iter()
         .filter(|(reference, _)| scope == Scope::All || lock.referrers(reference).is_none())
@@ -204,33 +247,101 @@ pub fn resolve(
     }
     lock.retain_referrers(|known| with_referrers.contains_key(known));
     let old = lock.clone();
-    for reference in lock.retain(|reference| wanted.contains(reference)) {
+    for reference in lock.retain(|reference| known.contains(reference)) {
         let old = old.digest(&reference);
         let entry = LockedEntry::Tag(reference);
         resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
-    Ok(LockUpdate { lock, resolved, failures })
+    Ok(LockUpdate { lock, selections, resolved, failures })
 }
 
 /// The images whose referrers are pulled. One that several projects pull keeps the platforms of all of them.
-fn with_referrers(projects: &[Project]) -> BTreeMap<Reference, PullDefinition> {
+fn with_referrers(projects: &[Project], lock: &LockFile) -> BTreeMap<Reference, PullDefinition> {
     let mut found: BTreeMap<Reference, PullDefinition> = BTreeMap::new();
-    for pull in projects.iter().flat_map(|project| &project.pull).filter(|pull| pull.with_referrers) {
-        let Some(reference) = pull.reference() else { continue };
-        match found.get_mut(reference) {
-            None => drop(found.insert(reference.clone(), pull.clone())),
+    let pulls = projects.iter().flat_map(|project| project.pulls(lock));
+    for pull in pulls.filter(|pull| pull.with_referrers) {
+        let Some(reference) = pull.reference().cloned() else { continue };
+        match found.get_mut(&reference) {
+            None => drop(found.insert(reference, pull)),
             // Without a list, all platforms are kept.
             Some(known) if known.platforms.is_empty() || pull.platforms.is_empty() => known.platforms.clear(),
             Some(known) => {
-                for platform in &pull.platforms {
-                    if !known.platforms.contains(platform) {
-                        known.platforms.push(platform.clone());
+                for platform in pull.platforms {
+                    if !known.platforms.contains(&platform) {
+                        known.platforms.push(platform);
                     }
                 }
             }
         }
     }
     found
+}
+
+/// Lists the tags of the repositories from which the project selects some, and locks those that are meant. Returns what was looked
+/// up, and why the rest was not: that stays as it is in the lock file.
+fn select_tags(
+    projects: &[Project],
+    scope: Scope,
+    registries: &RegistrySession,
+    progress: &(dyn TransferProgress + Sync),
+    lock: &mut LockFile,
+) -> (Vec<SelectionChange>, Vec<Error>) {
+    let key = |selected: &SelectedTags| (selected.repository.name(), selected.selection.to_string());
+    let mut wanted: BTreeMap<(String, String), &SelectedTags> = BTreeMap::new();
+    for selected in projects.iter().flat_map(|project| &project.selections) {
+        wanted.entry(key(selected)).or_insert(selected);
+    }
+    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    let gone = lock.retain_tags(|repository, selection| {
+        wanted.contains_key(&(repository.to_owned(), selection.to_owned()))
+    });
+    let unknown = || {
+        let is_wanted = |(repository, selection): &(String, String)| {
+            scope == Scope::All || lock.tags(repository, selection).is_none()
+        };
+        wanted.iter().filter(move |(key, _)| is_wanted(key))
+    };
+    // The list of a repository is read once for all selections of it.
+    let mut repositories: BTreeMap<String, Vec<&SelectedTags>> = BTreeMap::new();
+    for ((repository, _), selected) in unknown() {
+        repositories.entry(repository.clone()).or_default().push(selected);
+    }
+    let repositories: Vec<(String, Vec<&SelectedTags>)> = repositories.into_iter().collect();
+    let lists = parallel::map(LOOKUPS, &repositories, |(_, selections)| {
+        let one = selections.first().map(|selected| &selected.repository);
+        one.map_or(Ok(Vec::new()), |repository| images::pull::tags(repository, registries, progress))
+    });
+    for ((repository, selections), list) in repositories.into_iter().zip(lists) {
+        let list = match list {
+            Ok(list) => list,
+            Err(source) => {
+                failures.push(Error::Resolve { reference: repository, source });
+                continue;
+            }
+        };
+        for selected in selections {
+            let (repository, selection) = key(selected);
+            match selected.selection.choose(&list) {
+                Ok(tags) if !tags.is_empty() => {
+                    let old = lock.set_tags(repository.clone(), selection.clone(), tags.clone());
+                    changes.push(SelectionChange { repository, selection, old, new: Some(tags) });
+                }
+                _ => failures.push(Error::NoTag {
+                    origin: selected.origin().clone(),
+                    repository,
+                    selection,
+                    listed: list.len(),
+                }),
+            }
+        }
+    }
+    changes.extend(gone.into_iter().map(|(repository, selection, tags)| SelectionChange {
+        repository,
+        selection,
+        old: Some(tags),
+        new: None,
+    }));
+    (changes, failures)
 }
 
 /// Locks the lists of referrers of an image, and returns the change of each.

@@ -37,11 +37,28 @@ struct Listed {
     images: Option<Vec<ListedImage>>,
 }
 
+/// An entry of the catalogue, which the user can have changed to any form.
 #[derive(Deserialize)]
-struct ListedImage {
-    name: String,
-    source: String,
-    tag: String,
+#[serde(untagged)]
+enum ListedImage {
+    Reference(String),
+    Keys { name: Option<String>, source: String, tag: Option<String> },
+}
+
+impl ListedImage {
+    /// The image and the name that it is served under; `None` if it has variables, or no single tag.
+    fn read(&self) -> Option<(Reference, String)> {
+        let (own_name, text) = match self {
+            Self::Reference(text) => (None, text.clone()),
+            Self::Keys { name, source, tag: None } => (name.clone(), source.clone()),
+            Self::Keys { name, source, tag: Some(tag) } => (name.clone(), format!("{source}:{tag}")),
+        };
+        let reference: Reference = text.parse().ok()?;
+        // Without the digest, which is not a part of what it is compared with.
+        let reference = reference.with_tag(reference.given_tag()?).ok()?;
+        let (short, _) = source::default_name(&ImageLocation::Registry(reference.clone())).ok()?;
+        Some((reference, own_name.unwrap_or(short)))
+    }
 }
 
 impl Project {
@@ -61,18 +78,25 @@ impl Project {
         };
         let listed =
             before.as_deref().map(|text| images_of(&catalogue, text)).transpose()?.unwrap_or_default();
-        let mut names: BTreeSet<(String, String)> =
-            self.pull.iter().map(|pull| (pull.name.to_string(), pull.tag.to_string())).collect();
+        let mut names: BTreeSet<(String, String)> = self
+            .pull
+            .iter()
+            .flat_map(|pull| pull.all_tags().map(|tag| (pull.name.to_string(), tag.to_string())))
+            .collect();
         let mut known: BTreeSet<Reference> =
             self.pull.iter().filter_map(|pull| pull.reference().cloned()).collect();
-        for image in &listed {
-            names.insert((image.name.clone(), image.tag.clone()));
-            known.extend(format!("{}:{}", image.source, image.tag).parse());
+        for (reference, name) in listed.iter().filter_map(ListedImage::read) {
+            names.insert((name, reference.tag().unwrap_or_default().to_owned()));
+            known.insert(reference);
         }
         let mut text = before.clone().unwrap_or_else(|| HEADER.to_owned());
         if !text.ends_with('\n') {
             text.push('\n');
         }
+        // As the entries that are there.
+        let first = text.lines().find(|line| line.trim_start().starts_with("- "));
+        let indent = first.map_or(2, |line| line.len() - line.trim_start().len());
+        let indent = " ".repeat(indent);
         let mut added = Vec::new();
         for reference in references {
             let Ok((short, tag)) = source::default_name(&ImageLocation::Registry(reference.clone())) else {
@@ -89,10 +113,10 @@ impl Project {
             let full = format!("{}/{repository}", reference.registry().replace(['[', ']', ':'], "-"));
             let name = longer.filter(|name| name.len() >= short.len()).find(free).unwrap_or(&full).to_owned();
             let digest =
-                reference.digest().map(|digest| format!("\n    digest: {digest}")).unwrap_or_default();
+                reference.digest().map(|digest| format!("\n{indent}  digest: {digest}")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "  - name: '{name}'\n    source: '{}/{repository}'\n    tag: '{tag}'{digest}",
+                "{indent}- name: '{name}'\n{indent}  source: '{}/{repository}'\n{indent}  tag: '{tag}'{digest}",
                 reference.registry()
             );
             names.insert((name, tag));

@@ -10,6 +10,11 @@ use super::names::{ImageName, Tag};
 pub(super) struct ImageFolders(BTreeSet<String>);
 
 impl ImageFolders {
+    /// Whether an image has this name and tag.
+    pub(super) fn has(&self, name: &ImageName, tag: &Tag) -> bool {
+        self.0.contains(&format!("{name}/{tag}"))
+    }
+
     /// Takes the folder of an image.
     ///
     /// # Errors

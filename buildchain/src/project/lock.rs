@@ -13,7 +13,7 @@ use images::{Platform, Reference};
 use super::error::Error;
 use super::field::{ByName, Named};
 use super::file::{self, LockFileContent};
-use super::names::Subject;
+use super::names::{Subject, Tag, Text};
 use super::read::{parse_strict, read};
 
 /// The name of the lock file, beside `sealift.yaml`.
@@ -26,6 +26,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockFile {
     images: BTreeMap<Reference, Digest>,
+    tags: BTreeMap<String, BTreeMap<String, Vec<Tag>>>,
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
 }
@@ -55,6 +56,14 @@ fn plain<K: Ord>(names: ByName<K, Named<Digest>>) -> BTreeMap<K, Digest> {
     names.0.into_iter().map(|(name, digest)| (name, digest.0)).collect()
 }
 
+/// The tags of each selection, unwrapped.
+fn tags(selections: ByName<Text, Vec<Named<Tag>>>) -> BTreeMap<String, Vec<Tag>> {
+    let tags = |(selection, tags): (Text, Vec<Named<Tag>>)| {
+        (selection.as_str().to_owned(), tags.into_iter().map(|tag| tag.0).collect())
+    };
+    selections.0.into_iter().map(tags).collect()
+}
+
 impl From<LockFileContent> for LockFile {
     fn from(file: LockFileContent) -> Self {
         let referrers = file.referrers.0.into_iter().map(|(reference, referrers)| {
@@ -66,6 +75,12 @@ impl From<LockFileContent> for LockFile {
         });
         Self {
             images: plain(file.images),
+            tags: file
+                .tags
+                .0
+                .into_iter()
+                .map(|(name, selections)| (name.as_str().to_owned(), tags(selections)))
+                .collect(),
             platforms: file.platforms.0.into_iter().map(|(name, digests)| (name, plain(digests))).collect(),
             referrers: referrers.collect(),
         }
@@ -114,6 +129,32 @@ impl LockFile {
             self.platforms.insert(reference.clone(), platforms);
         }
         old
+    }
+
+    /// The tags locked for a selection of a repository; both are named as the lock file has them.
+    #[must_use]
+    pub fn tags(&self, repository: &str, selection: &str) -> Option<&[Tag]> {
+        self.tags.get(repository)?.get(selection).map(Vec::as_slice)
+    }
+
+    /// Locks a selection of a repository to `tags`; returns what was locked before.
+    pub fn set_tags(&mut self, repository: String, selection: String, tags: Vec<Tag>) -> Option<Vec<Tag>> {
+        self.tags.entry(repository).or_default().insert(selection, tags)
+    }
+
+    /// Removes the tags of the selections, each with its repository, that `keep` refuses; returns those.
+    pub fn retain_tags(&mut self, keep: impl Fn(&str, &str) -> bool) -> Vec<(String, String, Vec<Tag>)> {
+        let mut gone = Vec::new();
+        for (repository, selections) in std::mem::take(&mut self.tags) {
+            for (selection, tags) in selections {
+                if keep(&repository, &selection) {
+                    self.tags.entry(repository.clone()).or_default().insert(selection, tags);
+                } else {
+                    gone.push((repository.clone(), selection, tags));
+                }
+            }
+        }
+        gone
     }
 
     /// The lists of referrers locked for `reference`.
@@ -168,6 +209,24 @@ impl LockFile {
         for (reference, digest) in by_text(&self.images) {
             let _ = writeln!(text, "  \"{reference}\": {digest}");
         }
+        if !self.tags.is_empty() {
+            text.push_str("tags:\n");
+        }
+        for (repository, selections) in &self.tags {
+            let _ = writeln!(text, "  \"{repository}\":");
+            for (selection, tags) in selections {
+                // Regular expressions have backslashes, which count as they are between single quotes.
+                let _ = writeln!(
+                    text,
+                    "    '{}':{}",
+                    selection.replace('\'', "''"),
+                    if tags.is_empty() { " []" } else { "" }
+                );
+                for tag in tags {
+                    let _ = writeln!(text, "      - \"{}\"", tag.as_str());
+                }
+            }
+        }
         if !self.platforms.is_empty() {
             text.push_str("platforms:\n");
         }
@@ -203,6 +262,7 @@ fn by_text<K: ToString, V>(map: &BTreeMap<K, V>) -> BTreeMap<String, &V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::names::ParsedName as _;
 
     fn reference(text: &str) -> Reference {
         text.parse().unwrap()
@@ -223,10 +283,21 @@ mod tests {
         lock.set(b.clone(), digest("b"));
         lock.set_referrers(b.clone(), BTreeMap::from([(Subject::from(digest("b")), digest("c"))]));
         lock.set_referrers(reference("localhost:5000/c:1"), BTreeMap::new());
+        let repository = || "docker.io/library/nginx".to_owned();
+        let pattern = || r#"latest 2 of tagPattern ^it's "1\.27": #"#.to_owned();
+        let range = || "semver >=1.27 <1.28".to_owned();
+        let tags = ["1.27", "1e3"].map(|tag| Tag::parse(tag).unwrap());
+        assert_eq!(lock.set_tags(repository(), pattern(), tags.to_vec()), None);
+        assert_eq!(lock.set_tags(repository(), range(), tags[..1].to_vec()), None);
+        assert_eq!(lock.set_tags(repository(), range(), Vec::new()), Some(tags[..1].to_vec()));
         let amd = BTreeMap::from([("linux/amd64".parse().unwrap(), digest("d"))]);
         assert!(lock.set_platforms(&b, amd.clone()).is_empty());
         lock.write(root.path()).unwrap();
         assert_eq!(LockFile::read(root.path()).unwrap(), lock);
+        let gone = lock.retain_tags(|_, selection| selection.starts_with("latest"));
+        assert_eq!(gone, [(repository(), range(), Vec::new())]);
+        assert_eq!(lock.tags(&repository(), &pattern()), Some(&tags[..]));
+        assert_eq!(lock.tags(&repository(), &range()), None);
         lock.retain_referrers(|reference| *reference != b);
         assert_eq!(lock.referrers(&b), None);
         let gone = lock.retain(|reference| reference.registry() == "docker.io");

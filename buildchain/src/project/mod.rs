@@ -10,12 +10,14 @@ mod found;
 mod git;
 mod image;
 mod image_folders;
+mod lists;
 mod load;
 mod lock;
 mod model;
 mod names;
 mod package;
 mod paths;
+mod pull;
 mod read;
 mod repository;
 mod schema_check;
@@ -37,15 +39,18 @@ pub use files::{
 };
 pub use found::{AddedImages, FOUND_CATALOGUE};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
+#[cfg(fuzzing)]
+pub(crate) use lists::fuzz as fuzz_lists;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
-pub use model::{FILE_NAME, Program, Project, PullDefinition, PullSource, RegistryAccess};
+pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub use names::{
-    ArchiveName, CargoPackage, Delimiter, FileMode, ImageName, InnerPath, Mirror, ParsedName, PathPattern,
-    Pattern, PoolName, ProjectPath, RegistryHost, Release, RepositoryName, Subject, Tag, TaskName,
-    TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    ArchiveName, CargoPackage, Delimiter, FileMode, ImageName, ImageRepository, InnerPath, Mirror,
+    ParsedName, PathPattern, Pattern, PoolName, ProjectPath, RegistryHost, Release, RepositoryName, Subject,
+    Tag, TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
+pub use pull::{PullDefinition, PullSource, SelectedTags, TagSelection};
 pub use repository::{PackageDefinition, RepositoryDefinition, RpmFile};
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,

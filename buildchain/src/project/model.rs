@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use content::Digest;
-use images::source::LocalImage;
-use images::{Platform, Reference};
+use images::Reference;
 
 use super::book::{Book, MarkdownDocument};
 use super::error::{Error, Origin};
@@ -14,9 +12,10 @@ use super::files::{FilesDefinition, FilesSource};
 use super::git;
 use super::image::{BaseImage, ImageDefinition};
 use super::image_folders::ImageFolders;
-use super::lock::{self, LockedReferrers};
+use super::lock::{self, LockFile};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
+use super::pull::{PullDefinition, SelectedTags};
 use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
 use super::tasks::{OwnTask, Produced};
@@ -64,6 +63,8 @@ pub struct Project {
     pub registries: Vec<RegistryAccess>,
     /// Images to pull, each with the digest that it is pulled by.
     pub pull: Vec<PullDefinition>,
+    /// Tags to pull that a pattern or a range stands for; [`Project::pull`] has those in the lock file.
+    pub selections: Vec<SelectedTags>,
     /// Images to build.
     pub images: Vec<ImageDefinition>,
     /// Package repositories.
@@ -89,6 +90,11 @@ pub struct Program {
     pub shipped: Option<(PathBuf, Origin)>,
 }
 
+/// The name and the tag that an image is served under.
+fn place(pull: &PullDefinition) -> (ImageName, Tag) {
+    (pull.name.clone(), pull.tag.clone())
+}
+
 /// How a registry is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryAccess {
@@ -102,71 +108,6 @@ pub struct RegistryAccess {
     pub certificate_authorities: Vec<PathBuf>,
     /// PEM files of the client certificate and its key, absolute.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-}
-
-/// An image to pull.
-#[derive(Debug, Clone)]
-pub struct PullDefinition {
-    /// The entry that asks for it.
-    pub origin: Origin,
-    /// The name it is served under.
-    pub name: ImageName,
-    /// The tag it is served under.
-    pub tag: Tag,
-    /// Where it comes from.
-    pub source: PullSource,
-    /// The digest: that of the project file, else that of the lock file, else none.
-    pub digest: Option<Digest>,
-    /// Whether the project file has the digest, so that the lock file need not.
-    pub is_pinned: bool,
-    /// The platforms of an image index to keep; all where it is empty.
-    pub platforms: Vec<Platform>,
-    /// Whether its referrers are pulled.
-    pub with_referrers: bool,
-    /// The lists of its referrers, if they are wanted and locked.
-    pub referrers: Option<LockedReferrers>,
-    /// Whether it is also saved as a tar.
-    pub tar: bool,
-}
-
-/// Where an image to pull comes from.
-#[derive(Debug, Clone)]
-pub enum PullSource {
-    /// A registry: the reference with its tag.
-    Registry(Reference),
-    /// A file or folder of the project.
-    Local {
-        /// As the project file has it.
-        text: String,
-        /// With an absolute path.
-        local: LocalImage,
-    },
-}
-
-impl PullDefinition {
-    /// The reference that the lock file has; `None` for an image in the project, which needs no lock.
-    #[must_use]
-    pub fn reference(&self) -> Option<&Reference> {
-        match &self.source {
-            PullSource::Registry(reference) => Some(reference),
-            PullSource::Local { .. } => None,
-        }
-    }
-
-    /// The platforms to keep, with blanks between them.
-    #[must_use]
-    pub fn platform_names(&self) -> String {
-        self.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-    }
-}
-
-impl std::fmt::Display for PullSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Registry(reference) => reference.fmt(f),
-            Self::Local { text, .. } => f.write_str(text),
-        }
-    }
 }
 
 impl Project {
@@ -183,10 +124,25 @@ impl Project {
             .ok_or_else(|| Error::NoProject(start.into()))
     }
 
-    /// The references that the lock file has digests for: every tag that the project itself does not pin, each once.
+    /// The images to pull with the tags that `lock` has for the selections of the project.
     #[must_use]
-    pub fn tags(&self) -> Vec<Reference> {
-        let pulls = self.pull.iter().filter(|pull| !pull.is_pinned).filter_map(PullDefinition::reference);
+    pub fn pulls(&self, lock: &LockFile) -> Vec<PullDefinition> {
+        let mut pulls: Vec<PullDefinition> =
+            self.pull.iter().filter(|pull| !pull.is_selected).cloned().collect();
+        let mut seen: BTreeSet<(ImageName, Tag)> = pulls.iter().map(place).collect();
+        for pull in self.selections.iter().filter_map(|selection| selection.pulls(lock)).flatten() {
+            if seen.insert(place(&pull)) {
+                pulls.push(pull);
+            }
+        }
+        pulls
+    }
+
+    /// The references that `lock` has digests for: every tag that the project itself does not pin, each once.
+    #[must_use]
+    pub fn tags(&self, lock: &LockFile) -> Vec<Reference> {
+        let pulls = self.pulls(lock);
+        let pulls = pulls.iter().filter(|pull| !pull.is_pinned).filter_map(PullDefinition::reference);
         let bases = self.bases().map(|base| &base.reference).filter(|base| base.digest().is_none());
         let mut seen = BTreeSet::new();
         pulls.chain(bases).filter(|reference| seen.insert(*reference)).cloned().collect()

@@ -24,7 +24,7 @@ fn a_wrong_project_file_is_named_with_line_and_column() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let cases = [
         ("spec: {imges: {}}", ":4:8: unknown key `imges`", "did you mean `images`?"),
-        ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:", "missing key `tag`"),
+        ("spec: {images: {pull: [{name: a, source: b}]}}", ":4:42: ", "no tag: expected one in `source`"),
         ("spec: {images: {pull: [{name: a, source: 'b/UPPER', tag: '1'}]}}", ":4:42: ", "UPPER"),
         (
             "spec: {images: {pull: [{name: a, source: b, tag: '1', digest: 'sha256:ff'}]}}",
@@ -142,7 +142,10 @@ fn images_are_built_on_what_the_lock_says() {
     let load = || load_with(root.path(), &text, &SettingsFlags::default());
     let project = load().unwrap();
     let (alpine, other) = ("docker.io/library/alpine:3", "docker.io/library/alpine:1.2.3-dev");
-    assert_eq!(project.tags().iter().map(ToString::to_string).collect::<Vec<_>>(), [alpine, other]);
+    assert_eq!(
+        project.tags(&LockFile::default()).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [alpine, other]
+    );
     let digest: Digest = digest.parse().unwrap();
     let mut lock = LockFile::default();
     for reference in [alpine, other] {
@@ -287,7 +290,7 @@ fn every_mistake_of_one_entry_is_named() {
         ": `sha256:1` is not a digest",
         ": `amd` is not a platform",
         ": `x` is not a platform",
-        ": `quay.io/b:2` has a tag or a digest: expected a repository",
+        ": a tag in `source` and `tag`: expected one of them",
         ": `none` does not exist",
         "images/a/image.yaml:2:10: `run.sh` does not exist; paths are relative to the project's folder: write `images/a/run.sh`",
     ] {
@@ -720,7 +723,7 @@ mod variables {
             let projects = Project::load_all(root.path(), &settings).unwrap();
             let tags = projects.iter().map(|project| {
                 project
-                    .tags()
+                    .tags(&LockFile::default())
                     .iter()
                     .map(|tag| tag.tag().unwrap_or_default().to_owned())
                     .collect::<Vec<_>>()

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use buildchain::locking::{self, EntryChange};
+use buildchain::locking::{self, EntryChange, SelectionChange};
+use buildchain::project::Tag;
 use content::{Digest, printable_path};
 use graph::quoted;
 use images::pull::{self, Login, RegistryFault};
@@ -73,6 +74,10 @@ pub(crate) fn pull(error: pull::Error) -> Failure {
 pub(crate) fn lock(error: locking::Error) -> Failure {
     let help = match &error {
         locking::Error::Resolve { source, .. } => after(source, AUTHORITY_OF_PROJECT, "re-run the command"),
+        locking::Error::NoTag { repository, .. } => Some(format!(
+            "change the entry; `skopeo list-tags {}` prints the tags",
+            quoted(&format!("docker://{repository}"))
+        )),
         _ => None,
     };
     helped(Failure::from(error), help)
@@ -86,6 +91,20 @@ pub(crate) fn moved(change: &EntryChange) -> Failure {
         None => format!("{} is not locked; the registry has {new}", change.entry),
     };
     Failure::failed(anyhow::Error::msg(message)).remedy("lock the new digests: `sealift update`")
+}
+
+/// A pattern or range that stands for other tags than in the lock file.
+pub(crate) fn chosen(change: &SelectionChange) -> Failure {
+    let list = |tags: &Option<Vec<Tag>>| match tags {
+        Some(tags) => tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "),
+        None => "nothing".to_owned(),
+    };
+    let new = list(&change.new);
+    let message = match &change.old {
+        Some(_) => format!("{change} is locked to {}, but the registry has {new}", list(&change.old)),
+        None => format!("{change} is not locked; the registry has {new}"),
+    };
+    Failure::failed(anyhow::Error::msg(message)).remedy("lock the new tags: `sealift update`")
 }
 
 /// Not as many names as images.

@@ -114,9 +114,11 @@ fn of_serving() -> Vec<Failure> {
 
 fn of_images() -> Vec<Failure> {
     use ::images::Error;
-    use buildchain::locking::{EntryChange, LockedEntry};
+    use buildchain::locking::{self, EntryChange, LockedEntry, SelectionChange};
+    use buildchain::project::{Origin, ParsedName as _, Tag};
 
     let image = || "quay.io/team/app:1";
+    let tag = |text| Tag::parse(text).unwrap();
     vec![
         images::store(Error::StoreInUse { store: "/var/cache/sealift".into() }),
         images::store(
@@ -142,6 +144,18 @@ fn of_images() -> Vec<Failure> {
             old: None,
             new: Some(digest()),
             platforms: Vec::new(),
+        }),
+        images::chosen(&SelectionChange {
+            repository: "quay.io/team/app".into(),
+            selection: "latest 2 of semver >=1 <2".into(),
+            old: Some(vec![tag("1.0"), tag("1.1")]),
+            new: Some(vec![tag("1.1"), tag("1.2")]),
+        }),
+        images::lock(locking::Error::NoTag {
+            origin: Origin { path: "sealift.yaml".into(), line: 7, column: 9 },
+            repository: "quay.io/team/app".into(),
+            selection: r"tagPattern ^1\.27\.".into(),
+            listed: 12,
         }),
     ]
 }
@@ -182,6 +196,8 @@ fn registry_faults() -> Vec<::images::pull::RegistryFault> {
             media_type: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip".into(),
         },
         Fault::Paged { limit: 100 },
+        Fault::Circular,
+        Fault::TooMany { limit: 200_000 },
         Fault::Damaged("blob e3 has 1 byte, expected 2".into()),
         Fault::Sparse { left_out: 2, status: 400, message: "manifest blob unknown".into() },
         Fault::Redirect("it leads to plain HTTP".into()),
@@ -228,6 +244,8 @@ fn of_pushes() -> Vec<Failure> {
                 | Fault::TooDeep { .. }
                 | Fault::ForeignLayer { .. }
                 | Fault::Paged { .. }
+                | Fault::Circular
+                | Fault::TooMany { .. }
                 | Fault::NoSpace { .. }
         )
     };

@@ -1,20 +1,17 @@
 //! Container images, as `spec.images`, catalogues and `build.yaml` list them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use content::Digest;
 use images::Platform;
 use images::build::Created;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_saphyr::Spanned;
 
 use super::ForEach;
+use super::short::{HasShortForm, Short};
 use crate::project::field::Field;
-use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, Text};
+use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, TagPattern, TagRange, Text};
 
 /// Container images.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -23,24 +20,16 @@ pub struct ImagesSpec {
     /// Files that list images to pull.
     #[serde(default)]
     pub catalogues: Vec<Field<InnerPath>>,
-    /// Images to pull.
+    /// Lists of images to pull, as other tools have them: files, or keys with values.
     #[serde(default)]
-    pub pull: Vec<PullImage>,
-    /// Images to build.
+    pub lists: Vec<Short<ImageList>>,
+    /// Images to pull: references with a tag, such as `docker.io/library/nginx:1.27`, or keys with values.
     #[serde(default)]
-    #[schemars(with = "Vec<BuildImage>")]
-    pub build: Vec<Spanned<BuildImage>>,
-}
-
-/// An image to build: its folder, or its folder with a name and tags.
-#[derive(Debug, Clone, JsonSchema)]
-#[schemars(untagged)]
-pub enum BuildImage {
-    /// A folder with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`. The image has the name
-    /// of the folder.
-    Folder(#[schemars(with = "Field<InnerPath>")] String),
-    /// A folder with the name of its image.
-    Named(Box<NamedImage>),
+    pub pull: Vec<Short<PullImage>>,
+    /// Images to build: folders with an `image.yaml`, or with a `Containerfile` and its settings in `build.yaml`, or keys with
+    /// values.
+    #[serde(default)]
+    pub build: Vec<Short<NamedImage>>,
 }
 
 /// An image to build, with its name.
@@ -69,50 +58,19 @@ pub struct NamedImage {
     pub for_each: ForEach,
 }
 
-impl<'de> Deserialize<'de> for BuildImage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
+impl HasShortForm for NamedImage {
+    type Main = InnerPath;
+    const MAIN: &'static str = "a folder";
 
-        impl<'de> Visitor<'de> for Either {
-            type Value = BuildImage;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a folder, or keys with values")
-            }
-
-            fn visit_str<E>(self, folder: &str) -> Result<BuildImage, E> {
-                Ok(BuildImage::Folder(folder.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<BuildImage, A::Error> {
-                NamedImage::deserialize(MapAccessDeserializer::new(entries))
-                    .map(Box::new)
-                    .map(BuildImage::Named)
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl BuildImage {
-    /// What `entry` of the project file asks for, whichever form it has.
-    pub(in crate::project) fn named(entry: &Spanned<Self>) -> NamedImage {
-        match &entry.value {
-            Self::Named(image) => (**image).clone(),
-            Self::Folder(folder) => {
-                let (referenced, defined) = (entry.referenced, entry.defined);
-                let folder = Spanned { value: folder.clone(), referenced, defined };
-                NamedImage {
-                    folder: Field::new(folder),
-                    name: None,
-                    tag: None,
-                    tags: Vec::new(),
-                    settings: None,
-                    when: None,
-                    for_each: ForEach::new(),
-                }
-            }
+    fn of(folder: Field<InnerPath>) -> Self {
+        Self {
+            folder,
+            name: None,
+            tag: None,
+            tags: Vec::new(),
+            settings: None,
+            when: None,
+            for_each: ForEach::new(),
         }
     }
 }
@@ -121,22 +79,39 @@ impl BuildImage {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Catalogue {
-    /// The images.
-    pub images: Vec<PullImage>,
+    /// The images: references with a tag, or keys with values.
+    pub images: Vec<Short<PullImage>>,
 }
 
-/// An image to pull.
+/// An image to pull. Its tag is in `source`, or under exactly one of `tag`, `tags`, `tagPattern` and `semver`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullImage {
-    /// The name that servers use for it; it can contain `/`. For several tags of one name, write several entries.
-    pub name: Field<ImageName>,
-    /// Where it comes from: a repository such as `docker.io/library/alpine`, or a file or folder of the project:
-    /// `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. Files and
-    /// folders need no lock.
+    /// The name that servers use for it; it can contain `/`. Default: the last part of the repository.
+    #[serde(default)]
+    pub name: Option<Field<ImageName>>,
+    /// Where it comes from: a repository such as `docker.io/library/alpine`, perhaps with a tag and a digest, or a file or
+    /// folder of the project: `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`.
+    /// Files and folders need a `name` and a `tag`, and no lock. In the build root they are the outputs of tasks.
     pub source: Field<ImageSource>,
     /// The tag to pull, which servers use too. The lock file has the digest that it had in the repository.
-    pub tag: Field<Tag>,
+    #[serde(default)]
+    pub tag: Option<Field<Tag>>,
+    /// Several tags to pull.
+    #[serde(default)]
+    pub tags: Vec<Field<Tag>>,
+    /// A regular expression: pull the tags in which it finds something, such as `^1\.27\.`. The lock file has their names.
+    #[serde(default)]
+    pub tag_pattern: Option<Field<TagPattern>>,
+    /// A range of versions: pull the tags in it, such as `>=1.27 <1.28`. The lock file has their names.
+    #[serde(default)]
+    pub semver: Option<Field<TagRange>>,
+    /// Of the tags of `tagPattern` or `semver`, pull only so many of the newest.
+    #[serde(default)]
+    pub latest: Option<u32>,
+    /// Further tags of the same image for servers. They share its files. They need a single tag.
+    #[serde(default)]
+    pub aliases: Vec<Field<Tag>>,
     /// The digest to pull: `sha256:…`. It replaces the entry in the lock file.
     #[serde(default)]
     pub digest: Option<Field<Digest>>,
@@ -156,6 +131,69 @@ pub struct PullImage {
     /// Repeats the entry: names with the values that they have, one after the other.
     #[serde(default)]
     pub for_each: ForEach,
+}
+
+impl HasShortForm for PullImage {
+    type Main = ImageSource;
+    const MAIN: &'static str = "a reference";
+
+    fn of(source: Field<ImageSource>) -> Self {
+        Self {
+            name: None,
+            source,
+            tag: None,
+            tags: Vec::new(),
+            tag_pattern: None,
+            semver: None,
+            latest: None,
+            aliases: Vec::new(),
+            digest: None,
+            platforms: Vec::new(),
+            referrers: false,
+            tar: false,
+            when: None,
+            for_each: ForEach::new(),
+        }
+    }
+}
+
+/// A list of images, with what counts for all of them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageList {
+    /// A file with a reference on each line; with the ending `.yaml` or `.yml`, a file for `skopeo sync --src yaml`.
+    pub file: Field<InnerPath>,
+    /// Name each image by the whole path of its repository instead of its last part: `library/alpine`.
+    #[serde(default)]
+    pub scoped: bool,
+    /// The platforms of image indexes to keep, such as `linux/amd64`. Default: all.
+    #[serde(default)]
+    pub platforms: Vec<Field<Platform>>,
+    /// Also pull the referrers of the images.
+    #[serde(default)]
+    pub referrers: bool,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
+}
+
+impl HasShortForm for ImageList {
+    type Main = InnerPath;
+    const MAIN: &'static str = "a file";
+
+    fn of(file: Field<InnerPath>) -> Self {
+        Self {
+            file,
+            scoped: false,
+            platforms: Vec::new(),
+            referrers: false,
+            when: None,
+            for_each: ForEach::new(),
+        }
+    }
 }
 
 /// How a `Containerfile` is built: `build.yaml` beside it.

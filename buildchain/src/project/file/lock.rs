@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::project::field::{ByName, Named};
-use crate::project::names::Subject;
+use crate::project::names::{ImageRepository, Subject, Tag, Text};
 
 /// `sealift.lock`: the digests that tags had when they were locked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -17,6 +17,9 @@ pub struct LockFileContent {
     /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     pub images: ByName<Reference, Named<Digest>>,
+    /// The tags of each repository that a `tagPattern` or a range of versions (`semver`) stands for.
+    #[serde(default)]
+    pub tags: ByName<ImageRepository, ByName<Text, Vec<Named<Tag>>>>,
     /// For an image index: the digest of the manifest of each platform. The digest of the index already pins them; they are
     /// listed so that a review shows what changed.
     #[serde(default)]

@@ -7,6 +7,8 @@ mod lock;
 mod packages;
 mod registries;
 mod repeated;
+mod short;
+mod sync;
 mod tasks;
 mod variables;
 
@@ -19,12 +21,14 @@ use serde_saphyr::Spanned;
 pub(in crate::project) use self::data::DataShape;
 pub use self::data::{DataFormat, DataTree};
 pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
-pub use self::images::{BuildImage, Catalogue, ContainerBuild, ImagesSpec, NamedImage, PullImage};
+pub use self::images::{Catalogue, ContainerBuild, ImageList, ImagesSpec, NamedImage, PullImage};
 pub use self::lock::{LockFileContent, LockedReferrersEntry};
 pub use self::packages::RepositoryEntry;
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
+pub use self::short::{HasShortForm, Short};
+pub use self::sync::{SyncEntries, SyncFile, SyncRegistry};
 pub use self::tasks::{TaskEntries, TaskEntry, TaskInputEntry, TaskInputSource, ToolEntry};
 pub use self::variables::{GitValue, VariableEntry, VariableSource};
 use super::field::Field;
@@ -182,7 +186,7 @@ pub enum ReplacedList {
     /// All images.
     #[serde(rename = "images")]
     Images,
-    /// The images to pull, those of catalogues included.
+    /// The images to pull, those of catalogues and lists included.
     #[serde(rename = "images.pull")]
     ImagesPull,
     /// The images to build.
@@ -211,6 +215,7 @@ impl Content {
             ReplacedList::ImagesPull => {
                 self.images.pull.clear();
                 self.images.catalogues.clear();
+                self.images.lists.clear();
             }
             ReplacedList::ImagesBuild => self.images.build.clear(),
             ReplacedList::Packages => self.packages.clear(),
@@ -239,7 +244,7 @@ pub struct Binary {
     pub for_each: ForEach,
 }
 
-repeated!(Binary, FilesEntry, NamedImage, PullImage, RegistryEntry, RepositoryEntry, TaskEntry);
+repeated!(Binary, FilesEntry, ImageList, NamedImage, PullImage, RegistryEntry, RepositoryEntry, TaskEntry);
 
 /// The JSON Schema of `sealift.yaml`.
 #[must_use]

@@ -15,9 +15,7 @@ use super::book::{Book, MarkdownDocument};
 use super::entries::{self, CheckedEntries};
 use super::error::{Error, Mistakes, Origin};
 use super::field::Field;
-use super::file::{
-    self, BuildImage, Content, NamedImage, ProjectFile, ProjectMetadata, Repeated, RevisionForm,
-};
+use super::file::{self, Content, ProjectFile, ProjectMetadata, Repeated, RevisionForm};
 use super::files::Templates;
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockFile};
@@ -122,6 +120,7 @@ impl Project {
             produced: Produced::default(),
             registries: Vec::new(),
             pull: Vec::new(),
+            selections: Vec::new(),
             images: Vec::new(),
             repositories: Vec::new(),
             files: Vec::new(),
@@ -143,6 +142,8 @@ impl Project {
         for Part { file, content, .. } in &parts {
             loader.content(file, content);
         }
+        parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
+        loader.selections();
         loader.mistakes.end(loader.project)
     }
 }
@@ -239,7 +240,7 @@ impl Loader {
 
     /// Reads the images that the project file at `path` lists.
     fn images(&mut self, path: &Path, images: &file::ImagesSpec) {
-        self.each(path, &images.pull, |loader, image| loader.pull(path, image));
+        self.pulls(path, &images.pull);
         for name in &images.catalogues {
             let Some(inner) = self.entries(path).path(name) else { continue };
             let catalogue_path = self.project.root.join(inner);
@@ -247,17 +248,14 @@ impl Loader {
             let text = text.map_err(|error| error.missing_at(path, name.place(), &self.project.root));
             let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
             if let Some(catalogue) = self.mistakes.note(catalogue) {
-                self.each(&catalogue_path, &catalogue.images, |loader, image| {
-                    loader.pull(&catalogue_path, image);
-                });
+                self.pulls(&catalogue_path, &catalogue.images);
             }
             self.project.sources.push(catalogue_path);
         }
-        let build: Vec<NamedImage> = images.build.iter().map(BuildImage::named).collect();
-        self.each(path, &build, |loader, image| {
-            let found = loader.image(path, image);
+        self.each(path, &images.build, |loader, image| {
+            let found = loader.image(path, &image.0);
             let found =
-                found.map_err(|error| error.missing_at(path, image.folder.place(), &loader.project.root));
+                found.map_err(|error| error.missing_at(path, image.0.folder.place(), &loader.project.root));
             loader.project.images.extend(loader.mistakes.note(found).flatten());
         });
     }

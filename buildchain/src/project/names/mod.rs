@@ -13,6 +13,7 @@ use content::Digest;
 use images::build::{Created, LayerMode};
 use images::pull::attached_tag;
 use images::source::LocalImage;
+use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
@@ -61,7 +62,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 28] = [
+const RULES: [NameRule; 31] = [
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),
@@ -75,6 +76,9 @@ const RULES: [NameRule; 28] = [
     NameRule::of::<ImageName>(),
     NameRule::of::<ImageSource>(),
     NameRule::of::<Tag>(),
+    NameRule::of::<TagPattern>(),
+    NameRule::of::<TagRange>(),
+    NameRule::of::<ImageRepository>(),
     NameRule::of::<RegistryHost>(),
     NameRule::of::<Mirror>(),
     NameRule::of::<InnerPath>(),
@@ -228,6 +232,44 @@ text_name! {
     /// The tag of an image.
     Tag, "image-tag", Some("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"), |text| {
         images::reference::check_tag(text).map_err(|reason| format!("`{text}` cannot be a tag: it {reason}"))
+    }
+}
+
+text_name! {
+    /// A regular expression for tags: `^1\.27\.`.
+    TagPattern, "tag-pattern", None; 400, |text| {
+        rule_of_tags(text, "a regular expression for tags")?;
+        TagFilter::pattern(text).map(drop)
+    }
+}
+
+text_name! {
+    /// A range of versions for tags: `>=1.27 <1.28`.
+    TagRange, "tag-range", None; 400, |text| {
+        rule_of_tags(text, "a range of versions")?;
+        TagFilter::versions(text).map(drop)
+    }
+}
+
+/// Checks that a rule for tags can be a key of the lock file: on one line, and no longer than keys of YAML may be. Tags are ASCII.
+fn rule_of_tags(text: &str, what: &str) -> Result<(), String> {
+    if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Err(format!("{what} has only printable ASCII characters, as tags have"));
+    }
+    match text.len() {
+        found if found > 400 => Err(format!("{what} has at most 400 characters, found {found}")),
+        _ => Ok(()),
+    }
+}
+
+text_name! {
+    /// A repository of a registry: `docker.io/library/alpine`.
+    ImageRepository, "image-repository", None, |text| {
+        let reference: Reference = from_str(text)?;
+        if reference.name() == text {
+            return Ok(());
+        }
+        Err(format!("`{text}` is not a repository in full: expected `{}`", reference.name()))
     }
 }
 
@@ -415,8 +457,8 @@ impl ParsedName for TimeSpan {
 /// Where an image to pull comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {
-    /// A repository of a registry: a reference that stands for all its tags.
-    Repository(Reference),
+    /// A repository of a registry, perhaps with a tag and a digest.
+    Registry(Reference),
     /// A file or folder of the project.
     Local(LocalImage),
 }
@@ -429,16 +471,7 @@ impl ParsedName for ImageSource {
         match text.parse::<ImageLocation>() {
             Err(error) => Err(error.to_string()),
             Ok(ImageLocation::Local(local)) => Ok(Self::Local(local)),
-            // A reference with a tag or a digest takes no other tag.
-            Ok(ImageLocation::Registry(reference)) => {
-                let repository = text.strip_prefix("docker://").unwrap_or(text);
-                match format!("{repository}:tag").parse::<Reference>() {
-                    Ok(_) => Ok(Self::Repository(reference)),
-                    Err(_) => Err(format!(
-                        "`{text}` has a tag or a digest: expected a repository; write them under `tag` and `digest`"
-                    )),
-                }
-            }
+            Ok(ImageLocation::Registry(reference)) => Ok(Self::Registry(reference)),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 #[test]
 fn names_are_parsed_or_refused_with_a_reason() {
     let deep = vec!["a"; 16].join("/");
+    let long = format!("1{}", " ".repeat(400));
     for (format, good, bad) in [
         ("archive-name", &["MetalK8s", "a.b-c_1"][..], &["", "a b", "-a", "../a"][..]),
         ("archive-version", &["1.0~rc.1-dev"], &["", "1 2", "~1"]),
@@ -27,7 +28,18 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("gitignore-pattern", &["*.pyc", "/a/"], &["[z-a]"]),
         ("path-pattern", &["a/*.rpm", "**/x-[0-9].rpm", "a/b.rpm"], &["", "/a/*", "../*", "a/[z-a]", "a/{b"]),
         ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
-        ("image-source", &["quay.io/a/b", "docker://b", "oci:a/b:n"], &["a:1", "a/UPPER", "oci:", "sif:x"]),
+        (
+            "image-source",
+            &["quay.io/a/b", "docker://b", "oci:a/b:n", "a:1"],
+            &["a/UPPER", "oci:", "sif:x", "docker-daemon:a:1", "a:1@sha256:00"],
+        ),
+        ("tag-pattern", &["^1\\.27\\.", "", "it's"], &["(", "a\n", "é", "a{9999999}", &long]),
+        ("tag-range", &[">=1.27 <1.28", "1.27", "1 || 3"], &["", "latest", ">=1\n<2", "1 ||", &long]),
+        (
+            "image-repository",
+            &["docker.io/library/nginx", "localhost:5000/a"],
+            &["nginx", "quay.io/a:1", "quay.io/A", ""],
+        ),
         ("image-reference", &["alpine:3"], &["UPPER"]),
         ("date-time", &["2026-01-31T00:00:00Z"], &["yesterday", "1969-01-01T00:00:00Z"]),
         ("digest", &[], &["sha256:ff", "md5:1"]),

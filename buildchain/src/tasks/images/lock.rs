@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use graph::{Graph, SelectedTasks, TaskId};
 
-use super::{build, pull_name, referrers};
+use super::{INDEX, build, pull_name, referrers};
 use crate::project::{Error, Mistakes, Origin, Project};
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
@@ -46,6 +46,10 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
             unlocked.push((referrers::name(pull), reference.clone(), &pull.origin));
         }
         unlocked.push((pull_name(pull), reference, &pull.origin));
+    }
+    for selection in project.selections.iter().filter(|selection| !selection.is_locked) {
+        let tags = format!("the list of tags {selection}");
+        unlocked.push((INDEX.to_owned(), tags, selection.origin()));
     }
     for image in &project.images {
         for base in image.bases.iter().filter(|base| base.digest.is_none()) {

@@ -75,11 +75,14 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         members.push(builder.push_for(image.origin.clone(), format!("the image {}", image.name), task));
     }
 
-    if !project.pull.is_empty() || !project.images.is_empty() {
+    if !project.pull.is_empty() || !project.images.is_empty() || !project.selections.is_empty() {
         members.extend(add_registry(builder, &project));
     }
     Ok(builder.group("images", "Pull and build the container images.", members))
 }
+
+/// The name of the task that indexes the images.
+const INDEX: &str = "_registry_index";
 
 /// The index and the configuration that make the images a registry.
 fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle; 2] {
@@ -89,7 +92,7 @@ fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle
     inputs.push(TaskInput::folder(&images));
     let index = registry.clone();
     let index_task = builder.push(Task {
-        name: "_registry_index".into(),
+        name: INDEX.into(),
         alias: "images:registry_index".into(),
         doc: "Index the images for nginx.".into(),
         title: Title::new("REGISTRY", builder.shown(&registry)),
@@ -159,7 +162,7 @@ fn pull_image(
     registries: &RegistrySession,
 ) -> Task {
     let (name, tag) = (&pull.name, &pull.tag);
-    let folder = folder(project, name, tag);
+    let folders: Vec<PathBuf> = pull.all_tags().map(|tag| folder(project, name, tag)).collect();
     let mut inputs = builder.made_here();
     inputs.push(TaskInput::value("reference", pull.source.to_string()));
     inputs.push(digest_input(pull.digest));
@@ -177,8 +180,8 @@ fn pull_image(
         doc: format!("Pull the image {name}:{tag}."),
         title: Title::new("PULL IMG", format!("{name}:{tag}")),
         inputs,
-        outputs: vec![TaskOutput::Folder(folder.clone())],
-        action: Some(fetch(project, pull, registries, folder)),
+        outputs: folders.iter().cloned().map(TaskOutput::Folder).collect(),
+        action: Some(fetch(project, pull, registries, folders)),
         pool: pull.reference().is_some().then(|| super::NETWORK.into()),
         ..Task::default()
     }
@@ -226,12 +229,13 @@ pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
     })
 }
 
-/// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree.
+/// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree, once for
+/// each tag.
 fn fetch(
     project: &Arc<Project>,
     pull: &PullDefinition,
     registries: &RegistrySession,
-    folder: PathBuf,
+    folders: Vec<PathBuf>,
 ) -> TaskAction {
     let (project, pull, registries) = (Arc::clone(project), pull.clone(), registries.clone());
     Box::new(move |context| {
@@ -244,8 +248,11 @@ fn fetch(
                 digest
             }
         };
-        let files = images::dir_layout::write(&store, &digest, &pull.platforms, &folder)?;
-        record_digests(context, &folder, &files)
+        for folder in &folders {
+            let files = images::dir_layout::write(&store, &digest, &pull.platforms, folder)?;
+            record_digests(context, folder, &files)?;
+        }
+        Ok(())
     })
 }
 

@@ -1,6 +1,7 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
-use buildchain::locking::{EntryChange, PlatformChange};
+use buildchain::locking::{EntryChange, PlatformChange, SelectionChange};
+use buildchain::project::Tag;
 use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -212,10 +213,10 @@ impl From<&ResetTask> for TaskReset {
     }
 }
 
-/// A tag that was resolved.
+/// A tag that was resolved, or a pattern or range whose tags were chosen.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LockedTag {
-    /// The reference with its tag.
+    /// The reference with its tag; that of the repository of a pattern or range.
     reference: String,
     /// The digest in the lock file before.
     old: Option<String>,
@@ -223,10 +224,24 @@ pub(crate) struct LockedTag {
     new: Option<String>,
     /// The platforms of an index whose manifests changed.
     platforms: Vec<LockedPlatform>,
+    /// The pattern or range, which has no digest of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    selection: Option<LockedSelection>,
 }
 
 impl Document for List<LockedTag> {
     const KIND: &'static str = "LockedTagList";
+}
+
+/// The tags that a pattern or a range stands for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LockedSelection {
+    /// As the lock file names it: `latest 2 of semver >=7.2 <8`.
+    rule: String,
+    /// The tags in the lock file before, the oldest first.
+    old: Option<Vec<String>>,
+    /// The tags now; null if the project no longer has the selection.
+    new: Option<Vec<String>>,
 }
 
 /// A platform of an index whose manifest changed.
@@ -252,6 +267,24 @@ impl From<&EntryChange> for LockedTag {
             old: one.old.as_ref().map(ToString::to_string),
             new: one.new.as_ref().map(ToString::to_string),
             platforms: one.platforms.iter().map(platform).collect(),
+            selection: None,
+        }
+    }
+}
+
+impl From<&SelectionChange> for LockedTag {
+    fn from(one: &SelectionChange) -> Self {
+        let tags = |tags: &Option<Vec<Tag>>| {
+            tags.as_ref().map(|tags| tags.iter().map(ToString::to_string).collect())
+        };
+        let selection =
+            LockedSelection { rule: one.selection.clone(), old: tags(&one.old), new: tags(&one.new) };
+        Self {
+            reference: one.repository.clone(),
+            old: None,
+            new: None,
+            platforms: Vec::new(),
+            selection: Some(selection),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Projects that pull: the lock file, and registries that lack images, return wrong bytes, move tags or end.
 
 mod attached;
+mod chosen;
 mod local;
 mod platforms;
 mod together;
