@@ -15,12 +15,14 @@
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
+//! | show a size or a duration to people | [`size`], [`duration`] |
 //!
 //! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
 //! that was probably meant.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 
+mod amount;
 mod atomic;
 mod copy;
 mod digest;
@@ -34,6 +36,7 @@ pub mod parallel;
 mod printable;
 mod root;
 
+pub use amount::{duration, size};
 pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use digest::{Digest, ParseDigestError};

@@ -82,7 +82,7 @@ pub use engine::options::RunOptions;
 pub use engine::run::run;
 pub use engine::watch::Watch;
 pub use model::context::TaskContext;
-pub use model::error::{ActionError, FileError, GraphError, SelectError};
+pub use model::error::{ActionError, CannotRun, FileError, GraphError, Help, SelectError};
 pub use model::graph::Graph;
 pub use model::linked::TaskId;
 pub use model::links::may_name;
@@ -101,7 +101,7 @@ pub use query::list::{ListOptions, ListedTask, list, render_list};
 #[doc(hidden)]
 pub use record::state::fuzz_state;
 pub use record::state::{ProjectState, StateError};
-pub use report::console::{ConsoleOptions, ConsoleReporter, duration, quoted};
+pub use report::console::{ConsoleOptions, ConsoleReporter, quoted};
 pub use report::events::{Reporter, RunEvent};
 pub use report::json::{JsonLinesReporter, JsonReporter};
 pub use report::junit::JunitReporter;

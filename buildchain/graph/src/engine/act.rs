@@ -47,8 +47,7 @@ pub(crate) fn act(
     let aside = match outputs::set_aside(shared.graph, id) {
         Ok(aside) => aside,
         Err(error) => {
-            report.verdict = TaskVerdict::Broken;
-            report.error = Some(chain(&error));
+            report.break_by(&error, shared.options.help);
             end(shared, id, report, Vec::new(), messages, record);
             return;
         }
@@ -90,12 +89,14 @@ pub(crate) fn act(
             journal::put(&mut frames, &entry);
         }
         Err(error) => {
-            report.verdict = match &error {
-                ActionError::Failed(_) => TaskVerdict::Failed,
-                ActionError::Broken(_) => TaskVerdict::Broken,
-                ActionError::Cancelled => TaskVerdict::Cancelled,
-            };
-            report.error = Some(error.to_string());
+            match error {
+                ActionError::Broken(error) => report.break_by(error.as_ref(), shared.options.help),
+                error => {
+                    let is_failure = matches!(error, ActionError::Failed(_));
+                    report.verdict = if is_failure { TaskVerdict::Failed } else { TaskVerdict::Cancelled };
+                    report.error = Some(error.to_string());
+                }
+            }
             forget(shared, &linked.task, &mut frames);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use crate::engine::shared::{Message, SharedRun};
 use crate::model::context::TaskContext;
 use crate::model::error::ActionError;
 use crate::model::linked::TaskId;
+use crate::model::progress::Transfer;
 use crate::model::task::Task;
 use crate::record::threads::lock;
 use crate::report::outcome::TaskReport;
@@ -36,8 +38,8 @@ pub(crate) fn attempts(
                 if may_retry(task, &error) && report.attempts <= task.retry.times && !shared.cancelled() =>
             {
                 let error = error.to_string();
-                report.err.push_str(&format!("attempt {}: {error}\n", report.attempts));
-                let _ = messages.send(Message::Retrying(id, error, pause));
+                let _ = messages.send(Message::Retrying(id, error.clone(), pause));
+                report.retried.push(error);
                 wait(shared, pause);
                 pause = pause.saturating_mul(2);
             }
@@ -80,7 +82,11 @@ fn attempt(
     }
     let deadline = task.timeout.map(|timeout| Instant::now() + timeout);
     let messages = Mutex::new(messages.clone());
+    let bytes = AtomicI64::new(0);
     let notify = |report: AttemptEvent<'_>| {
+        if let AttemptEvent::Transfer(Transfer::Advance { bytes: more, .. }) = &report {
+            bytes.fetch_add(*more, Ordering::Relaxed);
+        }
         let message = match report {
             AttemptEvent::Line(stream, line) => Message::Line(id, stream, line.to_owned()),
             AttemptEvent::Transfer(step) => Message::Transfer(id, step),
@@ -101,6 +107,7 @@ fn attempt(
     let log = attempt.into_log();
     report.out.push_str(&log.out);
     report.err.push_str(&log.err);
+    report.bytes += u64::try_from(bytes.load(Ordering::Relaxed)).unwrap_or(0);
     match (result, task.timeout) {
         (Err(ActionError::Cancelled), Some(timeout)) if timed_out && !shared.cancelled() => {
             Err(ActionError::broken(format!("took longer than {timeout:?}")))

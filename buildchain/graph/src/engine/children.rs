@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::model::error::ActionError;
+use crate::model::error::{ActionError, CannotRun};
 use crate::model::progress::Stream;
 
 /// How long a group may take to end after SIGTERM.
@@ -28,13 +28,6 @@ const LINE_MAX: u64 = 64 << 10;
 
 /// How many lines may wait to be logged.
 const BACKLOG: usize = 256;
-
-#[derive(Debug, thiserror::Error)]
-#[error("cannot run `{program}`")]
-struct CannotRun {
-    program: String,
-    source: io::Error,
-}
 
 /// What a child process needs of the run.
 pub(crate) struct Supervision<'a> {

@@ -19,17 +19,25 @@ pub(crate) fn notify(
     outcome: &mut RunOutcome,
 ) {
     let mut is_quiet = false;
+    let mut read = 0;
+    let mut tick = |reporter: &mut dyn Reporter| {
+        let bytes = shared.evidence.files.bytes_read();
+        if bytes != std::mem::replace(&mut read, bytes) {
+            reporter.event(&RunEvent::Reading { bytes });
+        }
+        reporter.tick();
+    };
     loop {
         let message = match messages.try_recv() {
             Ok(message) => message,
             Err(_) => {
                 if !is_quiet {
-                    reporter.tick();
+                    tick(reporter);
                 }
                 match messages.recv_timeout(TICK) {
                     Ok(message) => message,
                     Err(RecvTimeoutError::Timeout) => {
-                        reporter.tick();
+                        tick(reporter);
                         is_quiet = true;
                         if shared.cancelled() {
                             shared.wake.notify_all();
@@ -56,6 +64,9 @@ pub(crate) fn notify(
                     let task = task(id);
                     if !task.is_group() {
                         *outcome.counts.entry(report.verdict).or_insert(0) += 1;
+                    }
+                    if report.verdict.is_failure() {
+                        outcome.failed.push(task.public_name().to_owned());
                     }
                     reporter.event(&RunEvent::Finished { task, report });
                 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use crate::cache::ResultCache;
+use crate::model::error::Help;
 
 /// How a run is done.
 #[derive(Clone, Debug)]
@@ -25,9 +26,11 @@ pub struct RunOptions {
     /// The result cache.
     pub cache: Option<ResultCache>,
     /// Outputs whose size and digest the [`RunOutcome`](crate::RunOutcome) reports, each with what the user can type next.
-    pub artifacts: Vec<(PathBuf, String)>,
-    /// The clock for the reports. Without it they have no `started`.
+    pub artifacts: Vec<(PathBuf, Option<String>)>,
+    /// The clock for the reports. Without it they have no times of day.
     pub clock: Option<fn() -> SystemTime>,
+    /// What to do about the error of a task, if there is something: becomes [`TaskReport::help`](crate::TaskReport::help).
+    pub help: Option<Help>,
 }
 
 /// One worker, stop at the first failure, prune.
@@ -43,6 +46,7 @@ impl Default for RunOptions {
             cache: None,
             artifacts: Vec::new(),
             clock: None,
+            help: None,
         }
     }
 }

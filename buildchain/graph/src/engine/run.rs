@@ -44,6 +44,7 @@ pub fn run(
     reporter: &mut dyn Reporter,
 ) -> Result<RunOutcome, RunError> {
     let start = Instant::now();
+    let started = options.clock.map(|clock| clock());
     let cone = graph.cone(selection);
     let wanted = if options.single { &selection.tasks } else { &cone };
     let actions = wanted.iter().filter(|id| !graph.task(**id).is_group()).count();
@@ -51,6 +52,7 @@ pub fn run(
     let mut result = run_cone(graph, wanted, &cone, options, state, reporter);
     if let Ok(outcome) = &mut result {
         outcome.elapsed = start.elapsed();
+        outcome.started = started;
         reporter.event(&RunEvent::Summary { outcome });
     }
     let exit = result.as_ref().map_or(2, RunOutcome::exit);
@@ -111,7 +113,6 @@ fn run_cone(
         recorder.join().unwrap_or_default()
     });
     let schedule = lock(&shared.schedule);
-    outcome.left = schedule.open();
     let left: Vec<TaskId> = wanted.iter().copied().filter(|id| schedule.is_left(*id)).collect();
     let produced = options.artifacts.iter().filter(|(path, _)| {
         graph
@@ -123,13 +124,15 @@ fn run_cone(
     // Reports list every task of the run.
     for id in left {
         let report = TaskReport::of(TaskVerdict::Cancelled);
+        if !graph.task(id).is_group() {
+            *outcome.counts.entry(TaskVerdict::Cancelled).or_insert(0) += 1;
+        }
         reporter.event(&RunEvent::Finished { task: graph.task(id), report: &report });
     }
-    outcome.cancelled =
-        options.cancel.load(Ordering::Relaxed) && outcome.left + outcome.count(TaskVerdict::Cancelled) > 0;
+    outcome.cancelled = options.cancel.load(Ordering::Relaxed) && outcome.count(TaskVerdict::Cancelled) > 0;
     drop(shared);
     for (path, next) in produced {
-        match artifact(&graph.root.join(path), next, &files) {
+        match artifact(&graph.root.join(path), next.as_deref(), &files) {
             Ok(artifact) => outcome.artifacts.push(artifact),
             Err(error) => reporter.event(&RunEvent::Warned { text: &chain(&error) }),
         }
@@ -155,8 +158,8 @@ fn run_cone(
 }
 
 /// The report on an output. Its digest is recorded: it is read only if it has changed since.
-fn artifact(path: &Path, next: &str, files: &KnownFiles) -> Result<Artifact, FileError> {
+fn artifact(path: &Path, next: Option<&str>, files: &KnownFiles) -> Result<Artifact, FileError> {
     let sha256 = files.digest(path)?;
     let size = path.metadata().map_err(|error| FileError::at("read", path)(error))?.len();
-    Ok(Artifact { path: path.to_path_buf(), size, sha256, next: next.to_owned() })
+    Ok(Artifact { path: path.to_path_buf(), size, sha256, next: next.map(str::to_owned) })
 }

@@ -132,11 +132,6 @@ impl<'a> Schedule<'a> {
         self.open == 0
     }
 
-    /// How many tasks of the run are not done.
-    pub(crate) fn open(&self) -> usize {
-        self.open
-    }
-
     /// Whether a task of the run succeeded.
     pub(crate) fn succeeded(&self, id: TaskId) -> bool {
         matches!(self.status(id), Status::Done(verdict) if verdict.is_success())

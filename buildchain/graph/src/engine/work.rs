@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use crate::engine::act::act;
 use crate::engine::schedule::{Job, Status};
 use crate::engine::shared::{Message, SharedRun, ToRecord};
-use crate::model::error::chain;
 use crate::model::linked::TaskId;
 use crate::record::judge::Judgement;
 use crate::record::threads::lock;
@@ -91,7 +90,7 @@ fn check(shared: &SharedRun<'_>, batch: &[TaskId], messages: &Sender<Message>) {
             }
             Err(error) => {
                 let mut report = TaskReport::of(TaskVerdict::Broken);
-                report.error = Some(chain(&error));
+                report.break_by(&error, shared.options.help);
                 reports.push((id, report));
             }
         }

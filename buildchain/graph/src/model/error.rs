@@ -211,6 +211,19 @@ impl FileError {
     }
 }
 
+/// Returns what a user can do about an error.
+pub type Help = fn(&(dyn std::error::Error + 'static)) -> Option<String>;
+
+/// A program that cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run `{}`", content::printable(program))]
+pub struct CannotRun {
+    /// The program, as the action named it.
+    pub program: String,
+    /// Why.
+    pub source: std::io::Error,
+}
+
 /// Why an action did not succeed.
 ///
 /// Deliberately not a [`std::error::Error`]: so every error converts into [`ActionError::Broken`] with `?`.

@@ -14,6 +14,8 @@ pub enum Stream {
 pub enum Transfer {
     /// The parts are known.
     Planned {
+        /// What the action does with them, for people: `pulling`.
+        verb: &'static str,
         /// The number of parts.
         parts: usize,
         /// The sum of their sizes, in bytes.

@@ -46,6 +46,11 @@ pub enum RunEvent<'a> {
         /// The step.
         step: &'a Transfer,
     },
+    /// The run reads files to learn what has changed. Comes about ten times a second while it does.
+    Reading {
+        /// The bytes that it has read up to now.
+        bytes: u64,
+    },
     /// The action could not do its work and will be retried.
     Retrying {
         /// Its task.

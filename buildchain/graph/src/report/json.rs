@@ -14,19 +14,20 @@ use crate::report::outcome::{Artifact, RunOutcome, TaskReport, TaskVerdict};
 ///
 /// ```json
 /// {"tasks": [{"name": "_iso_build", "publicName": "iso:build", "result": "success", "out": "", "err": "", "error": null,
-///             "started": "2026-11-20 10:00:00.000000", "elapsed": 0.8,
-///             "reason": ["input file a changed: …"], "key": "<sha256>", "cache": "miss", "attempts": 1}],
+///             "help": null, "retried": [], "started": "2026-11-20T10:00:00.000000Z", "elapsed": 0.8,
+///             "reason": ["input file a changed: …"], "key": "<sha256>", "cache": "miss", "attempts": 1, "bytes": 607149000}],
 ///  "out": "", "err": "",
-///  "elapsed": 1.2, "counts": {"ran": 1, "restored": 0, "upToDate": 12, "failed": 0},
+///  "started": "2026-11-20T10:00:00.000000Z", "elapsed": 1.2,
+///  "counts": {"ran": 1, "restored": 0, "upToDate": 12, "ignored": 0, "failed": 0, "notRun": 0},
 ///  "artifacts": [{"path": "/project/_build/example.iso", "size": 607149000, "sha256": "<hex>",
 ///                 "next": "sealift archive verify _build/example.iso"}]}
 /// ```
 ///
 /// Every task of the run is listed. `result` is `success`, `fail`, `up-to-date` or `ignore`, as in doit; `restored`;
-/// `would-run`; or `cancelled` for a task that a signal or an earlier failure stopped, or kept from starting. `started` is
-/// UTC; like `elapsed` (seconds), it is null for a task that did not run. The error of a task that did not run because
-/// another failed is the name of that task. `cache` is `hit` for a task whose outputs were restored, `miss` for one that ran,
-/// and null otherwise.
+/// `would-run`; or `cancelled` for a task that a signal or an earlier failure stopped, or kept from starting. Times are in
+/// RFC 3339 and UTC; `started` and `elapsed` (seconds) are null for a task that did not run. The error of a task that did not
+/// run because another failed is the name of that task. `retried` has the errors of the attempts before the last. `cache` is
+/// `hit` for a task whose outputs were restored, `miss` for one that ran, and null otherwise.
 pub struct JsonReporter<W: Write> {
     to: W,
     tasks: Vec<Value>,
@@ -74,65 +75,76 @@ impl<W: Write> Reporter for JsonReporter<W> {
 }
 
 /// Writes a line for each event as it happens: a JSON object with the member `event`. If the run is killed, all lines up to
-/// the last are complete.
+/// the last are complete. Each has the member `time`, in RFC 3339, if there is a clock.
 ///
 /// | event | further members |
 /// | --- | --- |
 /// | `begun` | `tasks` |
 /// | `pruned` | `path` |
-/// | `started` | `name`, `title`, `reason` |
-/// | `line` | `name`, `stream` (`out`, `err`), `text` |
-/// | `retrying` | `name`, `error`, `pause` (seconds) |
+/// | `started` | `name`, `publicName`, `title`, `reason` |
+/// | `line` | `name`, `publicName`, `stream` (`out`, `err`), `text` |
+/// | `retrying` | `name`, `publicName`, `error`, `pause` (seconds) |
 /// | `warned` | `text` |
 /// | `finished` | those of a task of [`JsonReporter`] |
-/// | `summary` | `elapsed`, `counts`, `artifacts`, as in [`JsonReporter`] |
+/// | `summary` | `started`, `elapsed`, `counts`, `artifacts`, as in [`JsonReporter`] |
 /// | `ended` | `exit` |
 pub struct JsonLinesReporter<W: Write> {
     to: W,
+    clock: Option<fn() -> SystemTime>,
     error: Option<io::Error>,
 }
 
 impl<W: Write> JsonLinesReporter<W> {
     /// A reporter that writes each line to `to` in one call.
-    pub fn new(to: W) -> Self {
-        Self { to, error: None }
+    pub fn new(to: W, clock: Option<fn() -> SystemTime>) -> Self {
+        Self { to, clock, error: None }
     }
+}
+
+/// An event: the names of its task, and its members.
+fn event_json(event: &str, task: Option<&Task>, members: Value) -> Map<String, Value> {
+    let mut line = Map::from_iter([("event".to_owned(), json!(event))]);
+    if let Some(task) = task {
+        line.insert("name".into(), json!(task.name));
+        line.insert("publicName".into(), json!(task.public_name()));
+    }
+    if let Value::Object(members) = members {
+        line.extend(members);
+    }
+    line
 }
 
 impl<W: Write> Reporter for JsonLinesReporter<W> {
     fn event(&mut self, event: &RunEvent<'_>) {
-        let line = match event {
-            RunEvent::Begun { tasks } => json!({"event": "begun", "tasks": tasks}),
-            RunEvent::Pruned { path } => json!({"event": "pruned", "path": path.to_string_lossy()}),
-            RunEvent::Started { task, reasons } => json!({
-                "event": "started",
-                "name": task.name,
-                "title": task.shown_title(),
-                "reason": reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            }),
-            RunEvent::Line { task, stream, line } => json!({
-                "event": "line",
-                "name": task.name,
-                "stream": match stream { Stream::Out => "out", Stream::Err => "err" },
-                "text": line,
-            }),
+        let mut line = match event {
+            RunEvent::Begun { tasks } => event_json("begun", None, json!({"tasks": tasks})),
+            RunEvent::Pruned { path } => event_json("pruned", None, json!({"path": path.to_string_lossy()})),
+            RunEvent::Started { task, reasons } => {
+                let reason: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                event_json("started", Some(task), json!({"title": task.shown_title(), "reason": reason}))
+            }
+            RunEvent::Line { task, stream, line } => {
+                let stream = match stream {
+                    Stream::Out => "out",
+                    Stream::Err => "err",
+                };
+                event_json("line", Some(task), json!({"stream": stream, "text": line}))
+            }
             RunEvent::Retrying { task, error, pause } => {
-                json!({"event": "retrying", "name": task.name, "error": error, "pause": pause.as_secs_f64()})
+                event_json("retrying", Some(task), json!({"error": error, "pause": pause.as_secs_f64()}))
             }
-            RunEvent::Warned { text } => json!({"event": "warned", "text": text}),
+            RunEvent::Warned { text } => event_json("warned", None, json!({"text": text})),
             RunEvent::Finished { task, report } => {
-                let mut line = Map::from_iter([("event".to_owned(), json!("finished"))]);
-                line.extend(task_json(task, report));
-                Value::Object(line)
+                event_json("finished", None, task_json(task, report).into())
             }
-            RunEvent::Summary { outcome } => {
-                let mut line = Map::from_iter([("event".to_owned(), json!("summary"))]);
-                line.extend(summary(outcome));
-                Value::Object(line)
-            }
-            RunEvent::Ended { exit } => json!({"event": "ended", "exit": exit}),
-            RunEvent::Transfer { .. } => return,
+            RunEvent::Summary { outcome } => event_json("summary", None, summary(outcome).into()),
+            RunEvent::Ended { exit } => event_json("ended", None, json!({"exit": exit})),
+            RunEvent::Transfer { .. } | RunEvent::Reading { .. } => return,
         };
+        if let Some(clock) = self.clock {
+            line.insert("time".into(), json!(utc(clock())));
+        }
+        let line = Value::Object(line);
         if self.error.is_none() {
             self.error = write_line(&mut self.to, &line).err();
         }
@@ -158,17 +170,16 @@ fn summary(outcome: &RunOutcome) -> Map<String, Value> {
             json!({"path": path.to_string_lossy(), "size": size, "sha256": sha256.hex(), "next": next})
         })
         .collect();
-    let failed = [TaskVerdict::Failed, TaskVerdict::Broken]
-        .map(|verdict| outcome.count(verdict))
-        .iter()
-        .sum::<usize>();
     let counts = json!({
         "ran": outcome.count(TaskVerdict::Succeeded),
         "restored": outcome.count(TaskVerdict::Restored),
         "upToDate": outcome.count(TaskVerdict::UpToDate),
-        "failed": failed,
+        "ignored": outcome.count(TaskVerdict::Ignored),
+        "failed": outcome.failed.len(),
+        "notRun": outcome.not_run(),
     });
     Map::from_iter([
+        ("started".to_owned(), json!(outcome.started.map(utc))),
         ("elapsed".to_owned(), json!(outcome.elapsed.as_secs_f64())),
         ("counts".to_owned(), counts),
         ("artifacts".to_owned(), artifacts.into()),
@@ -190,19 +201,22 @@ fn task_json(task: &Task, report: &TaskReport) -> Map<String, Value> {
         ("out", json!(report.out)),
         ("err", json!(report.err)),
         ("error", json!(report.error)),
+        ("help", json!(report.help)),
+        ("retried", json!(report.retried)),
         ("started", json!(report.started.map(utc))),
         ("elapsed", json!(report.elapsed.map(|elapsed| elapsed.as_secs_f64()))),
         ("reason", json!(report.reasons.iter().map(ToString::to_string).collect::<Vec<_>>())),
         ("key", json!(report.key.map(|key| key.hex()))),
         ("cache", cache),
         ("attempts", json!(report.attempts)),
+        ("bytes", json!(report.bytes)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
     .collect()
 }
 
-/// `YYYY-MM-DD HH:MM:SS.ffffff` in UTC.
+/// A time in RFC 3339 and UTC: `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 pub(crate) fn utc(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
@@ -216,7 +230,7 @@ pub(crate) fn utc(time: SystemTime) -> String {
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = era * 400 + year + u64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{date:02} {hour:02}:{minute:02}:{second:02}.{:06}", since.subsec_micros())
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since.subsec_micros())
 }
 
 #[cfg(test)]
@@ -227,12 +241,12 @@ mod tests {
     #[test]
     fn times_are_utc_dates() {
         for (seconds, text) in [
-            (0, "1970-01-01 00:00:00.000000"),
-            (951_782_399, "2000-02-28 23:59:59.000000"),
-            (951_782_400, "2000-02-29 00:00:00.000000"),
-            (951_868_800, "2000-03-01 00:00:00.000000"),
-            (1_735_689_599, "2024-12-31 23:59:59.000000"),
-            (4_107_542_400, "2100-03-01 00:00:00.000000"),
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
         ] {
             assert_eq!(utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)), text);
         }

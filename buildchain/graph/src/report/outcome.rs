@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use content::Digest;
 
+use crate::model::error::{Help, chain};
 use crate::model::reason::Reason;
 
 /// How a task ended.
@@ -46,15 +47,10 @@ impl TaskVerdict {
         }
     }
 
-    /// The name of the failure in doit; `None` if the task did not fail.
+    /// Whether the task itself failed, not one that it needs.
     #[must_use]
-    pub const fn failure(self) -> Option<&'static str> {
-        match self {
-            Self::Failed => Some("TaskFailed"),
-            Self::Broken => Some("TaskError"),
-            Self::Blocked => Some("UnmetDependency"),
-            _ => None,
-        }
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Broken)
     }
 
     /// Whether tasks that need this one may run.
@@ -73,6 +69,10 @@ pub struct TaskReport {
     pub reasons: Vec<Reason>,
     /// Why it did not succeed; for a blocked task, the name of the task that blocks it.
     pub error: Option<String>,
+    /// What to do about the error, from [`RunOptions::help`](crate::RunOptions::help).
+    pub help: Option<String>,
+    /// The errors of the attempts before the last.
+    pub retried: Vec<String>,
     /// What its action logged and its child processes wrote to standard output.
     pub out: String,
     /// What its action warned of and its child processes wrote to standard error.
@@ -85,6 +85,8 @@ pub struct TaskReport {
     pub elapsed: Option<Duration>,
     /// The number of attempts; 0 if it did not run.
     pub attempts: u32,
+    /// The bytes that its action fetched or wrote, as far as it counted them; all attempts together.
+    pub bytes: u64,
 }
 
 impl TaskReport {
@@ -95,13 +97,25 @@ impl TaskReport {
             verdict,
             reasons: Vec::new(),
             error: None,
+            help: None,
+            retried: Vec::new(),
             out: String::new(),
             err: String::new(),
             key: None,
             started: None,
             elapsed: None,
             attempts: 0,
+            bytes: 0,
         }
+    }
+}
+
+impl TaskReport {
+    /// Makes this the report of a task whose work cannot be done because of `error`.
+    pub(crate) fn break_by(&mut self, error: &(dyn std::error::Error + 'static), help: Option<Help>) {
+        self.verdict = TaskVerdict::Broken;
+        self.error = Some(chain(error));
+        self.help = help.and_then(|help| help(error));
     }
 }
 
@@ -115,7 +129,7 @@ pub struct Artifact {
     /// The SHA-256 of its content.
     pub sha256: Digest,
     /// What the user can type next.
-    pub next: String,
+    pub next: Option<String>,
 }
 
 /// How a run ended.
@@ -123,12 +137,14 @@ pub struct Artifact {
 pub struct RunOutcome {
     /// The number of tasks by verdict, without groups.
     pub counts: HashMap<TaskVerdict, usize>,
-    /// The number of tasks that the run did not get to, because it was stopped or a task failed.
-    pub left: usize,
+    /// The public names of the tasks that failed, in the order in which they failed.
+    pub failed: Vec<String>,
     /// Whether the run was stopped by [`RunOptions::cancel`](crate::RunOptions::cancel).
     pub cancelled: bool,
     /// Those of [`RunOptions::artifacts`](crate::RunOptions::artifacts) whose tasks were part of the run and succeeded.
     pub artifacts: Vec<Artifact>,
+    /// When the run began, by its clock; `None` if it has no clock.
+    pub started: Option<SystemTime>,
     /// How long the run took.
     pub elapsed: Duration,
 }
@@ -147,6 +163,12 @@ impl RunOutcome {
         } else {
             0
         }
+    }
+
+    /// The number of tasks that did not run to their end, because one that they need failed or the run ended before.
+    #[must_use]
+    pub fn not_run(&self) -> usize {
+        self.count(TaskVerdict::Blocked) + self.count(TaskVerdict::Cancelled)
     }
 
     /// The number of tasks with this verdict.

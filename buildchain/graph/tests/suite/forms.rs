@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use graph::{
-    ActionError, ConsoleOptions, ConsoleReporter, GraphForm, JsonLinesReporter, JsonReporter, JunitReporter,
-    ListOptions, ProjectState, Reason, Reporter, RunEvent, RunOptions, Task, TaskInput, TaskReport,
-    TaskVerdict, Title, TraceReporter, explain, export, info, list, plan_clean, quoted, render_list, run,
+    ActionError, Artifact, ConsoleOptions, ConsoleReporter, GraphForm, JsonLinesReporter, JsonReporter,
+    JunitReporter, ListOptions, ProjectState, Reason, Reporter, RunEvent, RunOptions, RunOutcome, Task,
+    TaskInput, TaskReport, TaskVerdict, Title, TraceReporter, explain, export, info, list, plan_clean,
+    quoted, render_list, run,
 };
 
 use crate::scratch::Project;
@@ -16,7 +17,9 @@ fn graph_of(project: &Project) -> graph::Graph {
     let mut second = project.join("b:<2>", &["_build/a"], "_build/b");
     second.title = Title::new("JOIN", "\"b\"");
     let group = Task { name: "all".into(), after: vec!["b:<2>".into()], ..Task::default() };
-    project.graph(vec![group, project.join("_a", &["in"], "_build/a"), second]).unwrap()
+    let mut first = project.join("_a", &["in"], "_build/a");
+    first.alias = "files:a".into();
+    project.graph(vec![group, first, second]).unwrap()
 }
 
 #[test]
@@ -60,6 +63,14 @@ fn report_three(graph: &graph::Graph, reporter: &mut dyn Reporter) {
     reporter.event(&RunEvent::Finished { task: task("_a"), report: &report(TaskVerdict::Succeeded, 0, 10) });
     reporter.event(&RunEvent::Finished { task: task("b:<2>"), report: &failed });
     reporter.event(&RunEvent::Finished { task: task("all"), report: &TaskReport::of(TaskVerdict::Blocked) });
+    let artifact = Artifact {
+        path: "/p/_build/a.iso".into(),
+        size: 5,
+        sha256: content::Digest::of(b"a.iso"),
+        next: Some("look".into()),
+    };
+    let outcome = RunOutcome { started: Some(start), artifacts: vec![artifact], ..RunOutcome::default() };
+    reporter.event(&RunEvent::Summary { outcome: &outcome });
     reporter.event(&RunEvent::Ended { exit: 1 });
 }
 
@@ -85,17 +96,62 @@ fn a_trace_has_a_row_for_each_worker() {
 }
 
 #[test]
-fn a_junit_file_has_a_case_for_each_task() {
+fn a_junit_file_has_a_case_for_each_task_and_the_files_as_properties() {
     let project = Project::new();
     let mut written = Vec::new();
     report_three(&graph_of(&project), &mut JunitReporter::new(&mut written, "sealift"));
     assert_eq!(
         String::from_utf8(written).unwrap(),
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
-         <testsuite name=\"sealift\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" time=\"0.030\">\n  \
-         <testcase classname=\"sealift\" name=\"_a\" time=\"0.010\"></testcase>\n  \
-         <testcase classname=\"sealift\" name=\"b:&lt;2&gt;\" time=\"0.020\"><failure message=\"1 &lt; 2\"/>\
-         <system-err>bell \u{fffd}\n</system-err></testcase>\n</testsuite>\n</testsuites>\n"
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n\
+             <testsuite name=\"sealift\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" time=\"0.030\" \
+             timestamp=\"1970-01-01T00:16:40.000000Z\">\n  <properties>\n    \
+             <property name=\"artifact.0.path\" value=\"/p/_build/a.iso\"/>\n    \
+             <property name=\"artifact.0.size\" value=\"5\"/>\n    \
+             <property name=\"artifact.0.sha256\" value=\"{}\"/>\n  </properties>\n  \
+             <testcase classname=\"sealift\" name=\"files:a\" time=\"0.010\"></testcase>\n  \
+             <testcase classname=\"sealift\" name=\"b:&lt;2&gt;\" time=\"0.020\">\
+             <failure type=\"failed\" message=\"1 &lt; 2\">1 &lt; 2</failure>\
+             <system-err>bell \u{fffd}\n</system-err></testcase>\n</testsuite>\n</testsuites>\n",
+            content::Digest::of(b"a.iso").hex()
+        )
+    );
+}
+
+#[test]
+fn a_junit_file_has_public_names_and_no_name_twice() {
+    let task = |name: &str| Task {
+        name: name.into(),
+        alias: "images:nginx:1.27".into(),
+        action: Some(Box::new(|_| Ok(()))),
+        ..Task::default()
+    };
+    let mut written = Vec::new();
+    let mut junit = JunitReporter::new(&mut written, "s");
+    let broken = TaskReport {
+        error: Some("no route".into()),
+        help: Some("check the network".into()),
+        ..TaskReport::of(TaskVerdict::Broken)
+    };
+    junit.event(&RunEvent::Finished { task: &task("_image_pull:nginx:1.27"), report: &broken });
+    let blocked =
+        TaskReport { error: Some("_image_pull:nginx:1.27".into()), ..TaskReport::of(TaskVerdict::Blocked) };
+    junit.event(&RunEvent::Finished { task: &task("_image_save:nginx:1.27"), report: &blocked });
+    junit.event(&RunEvent::Ended { exit: 2 });
+    drop(junit);
+    let cases: Vec<String> =
+        String::from_utf8(written).unwrap().split_inclusive("</testcase>").map(str::to_owned).collect();
+    assert!(
+        cases[0].contains(
+            "name=\"images:nginx:1.27\" time=\"0.000\"><error type=\"error\" message=\"no route\">no route\nhelp: check the network</error>"
+        ),
+        "{cases:?}"
+    );
+    assert!(
+        cases[1].contains(
+            "name=\"images:nginx:1.27 (_image_save:nginx:1.27)\" time=\"0.000\"><skipped message=\"needs images:nginx:1.27\"/>"
+        ),
+        "{cases:?}"
     );
 }
 
@@ -137,7 +193,7 @@ fn no_name_and_no_text_can_forge_a_line_of_a_report() {
             let mut reporters: [Box<dyn Reporter>; 5] = [
                 Box::new(ConsoleReporter::new(&mut console, options)),
                 Box::new(JsonReporter::new(&mut json)),
-                Box::new(JsonLinesReporter::new(&mut lines)),
+                Box::new(JsonLinesReporter::new(&mut lines, None)),
                 Box::new(JunitReporter::new(&mut junit, EVIL)),
                 Box::new(TraceReporter::new(&mut trace)),
             ];

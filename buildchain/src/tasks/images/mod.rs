@@ -321,7 +321,7 @@ struct Watch<'a, 'run> {
 
 impl images::pull::TransferProgress for Watch<'_, '_> {
     fn planned(&self, blobs: usize, bytes: u64) {
-        self.context.transfer(Transfer::Planned { parts: blobs, bytes });
+        self.context.transfer(Transfer::Planned { verb: "pulling", parts: blobs, bytes });
     }
 
     fn begin(&self, blob: &Digest, image: &str, size: u64, present: u64) {

@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -52,6 +52,7 @@ pub(crate) struct KnownFiles {
     threads: usize,
     /// How many files were read, for the tests.
     pub(crate) reads: AtomicUsize,
+    bytes_read: AtomicU64,
 }
 
 /// Files with this sum of sizes or more are read by several threads.
@@ -83,6 +84,7 @@ impl KnownFiles {
             read: Condvar::new(),
             threads: threads.max(1),
             reads: AtomicUsize::new(0),
+            bytes_read: AtomicU64::new(0),
         })
     }
 
@@ -151,6 +153,11 @@ impl KnownFiles {
     /// The SHA-256 of the regular file at `path`, links followed.
     pub(crate) fn digest(&self, path: &Path) -> Result<Digest, FileError> {
         self.content(path, self.identity(path)?, &NEVER)
+    }
+
+    /// How many bytes of files were read.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
     }
 
     /// The identity of the regular file at `path`, links followed.
@@ -340,7 +347,8 @@ impl KnownFiles {
         let file = File::from(opened);
         let mut buffer = vec![0; BUFFER.min(usize::try_from(identity.size).unwrap_or(BUFFER).max(4096))];
         let is_stopped = || stop.load(Ordering::Relaxed);
-        let hashed = content::hash_reader_with(&mut buffer, &file, |_| {
+        let hashed = content::hash_reader_with(&mut buffer, &file, |chunk| {
+            self.bytes_read.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             if is_stopped() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
         });
         let (digest, _) = hashed.map_err(|error| {
