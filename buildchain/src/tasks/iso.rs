@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
+use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 
 use super::{Sources, TaskBuilder, TaskHandle, place_file};
 use crate::project::Project;
@@ -190,13 +190,31 @@ fn write(project: &Arc<Project>) -> TaskAction {
         let known = |path: &std::path::Path| context.digest(path).ok();
         let plan =
             iso::PlannedIso::from_known_dir(&project.tree(), &options, &known).map_err(ActionError::from)?;
-        let sums = plan.write_file(&iso, &())?;
+        context.transfer(Transfer::Planned { verb: "writing", parts: 1, bytes: plan.bytes() });
+        let sums = match plan.write_file(&iso, &Watch(context)) {
+            Err(iso::Error::Cancelled) => return Err(ActionError::Cancelled),
+            sums => sums?,
+        };
         context.record(&iso, sums.sha256)?;
         accepted(&project, context).inspect_err(|_| {
             // What would be refused beyond the air gap is not left for anybody to carry there.
             let _ = std::fs::remove_file(&iso);
         })
     })
+}
+
+/// Reports the bytes of an ISO that were written to the run, which can stop it.
+struct Watch<'a, 'run>(&'a TaskContext<'run>);
+
+impl iso::ByteProgress for Watch<'_, '_> {
+    fn advance(&self, bytes: u64) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.0.transfer(Transfer::Advance { part: String::new(), bytes });
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
 }
 
 /// How many findings an error names.

@@ -12,6 +12,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::failure::{Failure, FailureReport};
 
+pub(crate) use content::size;
 pub(crate) use report::{ReportForm, ReportOutput, json, set_wanted, write};
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -46,6 +47,11 @@ pub(crate) fn is_quiet() -> bool {
 /// Whether details are asked for.
 pub(crate) fn is_verbose() -> bool {
     LEVEL.load(Ordering::Relaxed) == Level::Verbose as u8
+}
+
+/// Whether text on `stream` has colors: on a terminal, unless `NO_COLOR` or `--color` says otherwise.
+pub(crate) fn is_colored(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
 }
 
 /// Writes text to standard output. Only the ends of lines and tabs act on the terminal, whatever names from outside are in it.
@@ -204,27 +210,11 @@ pub(crate) fn count(number: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
-/// A size for people: `607.1 MB`, powers of ten as disks and networks have them.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut unit = 0;
-    let mut divisor = 1_u64;
-    while unit + 1 < UNITS.len() && bytes / divisor >= 1000 {
-        unit += 1;
-        divisor *= 1000;
-    }
-    if unit == 0 {
-        return format!("{bytes} B");
-    }
-    let tenths = bytes / (divisor / 10);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{LINES_MAX, about, bounded, chain, count, size};
+    use super::{LINES_MAX, about, bounded, chain, count};
 
     #[test]
     fn a_message_names_its_path_once() {
@@ -251,18 +241,5 @@ mod tests {
     #[test]
     fn a_noun_agrees_with_its_number() {
         assert_eq!([0_usize, 1, 2].map(|number| count(number, "file")), ["0 files", "1 file", "2 files"]);
-    }
-
-    #[test]
-    fn sizes_have_units_and_one_decimal() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 kB"),
-            (607_149_000, "607.1 MB"),
-            (5_000_000_000_000, "5.0 TB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
     }
 }

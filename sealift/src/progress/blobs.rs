@@ -1,19 +1,16 @@
-//! Progress of a pull or push: a bar for each blob on a terminal, a line from time to time elsewhere.
+//! Progress of pulls or a push: a bar for each blob on a terminal, a line from time to time elsewhere.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use content::Digest;
 use images::pull::TransferProgress;
 use indicatif::{MultiProgress, ProgressBar};
 
+use super::lines::ByteLines;
 use super::{style, target};
 use crate::output;
-
-/// How often a line is written where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// The progress of the blobs of pulls or a push.
 pub(crate) struct Blobs {
@@ -23,30 +20,34 @@ pub(crate) struct Blobs {
     total: ProgressBar,
     /// The bars of the blobs in transit, by key.
     each: RefCell<HashMap<String, ProgressBar>>,
-    /// When the last line was written; `None` on a terminal.
-    line: Option<RefCell<Instant>>,
+    /// `None` if the bars are drawn.
+    lines: Option<ByteLines>,
 }
 
 impl Blobs {
     /// `verb` is `pulling` or `pushing`.
     pub(crate) fn start(verb: &'static str) -> Self {
-        Self::above(MultiProgress::with_draw_target(target()), verb)
+        let mut blobs = Self::above(MultiProgress::with_draw_target(target()), verb);
+        blobs.lines = ByteLines::start(verb);
+        blobs
     }
 
-    /// As [`Blobs::start`], above the bars `bars`.
+    /// As [`Blobs::start`], above the bars `bars`, and without lines.
     pub(super) fn above(bars: MultiProgress, verb: &'static str) -> Self {
         let total = bars.insert(0, ProgressBar::no_length());
         style(&total, "{msg:>12} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         total.set_message(verb);
-        let line = (!std::io::stderr().is_terminal()).then(|| RefCell::new(Instant::now()));
-        Self { bars, verb, count: Cell::new(0), total, each: RefCell::default(), line }
+        Self { bars, verb, count: Cell::new(0), total, each: RefCell::default(), lines: None }
     }
 
     /// Adds blobs to move.
     pub(super) fn add(&self, blobs: usize, bytes: u64) {
         self.count.set(self.count.get() + blobs);
         self.total.set_length(self.total.length().unwrap_or_default() + bytes);
-        self.total.set_message(format!("{} blobs", self.count.get()));
+        self.total.set_message(match self.count.get() {
+            0 | 1 => self.verb.to_owned(),
+            count => format!("{} {count}", self.verb),
+        });
     }
 
     /// Starts the bar of the blob `key` of `image`, whose digest starts with `name`.
@@ -67,7 +68,9 @@ impl Blobs {
                 Err(_) => bar.dec(bytes.unsigned_abs()),
             }
         }
-        self.write_line();
+        if let Some(lines) = &self.lines {
+            lines.write(Instant::now(), self.total.position(), self.total.length());
+        }
     }
 
     /// Ends the bar of the blob `key`.
@@ -82,15 +85,6 @@ impl Blobs {
     #[cfg(test)]
     pub(super) fn state(&self) -> (u64, u64, usize) {
         (self.total.position(), self.total.length().unwrap_or_default(), self.each.borrow().len())
-    }
-
-    fn write_line(&self) {
-        let Some(last) = &self.line else { return };
-        if last.borrow().elapsed() >= LINE_EVERY {
-            last.replace(Instant::now());
-            let (done, all) = (self.total.position(), self.total.length().unwrap_or_default());
-            output::note(&format!("{}: {} of {}", self.verb, output::size(done), output::size(all)));
-        }
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) fn page() -> String {
          ## Events of a run\n\n\
          `sealift run --reporter json-lines` writes one JSON object per line as tasks start and end. Each has the key `event`: \
          `begun`, `pruned`, `started`, `line`, `retrying`, `warned`, `finished`, `summary` or `ended`. Events have no envelope. \
-         The keys of `finished` are those of a task of [Run](#run); the keys of `summary` are its `elapsed`, `counts` and \
-         `artifacts`.\n\n\
+         All have the key `time`, in RFC 3339 and UTC; those about a task have its `name` and `publicName`. The keys of `finished` \
+         are those of a task of [Run](#run); the keys of `summary` are its `started`, `elapsed`, `counts` and `artifacts`.\n\n\
          ## Kinds\n\n\
          | kind | command |\n| --- | --- |\n"
     );

@@ -21,8 +21,8 @@ const AUTHORITY: &str = "if you trust the registry, name its certificate authori
 /// The same in a project.
 const AUTHORITY_OF_PROJECT: &str = "if you trust the registry, name its certificate authority: `certificateAuthorities` under `spec.registries`";
 
-/// The help for credentials that are missing or refused.
-fn login(login: &Login) -> String {
+/// The help for credentials that are missing or refused. `named_by` says how a file with credentials is named.
+fn login(login: &Login, named_by: &str) -> String {
     let host = &login.host;
     let entry = format!(r#"{{"auths": {{"{host}": {{"auth": "BASE64"}}}}}}"#);
     match &login.file {
@@ -35,27 +35,40 @@ fn login(login: &Login) -> String {
             )
         }
         None => {
-            format!("write {entry}, with USER:PASSWORD in base64, to a file, and name it with --auth-file")
+            format!("write {entry}, with USER:PASSWORD in base64, to a file, and name it with {named_by}")
         }
     }
 }
 
-fn login_of(error: &pull::Error) -> Option<String> {
-    error.failures.iter().find_map(|failure| failure.fault.login()).map(login)
+fn login_of(error: &pull::Error, named_by: &str) -> Option<String> {
+    let missing = error.failures.iter().find_map(|failure| failure.fault.login());
+    missing.map(|missing| login(missing, named_by))
 }
 
-/// What to do about a transfer that failed: `authority` says where a certificate authority is named, `again` what to do
-/// about a failure that may not happen again.
-fn after(error: &pull::Error, authority: &str, again: &str) -> Option<String> {
+/// What a user can change where images are pulled.
+struct Settings {
+    /// Where a certificate authority is named.
+    authority: &'static str,
+    /// What names a file with credentials.
+    credentials: &'static str,
+}
+
+/// Those of commands on images.
+const OF_COMMANDS: Settings = Settings { authority: AUTHORITY, credentials: "--auth-file" };
+/// Those of projects.
+const OF_PROJECTS: Settings = Settings { authority: AUTHORITY_OF_PROJECT, credentials: "REGISTRY_AUTH_FILE" };
+
+/// What to do about a transfer that failed: `again` says it of a failure that may not happen again.
+fn after(error: &pull::Error, settings: &Settings, again: &str) -> Option<String> {
     let faults = || error.failures.iter().map(|failure| &failure.fault);
-    let text = if let Some(missing) = login_of(error) {
+    let text = if let Some(missing) = login_of(error, settings.credentials) {
         return Some(missing);
     } else if faults().any(|fault| matches!(fault, RegistryFault::NoSpace { .. })) {
         "free space, or name a folder on a larger disk with SEALIFT_CACHE"
     } else if faults().all(|fault| matches!(fault, RegistryFault::Unreachable(_))) {
         NETWORK
     } else if faults().any(|fault| matches!(fault, RegistryFault::Tls(_))) {
-        authority
+        settings.authority
     } else if faults().any(RegistryFault::is_transient) {
         again
     } else {
@@ -66,14 +79,19 @@ fn after(error: &pull::Error, authority: &str, again: &str) -> Option<String> {
 
 /// An image that cannot be pulled.
 pub(crate) fn pull(error: pull::Error) -> Failure {
-    let help = after(&error, AUTHORITY, "re-run the command to resume");
+    let help = after(&error, &OF_COMMANDS, "re-run the command to resume");
     helped(Failure::from(error), help)
+}
+
+/// What to do about an image that a task cannot pull.
+pub(super) fn task(error: &pull::Error) -> Option<String> {
+    after(error, &OF_PROJECTS, "re-run the command to resume")
 }
 
 /// A tag that cannot be looked up.
 pub(crate) fn lock(error: locking::Error) -> Failure {
     let help = match &error {
-        locking::Error::Resolve { source, .. } => after(source, AUTHORITY_OF_PROJECT, "re-run the command"),
+        locking::Error::Resolve { source, .. } => after(source, &OF_PROJECTS, "re-run the command"),
         locking::Error::NoTag { repository, .. } => Some(format!(
             "change the entry; `skopeo list-tags {}` prints the tags",
             quoted(&format!("docker://{repository}"))
@@ -153,7 +171,9 @@ pub(crate) fn push(error: push::Error) -> Failure {
         }
         RegistryFault::Damaged(_) => "list every finding: `sealift archive verify`".to_owned(),
         RegistryFault::Unauthorized(_) => match error.fault.login() {
-            Some(missing) => format!("{}; use an account that is allowed to push", login(missing)),
+            Some(missing) => {
+                format!("{}; use an account that is allowed to push", login(missing, OF_COMMANDS.credentials))
+            }
             None => "use an account that is allowed to push".to_owned(),
         },
         RegistryFault::Unreachable(_) => NETWORK.to_owned(),
@@ -196,7 +216,8 @@ mod tests {
     fn the_help_for_missing_credentials_can_be_typed() {
         let host = "r.example:5000".to_owned();
         let with = |file: Option<&str>, plain_http| {
-            login(&Login { host: host.clone(), file: file.map(PathBuf::from), plain_http })
+            let missing = Login { host: host.clone(), file: file.map(PathBuf::from), plain_http };
+            login(&missing, "--auth-file")
         };
         for (file, plain_http, expected) in [
             ("/a/auth.json", false, "`skopeo login --authfile /a/auth.json r.example:5000`"),

@@ -8,6 +8,7 @@ pub(crate) mod iso;
 pub(crate) mod packages;
 pub(crate) mod project;
 pub(crate) mod serving;
+pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
 

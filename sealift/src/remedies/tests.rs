@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{archives, images, iso, packages, project, serving};
+use super::{archives, images, iso, packages, project, serving, tasks};
 use crate::failure::Failure;
 use crate::output::failure_text;
 
@@ -318,6 +318,38 @@ fn of_projects() -> Vec<Failure> {
     ]
 }
 
+/// The errors of tasks, with the help that a run prints for them.
+fn of_tasks() -> Vec<Failure> {
+    use ::images::pull;
+
+    let cannot_run = |kind: io::ErrorKind| graph::CannotRun { program: "helm".into(), source: kind.into() };
+    let pulled = |fault| pull::Error {
+        image: "nginx:1.27".into(),
+        content: "manifest".into(),
+        failures: vec![pull::EndpointFailure {
+            url: "https://quay.io/v2/nginx/manifests/1.27".into(),
+            fault,
+        }],
+    };
+    let errors: Vec<Box<dyn std::error::Error>> = vec![
+        Box::new(cannot_run(io::ErrorKind::NotFound)),
+        Box::new(::iso::Error::from(content::IoError::at("write", &path())(
+            io::ErrorKind::StorageFull.into(),
+        ))),
+        Box::new(::images::Error::from(content::IoError::at("open", &path())(
+            io::ErrorKind::PermissionDenied.into(),
+        ))),
+    ];
+    let pulls =
+        registry_faults().into_iter().map(|fault| -> Box<dyn std::error::Error> { Box::new(pulled(fault)) });
+    let helped = errors.into_iter().chain(pulls).filter_map(|error| {
+        let help = tasks::help(error.as_ref())?;
+        Some(Failure::from(anyhow::Error::msg(error.to_string())).remedy(help))
+    });
+    assert_eq!(tasks::help(&cannot_run(io::ErrorKind::PermissionDenied)), None);
+    helped.collect()
+}
+
 /// A change of words shows in review: `INSTA_UPDATE=always cargo test -p sealift remedies` accepts it.
 #[test]
 fn every_error_with_help_as_it_is_printed() {
@@ -332,6 +364,7 @@ fn every_error_with_help_as_it_is_printed() {
         .chain(of_pushes())
         .chain(of_isos())
         .chain(of_projects())
+        .chain(of_tasks())
         .chain([packages]);
     for failure in failures {
         let printed = failure_text(failure.report().unwrap());

@@ -14,6 +14,7 @@ mod images;
 mod iso;
 mod line;
 mod lint;
+mod output;
 mod outside;
 mod own_tasks;
 mod packages;

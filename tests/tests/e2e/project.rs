@@ -111,9 +111,12 @@ impl Project {
     }
 }
 
-/// The line of a task without its duration.
+/// The line of a task without its duration and bytes.
 pub(crate) fn untimed(line: &str) -> &str {
-    line.strip_suffix(" s)").and_then(|line| line.rsplit_once(" (")).map_or(line, |(title, _)| title)
+    match line.strip_suffix(')').and_then(|line| line.rsplit_once(" (")) {
+        Some((title, figures)) if figures.starts_with(|c: char| c.is_ascii_digit()) => title,
+        _ => line,
+    }
 }
 
 #[test]

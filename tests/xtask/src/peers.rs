@@ -68,6 +68,7 @@ const DEBIAN: &[Peer] = &[
     programs("fish", &["fish"]),
     programs("shellcheck", &["shellcheck"]),
     programs("yamllint", &["yamllint"]),
+    programs("libxml2-utils", &["xmllint"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
 

@@ -44,8 +44,8 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 /// Prints a line for each task at its end: `.  TITLE` its action ran, `-- TITLE` it was up to date, `<- TITLE` its outputs were
-/// restored from the cache, `!! TITLE` it is ignored, `XX TITLE` it failed. Private tasks are printed too. The time follows if
-/// the action took longer than a second, and the bytes that it fetched or wrote.
+/// restored from the cache, `!! TITLE` it is ignored, `XX TITLE` it failed. Private tasks are printed too. If the action took
+/// longer than a second, its time follows, and the bytes that it fetched or wrote.
 ///
 /// The output of a task is printed as one block below its line. So is its failure, once: the error, the output, and what to do
 /// about it, or the command that runs the task alone. Tasks that did not run because of it have no line.
@@ -80,9 +80,9 @@ impl<W: Write> ConsoleReporter<W> {
 
     fn title(&mut self, mark: &str, style: Style, task: &Task, report: &TaskReport) {
         let long = report.elapsed.filter(|elapsed| *elapsed >= SHOWN_FROM).map(content::duration);
-        let bytes = Some(report.bytes).filter(|bytes| *bytes > 0).map(content::size);
-        let figures: Vec<String> = long.into_iter().chain(bytes).collect();
-        let figures = if figures.is_empty() { String::new() } else { format!(" ({})", figures.join(", ")) };
+        let bytes =
+            if report.bytes > 0 { format!(", {}", content::size(report.bytes)) } else { String::new() };
+        let figures = long.map(|long| format!(" ({long}{bytes})")).unwrap_or_default();
         let title = content::printable(&task.shown_title()).to_string();
         self.styled(style, &format!("{mark:<2}"), &format!(" {title}{figures}"));
         if self.options.reasons {
@@ -140,7 +140,7 @@ impl<W: Write> ConsoleReporter<W> {
     }
 }
 
-/// The time of shorter actions is not shown.
+/// Time and bytes of shorter actions are not shown.
 const SHOWN_FROM: Duration = Duration::from_secs(1);
 
 impl<W: Write> Reporter for ConsoleReporter<W> {

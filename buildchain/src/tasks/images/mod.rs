@@ -221,12 +221,7 @@ fn save_image(
 
 /// Opens the content store of the user.
 pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
-    Store::open(&project.settings.cache).map_err(|error| match error {
-        error if error.is_unusable_place() => {
-            ActionError::broken(format!("{error}; set SEALIFT_CACHE to a folder that you can write to"))
-        }
-        error => error.into(),
-    })
+    Ok(Store::open(&project.settings.cache)?)
 }
 
 /// Brings an image into the store, from a registry by its digest or from the project, then links it into the tree, once for

@@ -332,13 +332,17 @@ pub(crate) struct RunDocument {
     out: String,
     /// The standard error of all tasks, and warnings.
     err: String,
+    /// When the run began, in RFC 3339 and UTC; missing if the run ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    started: Option<String>,
     /// Seconds; missing if the run ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     elapsed: Option<f64>,
     /// The numbers of tasks; missing if the run ended early.
     #[serde(skip_serializing_if = "Option::is_none")]
     counts: Option<RunCounts>,
-    /// The ISO, if the run built it or found it up to date.
+    /// The ISO and the files of the tasks that were named, if the run built them or found them up to date.
     #[serde(skip_serializing_if = "Option::is_none")]
     artifacts: Option<Vec<RunArtifact>>,
 }
@@ -363,7 +367,12 @@ struct TaskRun {
     err: String,
     /// Why it failed, or the task whose failure kept it from running.
     error: Option<String>,
-    /// UTC: `2026-11-20 10:00:00.000000`.
+    /// What to do about the error.
+    help: Option<String>,
+    /// The errors of the attempts before the last.
+    retried: Vec<String>,
+    /// In RFC 3339 and UTC: `2026-11-20T10:00:00.000000Z`.
+    #[schemars(extend("format" = "date-time"))]
     started: Option<String>,
     /// Seconds.
     elapsed: Option<f64>,
@@ -375,6 +384,8 @@ struct TaskRun {
     cache: Option<String>,
     /// The number of times it was started.
     attempts: u32,
+    /// The bytes that it pulled or wrote, if it counts them.
+    bytes: u64,
 }
 
 /// The numbers of tasks by result.
@@ -387,8 +398,12 @@ struct RunCounts {
     restored: usize,
     /// Tasks that were up to date.
     up_to_date: usize,
+    /// Tasks that were skipped because the user ignores them.
+    ignored: usize,
     /// Tasks that failed.
     failed: usize,
+    /// Tasks that did not run to their end, because of a failure or a signal.
+    not_run: usize,
 }
 
 /// A file that a run builds.
@@ -401,7 +416,7 @@ struct RunArtifact {
     /// Its SHA-256.
     sha256: String,
     /// The command to type next.
-    next: String,
+    next: Option<String>,
 }
 
 /// The version of the program.

@@ -2,7 +2,7 @@
 
 mod release;
 mod reporters;
-mod summary;
+pub(crate) mod summary;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::completion;
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::project::RunDocument;
 use crate::output::{self, ReportForm};
-use crate::progress::Live;
+use crate::progress::live::Live;
 use crate::remedies;
 use crate::session::{Permit, Selector, Session, chosen, is_xtask};
 use crate::signals::Signals;
@@ -173,8 +173,9 @@ pub(super) fn once(
         single: run.single,
         cancel: Arc::clone(&signals.caught),
         cache: run.cache.cache(session),
-        artifacts: vec![(iso, next)],
+        artifacts: artifacts(session, selection, iso, next),
         clock: Some(SystemTime::now),
+        help: Some(remedies::tasks::help),
         ..RunOptions::default()
     };
     let console = ConsoleOptions {
@@ -188,6 +189,7 @@ pub(super) fn once(
         failure_verbosity: run.failure_verbosity,
         command: run.selector.task_command(),
         reasons: run.dry_run || output::is_verbose(),
+        color: output::is_colored(&io::stdout()),
     };
     let (mut trace, mut junit, mut json) = (Vec::new(), Vec::new(), Vec::new());
     let live = Live::start();
@@ -197,7 +199,7 @@ pub(super) fn once(
             Box::new(Quiet(ConsoleReporter::new(live.writer(), console)))
         }
         ReporterForm::Console => Box::new(live.reporter(ConsoleReporter::new(live.writer(), console))),
-        ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(std::io::stdout())),
+        ReporterForm::JsonLines => Box::new(JsonLinesReporter::new(io::stdout(), options.clock)),
         ReporterForm::Json | ReporterForm::Yaml => Box::new(JsonReporter::new(&mut json)),
     }];
     if run.trace.is_some() {
@@ -228,17 +230,34 @@ pub(super) fn once(
     if let Some(error) = unwritten {
         return Err(anyhow::Error::new(error).context(UNWRITTEN).into());
     }
+    let is_console = matches!(run.reporter, ReporterForm::Console);
     match outcome.exit() {
-        0 => {
-            if let (ReporterForm::Console, [artifact]) = (run.reporter, outcome.artifacts.as_slice()) {
-                output::done(&summary::text(&outcome, artifact, &here));
-            }
-            Ok(())
-        }
-        // The reporter has reported everything.
-        1 => Err(Failure::Failed(None)),
-        _ => Err(Failure::Reported),
+        0 if is_console && run.dry_run => output::note(&summary::dry(&outcome)),
+        0 if is_console => output::done(&summary::success(&outcome, &here)),
+        0 => {}
+        // The errors of the tasks are printed; this says which tasks they are of.
+        1 => return Err(Failure::Failed(is_console.then(|| summary::failure(&outcome)))),
+        _ if is_console => return Err(Failure::Error(summary::failure(&outcome))),
+        _ => return Err(Failure::Reported),
     }
+    Ok(())
+}
+
+/// What the run reports as built: the ISO, and the files of the tasks that the user named.
+fn artifacts(
+    session: &Session,
+    selection: &SelectedTasks,
+    iso: PathBuf,
+    next: String,
+) -> Vec<(PathBuf, Option<String>)> {
+    let root = &session.project.root;
+    let named = selection.tasks().iter().flat_map(|id| &session.graph.task(*id).outputs);
+    let files = named.filter_map(|output| match output {
+        graph::TaskOutput::File(path) => Some(root.join(path)),
+        graph::TaskOutput::Folder(_) => None,
+    });
+    let others: Vec<_> = files.filter(|path| *path != iso).map(|path| (path, None)).collect();
+    std::iter::once((iso, Some(next))).chain(others).collect()
 }
 
 /// The command that verifies the archive at `iso`.

@@ -10,7 +10,7 @@ pub(super) struct Quiet<R>(pub(super) R);
 impl<R: Reporter> Reporter for Quiet<R> {
     fn event(&mut self, event: &graph::RunEvent<'_>) {
         let shown = match event {
-            graph::RunEvent::Finished { report, .. } => report.verdict.failure().is_some(),
+            graph::RunEvent::Finished { report, .. } => report.verdict.is_failure(),
             graph::RunEvent::Warned { .. }
             | graph::RunEvent::Retrying { .. }
             | graph::RunEvent::Ended { .. } => true,
