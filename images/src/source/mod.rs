@@ -186,7 +186,11 @@ fn no_choice(name: Option<&str>, found: &[(usize, Option<&str>)], all: &[(usize,
         (Some(name), [], all) => {
             format!("no image named `{}`: expected {}", content::printable(name), offered(all))
         }
-        (_, found, _) => format!("{} images match: choose {}", found.len(), offered(found)),
+        (_, found, _) => format!(
+            "{} images match: choose {}, written after the path and a colon",
+            found.len(),
+            offered(found)
+        ),
     }
 }
 

@@ -344,10 +344,26 @@ fn an_error_lists_what_may_be_named() {
         (&[], Some("1"), "no image"),
         (&[Some("1")], Some("2"), "no image named `2`: expected `1`"),
         (&[None], Some("2"), "no image named `2`: expected `@0`"),
-        (&[Some("1"), Some("2")], None, "2 images match: choose `1` or `2`"),
-        (&[None, None, Some("x")], None, "3 images match: choose `@0`, `@1` or `x`"),
-        (&[None, Some("1"), Some("1")], Some("1"), "2 images match: choose `@1` or `@2`"),
-        (&[Some("a\n\u{1b}[2J"), Some(&long)], None, r"2 images match: choose `a\n\u{1b}[2J` or `@1`"),
+        (
+            &[Some("1"), Some("2")],
+            None,
+            "2 images match: choose `1` or `2`, written after the path and a colon",
+        ),
+        (
+            &[None, None, Some("x")],
+            None,
+            "3 images match: choose `@0`, `@1` or `x`, written after the path and a colon",
+        ),
+        (
+            &[None, Some("1"), Some("1")],
+            Some("1"),
+            "2 images match: choose `@1` or `@2`, written after the path and a colon",
+        ),
+        (
+            &[Some("a\n\u{1b}[2J"), Some(&long)],
+            None,
+            r"2 images match: choose `a\n\u{1b}[2J` or `@1`, written after the path and a colon",
+        ),
         (
             &many,
             Some("x"),
@@ -365,7 +381,7 @@ fn an_error_lists_what_may_be_named() {
     ]);
     tar(&archive, &[("manifest.json", Ok(saved.to_string().as_bytes()))]);
     for (asked, expected) in [
-        (None, "2 images match: choose `a:1` or `@1`"),
+        (None, "2 images match: choose `a:1` or `@1`, written after the path and a colon"),
         (Some("b:1"), "no image named `b:1`: expected `a:1` or `@1`"),
     ] {
         let error = scratch.import(LocalLayout::DockerArchive, &archive, asked).unwrap_err().to_string();

@@ -42,7 +42,7 @@ impl TagFilter {
     /// The tags that are versions in the range `text`: comparisons (`>=1.27`, `<1.28`, `!=1.27.3`, `~1.2`, `^1.2`, `1.27`, `1.*`) with
     /// blanks or commas between them, of which all must hold; `||` separates alternatives, and `1.2 - 1.4` takes all from one to
     /// the other. A version without a sign is all of it: `1.27` is any `1.27.x`. A tag of up to three numbers is a version, with
-    /// or without a `v`. A pre-release, such as `1.27.1-alpine`, is only in ranges whose comparisons have one: `>=1.27-0`.
+    /// or without a `v`. A pre-release, such as `1.27.1-alpine`, is only in alternatives of which a comparison has one: `>=1.27-0 <2`.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ mod tests {
             ("=1.27.2 || >=2 <3", None, "v1.27.2 2.0"),
             ("<100", Some(1), "2.0"),
             ("*", Some(1), "20240101"),
-            (">=1.28.0-rc.0 <2-0", None, "1.28.0-rc.1 1.28.0"),
+            (">=1.28.0-rc.0 <2", None, "1.28.0-rc.1 1.28.0"),
             (">20240101", None, ""),
         ] {
             assert_eq!(chosen(&TagFilter::versions(range).unwrap(), latest), expected, "{range}");

@@ -202,7 +202,14 @@ fn the_lock_chooses_tags_and_a_build_lists_none() {
     assert!(out.contains(&format!("{host}/team/app (latest 2 of semver >=1 <10) is gone\n")), "{out}");
     let lock = fs::read_to_string(project.path("sealift.lock")).unwrap();
     assert!(lock.contains("tagPattern ^1") && !lock.contains("semver") && !lock.contains(":3.0"), "{lock}");
+    // Tags that cannot be listed stay as they are.
     drop(project.registry.take());
+    let (code, _, err) = project.sealift(&["update"]);
+    assert!(
+        code == 2 && err.contains(&format!("{host}/team/app: cannot fetch list of tags: ")),
+        "{code}: {err}"
+    );
+    assert_eq!(fs::read_to_string(project.path("sealift.lock")).unwrap(), lock);
 }
 
 /// `skopeo sync` and Sealift read one file, and bring the same images.
