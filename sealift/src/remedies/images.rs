@@ -103,26 +103,27 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
 
 /// A tag that differs from the lock file.
 pub(crate) fn moved(change: &EntryChange) -> Failure {
-    let new = change.new.map_or_else(|| "nothing".to_owned(), |digest| digest.to_string());
-    let message = match change.old {
-        Some(old) => format!("{} is locked to {old}, but the registry has {new}", change.entry),
-        None => format!("{} is not locked; the registry has {new}", change.entry),
-    };
-    Failure::failed(anyhow::Error::msg(message)).remedy("lock the new digests: `sealift update`")
+    differs(&change.entry, change.old.as_ref(), change.new.as_ref(), "digests")
 }
 
 /// A pattern or range that stands for other tags than in the lock file.
 pub(crate) fn chosen(change: &SelectionChange) -> Failure {
-    let list = |tags: &Option<Vec<Tag>>| match tags {
-        Some(tags) => tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", "),
-        None => "nothing".to_owned(),
+    let list = |tags: &Vec<Tag>| tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
+    differs(change, change.old.as_ref().map(list), change.new.as_ref().map(list), "tags")
+}
+
+/// What a registry has differs from the lock file.
+fn differs<T: fmt::Display>(entry: &dyn fmt::Display, old: Option<T>, new: Option<T>, what: &str) -> Failure {
+    let update = format!("lock the new {what}: `sealift update`");
+    let (message, help) = match (old, new) {
+        (Some(old), Some(new)) => (format!("{entry} is locked to {old}, but the registry has {new}"), update),
+        (None, Some(new)) => (format!("{entry} is not locked; the registry has {new}"), update),
+        (_, None) => (
+            format!("{entry} is locked, but the project does not have it"),
+            "remove it from the lock file: `sealift lock`".to_owned(),
+        ),
     };
-    let new = list(&change.new);
-    let message = match &change.old {
-        Some(_) => format!("{change} is locked to {}, but the registry has {new}", list(&change.old)),
-        None => format!("{change} is not locked; the registry has {new}"),
-    };
-    Failure::failed(anyhow::Error::msg(message)).remedy("lock the new tags: `sealift update`")
+    Failure::failed(anyhow::Error::msg(message)).remedy(help)
 }
 
 /// Not as many names as images.

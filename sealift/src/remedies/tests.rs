@@ -151,6 +151,12 @@ fn of_images() -> Vec<Failure> {
             old: Some(vec![tag("1.0"), tag("1.1")]),
             new: Some(vec![tag("1.1"), tag("1.2")]),
         }),
+        images::chosen(&SelectionChange {
+            repository: "quay.io/team/app".into(),
+            selection: "semver >=1 <2".into(),
+            old: Some(vec![tag("1.0")]),
+            new: None,
+        }),
         images::lock(locking::Error::NoTag {
             origin: Origin { path: "sealift.yaml".into(), line: 7, column: 9 },
             repository: "quay.io/team/app".into(),
