@@ -12,7 +12,7 @@ use crate::model::linked::LinkedTask;
 use crate::model::reason::{InputChange, Reason};
 use crate::record::files::KnownFiles;
 use crate::record::journal::{Slice, TaskRecord};
-use crate::record::key::differences;
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, differences, put};
 use crate::record::survey::{self, FolderListing, SurveyError};
 
 /// The basis of all judgements of a run.
@@ -44,7 +44,19 @@ impl Evidence<'_> {
     pub(crate) fn judge(&self, linked: &LinkedTask, forced: bool) -> Result<Judgement, SurveyError> {
         let mut manifest = Vec::with_capacity(256);
         let mut listings = Vec::new();
-        survey::inputs(self.graph, linked, self.files, self.stop, &mut listings, &mut manifest)?;
+        let surveyed =
+            survey::inputs(self.graph, linked, self.files, self.stop, &mut listings, &mut manifest);
+        if let Err(error) = surveyed {
+            if !linked.task.learns {
+                return Err(error);
+            }
+            // What the action wrote last time is invalid now. It writes it again, and then an error counts.
+            (manifest, listings) = (Vec::new(), Vec::new());
+            survey::declared(self.graph, linked, self.files, self.stop, &mut listings, &mut manifest)?;
+            let message = error.to_string();
+            let value = ItemValue::Text(message.as_bytes());
+            put(&mut manifest, &ManifestItem { tag: ItemTag::Value, name: b"inputs of the last run", value });
+        }
         let key = Digest::of(&manifest);
         let mut reasons = Vec::new();
         if forced {

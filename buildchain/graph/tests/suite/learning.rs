@@ -50,6 +50,44 @@ fn cached(cache: &Path) -> RunOptions {
     RunOptions { cache: Some(ResultCache::new(cache.to_owned(), None)), ..RunOptions::default() }
 }
 
+/// The list that the last run wrote can be damaged, or name what is gone or what another task writes by now. The action writes
+/// another one; until then the old one must not end the run.
+#[test]
+fn a_list_of_learned_inputs_that_is_invalid_now_only_runs_the_task_again() {
+    let project = Project::new();
+    let cache = tempfile::tempdir().unwrap();
+    let later = || Task {
+        name: "later".into(),
+        inputs: vec![TaskInput::file("_build/b")],
+        outputs: vec![TaskOutput::File("_build/later".into())],
+        action: Some(Box::new(|context| Ok(fs::write(context.path("_build/later"), "later")?))),
+        ..Task::default()
+    };
+    let run = || {
+        let mut tasks = compiled();
+        tasks.push(later());
+        project.run_with(tasks, &["later"], cached(&project, cache.path()))
+    };
+    project.write("a", "x");
+    project.write("x", "1");
+    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+    for list in ["_build/later", "gone", "_build"] {
+        project.write("_build/depfile", list);
+        let ran = run();
+        assert_eq!(ran.verdict("b"), TaskVerdict::Succeeded, "{list}: {:?}", ran.reports["b"]);
+        assert!(ran.reasons("b").iter().any(|reason| reason.contains("inputs of the last run")), "{list}");
+        assert_eq!(run().verdict("b"), TaskVerdict::UpToDate);
+    }
+    // Of the list that the action writes now, it is an error.
+    project.write("a", "_build/later");
+    project.write("_build/later", "");
+    let ran = run();
+    assert_eq!(ran.verdict("b"), TaskVerdict::Broken);
+    assert!(ran.reports["b"].error.as_deref().unwrap().contains("which `later` produces"));
+    project.write("a", "x");
+    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+}
+
 #[test]
 fn inputs_that_an_action_learns_count_from_its_first_run_on() {
     let project = Project::new();
