@@ -263,6 +263,31 @@ fn files_that_a_list_names_are_compared_with_the_commit() {
     assert!(!is_dirty());
 }
 
+/// The first run must not accept what all later ones refuse, and a corrected command must run.
+#[test]
+fn a_dependency_file_cannot_name_what_a_later_task_writes() {
+    let spec = r#"
+  tasks:
+    early:
+      script: "echo 'early: _build/late hello.sh' > _build/early.d"
+      depfile: "{{ build_root }}/early.d"
+    late:
+      script: "echo late > _build/late"
+      inputs: ["{{ build_root }}/early.d"]
+      outputs: ["{{ build_root }}/late"]
+"#;
+    let project = project(spec);
+    for _ in 0..2 {
+        fails(&project, &["run", "late"], 2, "it discovered _build/late, which `late` produces");
+    }
+    project
+        .write("sealift.yaml", &format!("{HEAD}spec:\n{}", spec.replace("_build/late hello.sh", "hello.sh")));
+    assert_eq!(ran(&project, &["late"]), ["early", "late"]);
+    // A list that is damaged is written again.
+    project.write("_build/early.d", "early: hello.sh /dev/null\n");
+    assert_eq!(ran(&project, &["late"]), ["early"]);
+}
+
 #[test]
 fn a_list_that_a_program_writes_names_inputs() {
     let project = project(
@@ -413,17 +438,26 @@ fn a_task_that_misbehaves_is_one_clear_error() {
     binary: {script: "head -c 300000 /dev/zero; printf '\\033[31m\\377\\n'", inputs: [hello.sh]}
     program: {run: [no-such-program], inputs: [hello.sh]}
     code: {script: "echo reason >&2; exit 3", inputs: [hello.sh]}
+    link: {script: "ln -s /etc/passwd _build/link", inputs: [hello.sh], outputs: ["{{ build_root }}/link"]}
+    around: {script: "rmdir _build/around; ln -s /etc _build/around", inputs: [hello.sh], outputs: ["{{ build_root }}/around/passwd"]}
 "#,
     );
     fails(&project, &["run", "missing"], 2, "the task did not produce its output _build/never");
     fails(&project, &["run", "file"], 1, "_build/folder/ is a file: the task declares a folder");
     fails(&project, &["run", "fifo"], 1, "is neither a file, a folder nor a symbolic link");
     fails(&project, &["run", "program"], 2, "cannot run `no-such-program`");
+    fails(&project, &["run", "link"], 1, "`_build/link` leads to /etc/passwd, outside the project");
     let text = fails(&project, &["run", "code"], 1, "`/bin/sh` ended with exit status: 3");
     assert!(text.contains("reason"), "{text}");
     let output = project.command().args(["run", "-v", "2", "binary"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b));
+    fails(
+        &project,
+        &["run", "around"],
+        1,
+        "`_build/around/passwd` leads to /etc/passwd, outside the project",
+    );
 }
 
 #[test]
@@ -458,6 +492,23 @@ fn a_file_that_no_task_declares_is_not_shipped() {
     );
     assert_eq!(ran(&project, &[]), ["stray"]);
     assert!(!project.path("_build/root/stray").exists());
+}
+
+#[test]
+fn only_outputs_of_tasks_are_copied_from_the_build_root() {
+    for (from, message) in [
+        (
+            "{{ build_root }}/o",
+            "no task writes the folder `_build/o` as a whole: expected an output of a task, such as `_build/o/1`",
+        ),
+        ("{{ build_root }}", "no task writes the folder `_build` as a whole: expected an output of a task"),
+    ] {
+        let project = project(&format!(
+            "  files: [{{from: '{from}', to: o}}]\n  tasks: {{a: {{run: [x], outputs: ['{{{{ build_root }}}}/o/1']}}}}\n"
+        ));
+        fails(&project, &["list"], 3, message);
+        fails(&project, &["list"], 3, "sealift.yaml:5:18: ");
+    }
 }
 
 /// The context of an image is below the build root, and the commit is compared before the task that writes it ran.

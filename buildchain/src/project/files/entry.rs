@@ -1,6 +1,6 @@
 //! The check of an entry of `spec.files`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FilesDefinition, FilesSource, LocalFiles, ProducedFiles, Templates};
@@ -65,6 +65,23 @@ impl CheckedEntries<'_> {
             let from = from.renamed(from.written().to_owned());
             return self.local_files(&from, files, templates).map(FilesSource::Local);
         }
+        let example = self.produced.below(&path).next();
+        if example.is_some() && !self.produced.writes(&path) || self.build_root.starts_with(&path) {
+            let shown = |path: &Path| {
+                content::printable_path(path.strip_prefix(self.root).unwrap_or(path)).to_string()
+            };
+            let example = example.map(|output| {
+                let folder = if output.is_folder { "/" } else { "" };
+                format!(", such as `{}{folder}`", shown(&output.path))
+            });
+            let message = format!(
+                "no task writes the folder `{}` as a whole: expected an output of a task{}",
+                shown(&path),
+                example.unwrap_or_default()
+            );
+            self.wrong(from, message);
+            return None;
+        }
         let has_templates = files.templates.syntax.is_some()
             || files.templates.delimiters.is_some()
             || files.templates.suffix.is_some()
@@ -79,7 +96,7 @@ impl CheckedEntries<'_> {
             (files.header.is_some(), "header"),
         ] {
             if is_given {
-                self.wrong(from, format!("a task writes these files, and `{key}` is not possible for them"));
+                self.wrong(from, format!("`{key}` is not possible for files that a task writes"));
             }
         }
         let is_folder = is_folder || self.produced.is_folder(&path);

@@ -116,7 +116,13 @@ fn remove(folder: &Path) -> std::io::Result<()> {
 
 /// Gives the outputs the modes that git keeps: others come from the umask of the user. Only the owner of a build root cares
 /// about files of the project, so those are left alone.
+///
+/// Before that, it refuses outputs that lead out of the project: others read them, and would read what lies there.
 fn settle(project: &Project, outputs: &[OwnOutput], context: &TaskContext<'_>) -> Result<(), ActionError> {
+    for output in outputs {
+        let resolved = project.territory.resolve(&output.path);
+        resolved.map_err(|outside| ActionError::failed(outside.to_string()))?;
+    }
     let in_build = |output: &&OwnOutput| output.path.starts_with(&project.settings.build_root);
     for output in outputs.iter().filter(in_build) {
         let found = output.path.symlink_metadata();

@@ -105,6 +105,8 @@ fn files(
     let input = |file: &PathBuf| match file.metadata() {
         Ok(found) if found.is_dir() => TaskInput::folder(file),
         Ok(_) => TaskInput::file(file),
+        // The graph says that the task does not depend on the one that writes it.
+        Err(_) if project.produced.writes(file) => TaskInput::file(file),
         Err(_) => {
             let known = file.strip_prefix(&project.root).unwrap_or(file);
             TaskInput::value(format!("file {}", known.display()), "missing")

@@ -178,7 +178,7 @@ fn what_is_wrong_with_data_has_its_place() {
     let place = TestProject::new(&deep);
     let loading = std::thread::Builder::new().stack_size(8 << 20).spawn(move || place.plan().map(drop));
     let error = loading.unwrap().join().unwrap().unwrap_err();
-    assert!(error.contains("sealift.yaml:5:") && error.contains("depth"), "{error}");
+    assert!(error.contains("sealift.yaml:5:") && error.contains("more than 64 nested values"), "{error}");
     let place = TestProject::new("files: [{to: a.json, data: {x: {textOf: b}, y: {dataOf: c.json}}}]");
     place.write("c.json", "{}");
     let content = || {
