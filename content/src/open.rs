@@ -75,7 +75,12 @@ pub fn read_bounded(reader: &mut dyn io::Read, max: u64) -> io::Result<Vec<u8>> 
     let mut bytes = Vec::new();
     reader.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
-        let message = format!("larger than the limit of {max} bytes");
+        let message = match max {
+            0 => "larger than the limit of 0 bytes".to_owned(),
+            max if max % (1 << 20) == 0 => format!("larger than the limit of {} MiB", max >> 20),
+            max if max % (1 << 10) == 0 => format!("larger than the limit of {} KiB", max >> 10),
+            max => format!("larger than the limit of {max} bytes"),
+        };
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)

@@ -91,7 +91,8 @@ impl Selector {
 
 /// The name and the value in `NAME=VALUE`.
 fn assignment(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE, such as `channel=stable`")?;
+    let assignment = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = assignment.ok_or("expected NAME=VALUE, such as `channel=stable`")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use minijinja::value::ValueKind;
+
 use super::field::Field;
 use super::file::{Binary, ForEach, LoopList, LoopValues, RegistryEntry};
 use super::model::{Program, RegistryAccess};
@@ -90,14 +92,12 @@ impl CheckedEntries<'_> {
             let mut longer = Vec::new();
             for round in &rounds {
                 let mut entries = CheckedEntries { values: round, mistakes: self.mistakes, ..*self };
-                for value in entries.loop_values(list) {
-                    longer.push(round.with([(name.clone(), value)]));
+                let values = entries.loop_values(list);
+                if longer.len() + values.len() > ROUNDS_MAX {
+                    self.mistakes.note::<()>(Err(Error::at(self.file, place, too_many_rounds())));
+                    return Vec::new();
                 }
-            }
-            if longer.len() > ROUNDS_MAX {
-                let message = format!("{} rounds; the maximum is {ROUNDS_MAX}", longer.len());
-                self.mistakes.note::<()>(Err(Error::at(self.file, place, message)));
-                return Vec::new();
+                longer.extend(values.into_iter().map(|value| round.with([(name.clone(), value)])));
             }
             rounds = longer;
         }
@@ -127,11 +127,7 @@ impl CheckedEntries<'_> {
         if self.values.is_unknown() {
             return Vec::new();
         }
-        let value = self.values.evaluate(expression);
-        let values = value.and_then(|value| match serde_json::to_value(&value) {
-            Ok(serde_json::Value::Array(values)) => Ok(values),
-            _ => Err(format!("`{expression}` is not a list")),
-        });
+        let values = self.values.evaluate(expression).and_then(|value| items(expression, &value));
         let values = values.map_err(|message| Error::at(self.file, list.place, message));
         self.mistakes.note(values).unwrap_or_default()
     }
@@ -192,6 +188,27 @@ impl CheckedEntries<'_> {
             None => Some(self.root.join(path)),
         }
     }
+}
+
+fn too_many_rounds() -> String {
+    format!("the loop has more than {ROUNDS_MAX} rounds")
+}
+
+/// The items of the list `value`, which is that of `expression`.
+fn items(expression: &str, value: &minijinja::Value) -> Result<Vec<serde_json::Value>, String> {
+    let no_list = || format!("`{expression}` is not a list");
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(no_list());
+    }
+    let mut found = Vec::new();
+    for item in value.try_iter().map_err(|_| no_list())? {
+        // A list such as `[1] * 10**8` is small until somebody writes it out.
+        if found.len() == ROUNDS_MAX {
+            return Err(too_many_rounds());
+        }
+        found.push(serde_json::to_value(&item).map_err(|_| no_list())?);
+    }
+    Ok(found)
 }
 
 /// Checks that the sources that the definition `text` at `path` names under `files` exist, except those that tasks produce.

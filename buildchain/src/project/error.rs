@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
 
 /// How many mistakes, or files, are named; of the rest the number is.
@@ -159,12 +160,16 @@ impl Error {
         Self::Many(mistakes.0)
     }
 
-    /// If it is about a file that does not exist: that, with the place in `path` that names the file.
-    pub(crate) fn missing_at(self, path: &Path, location: Location, root: &Path) -> Self {
+    /// If it is about a file that cannot be read: that, with the place in `path` that names the file.
+    pub(crate) fn unreadable_at(self, path: &Path, location: Location, root: &Path) -> Self {
         match self {
-            Self::File { path: missing, source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                let shown = missing.strip_prefix(root).unwrap_or(&missing);
-                Self::at(path, location, format!("{} does not exist", content::printable_path(shown)))
+            Self::File { action, path: file, source } => {
+                let shown = content::printable_path(file.strip_prefix(root).unwrap_or(&file));
+                let message = match source.kind() {
+                    std::io::ErrorKind::NotFound => format!("{shown} does not exist"),
+                    _ => format!("cannot {action} {shown}: {source}"),
+                };
+                Self::at(path, location, message)
             }
             error => error,
         }
@@ -201,6 +206,17 @@ impl MessageFormatter for Plain {
             return match key {
                 Some(key) => format!("duplicate key `{key}`").into(),
                 None => "duplicate key".into(),
+            };
+        }
+        if let serde_saphyr::Error::Budget { breach, .. } = error {
+            return match breach {
+                BudgetBreach::Depth { depth } => format!("more than {} nested values", depth - 1).into(),
+                BudgetBreach::Nodes { nodes } => format!(
+                    "more than {} values: split the file, or use fewer anchors and aliases",
+                    nodes - 1
+                )
+                .into(),
+                _ => "the file is too large or too complex".into(),
             };
         }
         let message = UserMessageFormatter.format_message(error);

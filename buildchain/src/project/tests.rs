@@ -583,6 +583,11 @@ mod variables {
             ),
             ("common.yaml", "include: ['{{ x }}.yaml']\n", "common.yaml:1:11: variables are not known here"),
             ("common.yaml", "include: [none.yaml]\n", "common.yaml:1:11: none.yaml does not exist"),
+            (
+                "common.yaml",
+                "include: [parts]\n",
+                "common.yaml:1:11: cannot open parts: it is a folder, not a regular file",
+            ),
             ("common.yaml", "files: [{from: none, to: .}]\n", "common.yaml:1:16: `none` does not exist"),
             ("common.yaml", "kind: Platform\n", "common.yaml:1:1: unknown key `kind`"),
         ] {
@@ -655,6 +660,60 @@ mod variables {
             let error = read(root.path(), &SettingsFlags::default()).expect_err(entry).to_string();
             assert!(error.contains(expected), "{entry}: {error}");
         }
+    }
+
+    /// None of them may use up the memory or the stack.
+    #[test]
+    fn a_project_that_grows_without_bound_is_refused() {
+        let chain = |length: usize| {
+            let links = (0..length).map(|i| format!("    v{i}: '{{{{ v{} }}}}'\n", i + 1));
+            format!("  variables:\n{}    v{length}: x\n", links.collect::<String>())
+        };
+        let loops = |for_each: &str| {
+            format!(
+                "  variables: {{list: {{value: [a, b]}}}}\n  files: [{{data: {{}}, to: a.json, {for_each}}}]\n"
+            )
+        };
+        let includes = |length: usize| -> Vec<(String, String)> {
+            let text = |i| if i < length { format!("include: [p{}.yaml]\n", i + 1) } else { "{}\n".into() };
+            (0..=length).map(|i| (format!("p{i}.yaml"), text(i))).collect()
+        };
+        let include = "  include: [p0.yaml]\n";
+        for (files, spec, expected) in [
+            (Vec::new(), chain(99), None),
+            (Vec::new(), chain(5_000), Some("more than 100 variables need each other in a row")),
+            (
+                Vec::new(),
+                loops("forEach: {x: '[1] * 10**8'}"),
+                Some(":8:47: the loop has more than 10000 rounds"),
+            ),
+            (
+                Vec::new(),
+                loops("forEach: {x: 'range(9000)', y: 'range(9000)'}"),
+                Some(": the loop has more than 10000 rounds"),
+            ),
+            (includes(63), include.to_owned(), None),
+            (includes(2_000), include.to_owned(), Some("more than 64 files include each other in a row")),
+        ] {
+            let files: Vec<(&str, &str)> =
+                files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+            let root = project(&files, "1", &spec);
+            let loaded = read(root.path(), &SettingsFlags::default());
+            match (expected, loaded) {
+                (None, loaded) => drop(loaded.unwrap_or_else(|error| panic!("{error}"))),
+                (Some(expected), loaded) => {
+                    let error = loaded.expect_err(expected).to_string();
+                    assert!(error.contains(expected), "{expected}: {error}");
+                }
+            }
+        }
+        // Each round has a value of its own, and all share the large one.
+        let spec = format!(
+            "  variables: {{large: '{}'}}\n  files:\n    - {{data: {{x: '{{{{ x }}}}'}}, to: 'a{{{{ x }}}}.json', forEach: {{x: 'range(5000)'}}}}\n",
+            "x".repeat(1 << 20)
+        );
+        let root = project(&[], "1", &spec);
+        assert_eq!(read(root.path(), &SettingsFlags::default()).unwrap().files.len(), 5000);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The values that the files of a project can name: the fixed ones and the variables of the project.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Object, Serde};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::Value;
 
@@ -31,9 +32,13 @@ pub struct Values {
     pub short_version: String,
     /// The name in lower case, as paths and URLs have it: `metalk8s`.
     pub slug: String,
-    /// All values by name, these included.
-    all: BTreeMap<String, Value>,
+    /// The values of the project by name, these included. Rounds of loops share them: a project can have thousands.
+    shared: Arc<BTreeMap<String, Value>>,
     /// The same, as templates take them.
+    shared_context: minijinja::Value,
+    /// The values of loops and of the entry that is being read, which replace the shared ones.
+    own: BTreeMap<String, Value>,
+    /// All values, as templates take them.
     context: minijinja::Value,
     /// Whether texts are taken as they are: they come from a file that was rendered as a whole.
     verbatim: bool,
@@ -45,13 +50,16 @@ impl Values {
     /// The values by name. Those that the fields of [`Values`] repeat must be texts.
     pub(super) fn new(all: BTreeMap<String, Value>) -> Self {
         let text = |name: &str| all.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let context = minijinja::Value::from(Serde(&all));
         Self {
             name: text("name"),
             version: text("version"),
             short_version: text("short_version"),
             slug: text("slug"),
-            context: Serde(&all).into(),
-            all,
+            shared_context: context.clone(),
+            context,
+            shared: Arc::new(all),
+            own: BTreeMap::new(),
             verbatim: false,
             unknown: false,
         }
@@ -70,12 +78,13 @@ impl Values {
     /// The value of `name`, if there is one.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.all.get(name)
+        self.own.get(name).or_else(|| self.shared.get(name))
     }
 
     /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.all.keys().map(String::as_str)
+        let names: BTreeSet<&str> = self.shared.keys().chain(self.own.keys()).map(String::as_str).collect();
+        names.into_iter().collect::<Vec<_>>().into_iter()
     }
 
     /// Whether `text` has an expression whose value is not known because of other mistakes.
@@ -90,9 +99,14 @@ impl Values {
 
     /// These values and `more`, which replace those of the same name.
     pub(super) fn with(&self, more: impl IntoIterator<Item = (String, Value)>) -> Self {
-        let mut all = self.all.clone();
-        all.extend(more);
-        Self { context: Serde(&all).into(), all, ..self.clone() }
+        let mut values = self.clone();
+        values.own.extend(more);
+        if !values.own.is_empty() {
+            let own = values.own.iter().map(|(name, value)| (name.clone(), Serde(value).into())).collect();
+            let shared = values.shared_context.clone();
+            values.context = minijinja::Value::from_object(Scope { shared, own });
+        }
+        values
     }
 
     /// All of them, as templates take them.
@@ -159,6 +173,21 @@ impl Values {
             }
             None
         })
+    }
+}
+
+/// The values of a project with those of a loop or an entry before them.
+#[derive(Debug)]
+struct Scope {
+    shared: minijinja::Value,
+    own: BTreeMap<String, minijinja::Value>,
+}
+
+impl Object for Scope {
+    fn get_value(self: &Arc<Self>, key: &minijinja::Value) -> Option<minijinja::Value> {
+        let name = key.as_str()?;
+        let shared = || self.shared.get_attr(name).ok().filter(|value| !value.is_undefined());
+        self.own.get(name).cloned().or_else(shared)
     }
 }
 

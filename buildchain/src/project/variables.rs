@@ -26,6 +26,9 @@ pub(super) const FIXED: [&str; 7] =
 /// The most nested values of a variable.
 const DEPTH_MAX: usize = 32;
 
+/// The most variables that need each other in a row.
+const CHAIN_MAX: usize = 100;
+
 /// A variable of the project, with its file and its place.
 #[derive(Debug)]
 pub(super) struct Variable {
@@ -114,6 +117,14 @@ impl Resolver<'_> {
             let message = format!("the variables need each other: {}", cycle.join(" → "));
             let (file, place) = self.place(name);
             self.mistakes.note::<()>(Err(Error::at(&file, place, message)));
+            return false;
+        }
+        if self.path.len() == CHAIN_MAX {
+            let message = format!("more than {CHAIN_MAX} variables need each other in a row");
+            let (file, place) = self.place(name);
+            self.mistakes.note::<()>(Err(Error::at(&file, place, message)));
+            // Once is enough.
+            self.states.insert(name.to_owned(), None);
             return false;
         }
         self.path.push(name.to_owned());
@@ -232,15 +243,19 @@ impl Resolver<'_> {
         let mut named: Vec<String> = named.into_iter().flatten().collect();
         named.sort_unstable();
         let mut is_complete = true;
-        for name in named {
-            if self.variables.contains_key(&name) || FIXED.contains(&name.as_str()) {
-                is_complete &= self.need(&name);
+        for name in &named {
+            if self.variables.contains_key(name) || FIXED.contains(&name.as_str()) {
+                is_complete &= self.need(name);
             }
         }
         if !is_complete {
             return Ok(None);
         }
-        let known = self.states.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        // Not all values: one may be a table of megabytes.
+        let known = named.into_iter().filter_map(|name| {
+            let value = self.states.get(&name)?.clone()?;
+            Some((name, value))
+        });
         let mut known: BTreeMap<String, Value> = known.collect();
         let rendered = Values::new(known.clone()).render(text);
         rendered.map(Some).map_err(|reason| {
@@ -335,7 +350,7 @@ impl Resolver<'_> {
         let inner = inner.as_path();
         context.territory.resolve(inner).map_err(|outside| Error::at(file, place, outside.to_string()))?;
         let path = context.root.join(inner);
-        let text = read(&path).map_err(|error| error.missing_at(file, place, context.root))?;
+        let text = read(&path).map_err(|error| error.unreadable_at(file, place, context.root))?;
         self.sources.push(path.clone());
         Ok(Some((path, text)))
     }

@@ -245,7 +245,7 @@ impl Loader {
             let Some(inner) = self.entries(path).path(name) else { continue };
             let catalogue_path = self.project.root.join(inner);
             let text = read(&catalogue_path);
-            let text = text.map_err(|error| error.missing_at(path, name.place(), &self.project.root));
+            let text = text.map_err(|error| error.unreadable_at(path, name.place(), &self.project.root));
             let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
             if let Some(catalogue) = self.mistakes.note(catalogue) {
                 self.pulls(&catalogue_path, &catalogue.images);
@@ -254,8 +254,8 @@ impl Loader {
         }
         self.each(path, &images.build, |loader, image| {
             let found = loader.image(path, &image.0);
-            let found =
-                found.map_err(|error| error.missing_at(path, image.0.folder.place(), &loader.project.root));
+            let found = found
+                .map_err(|error| error.unreadable_at(path, image.0.folder.place(), &loader.project.root));
             loader.project.images.extend(loader.mistakes.note(found).flatten());
         });
     }

@@ -30,8 +30,8 @@ impl Loader {
                 let Some(inner) = loader.entries(path).path(folder) else { continue };
                 let relative = inner.join("package.yaml");
                 let definition = loader.definition(&relative, package::read_in_project);
-                let definition =
-                    definition.map_err(|error| error.missing_at(path, folder.place(), &loader.project.root));
+                let definition = definition
+                    .map_err(|error| error.unreadable_at(path, folder.place(), &loader.project.root));
                 if let Some(definition) = loader.mistakes.note(definition) {
                     let origin = Origin::new(path, folder.place());
                     packages.push(PackageDefinition { origin, path: relative, definition });

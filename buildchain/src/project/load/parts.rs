@@ -15,6 +15,9 @@ use crate::project::settings::ChosenProfile;
 use crate::project::values::has_expression;
 use crate::project::variables::Variable;
 
+/// The most files that include each other in a row.
+const INCLUDES_MAX: usize = 64;
+
 /// What one file adds, itself or by one of its profiles.
 pub(super) struct Part {
     /// The file.
@@ -134,7 +137,7 @@ impl<'a> PartReader<'a> {
             if self.known.contains(&included) {
                 continue;
             }
-            let read = read(&included).map_err(|error| error.missing_at(&file, field.place(), self.root));
+            let read = read(&included).map_err(|error| error.unreadable_at(&file, field.place(), self.root));
             let part = read.and_then(|text| Ok((parse::<ProjectSpec>(&included, &text)?, text)));
             match self.mistakes.note(part) {
                 Some((part, text)) => self.add(included, &text, part),
@@ -167,6 +170,9 @@ impl<'a> PartReader<'a> {
             let mut cycle: Vec<String> = self.path.iter().skip(start).map(|path| shown(path)).collect();
             cycle.push(shown(&included));
             return Err(format!("the files include each other: {}", cycle.join(" → ")));
+        }
+        if self.path.len() > INCLUDES_MAX {
+            return Err(format!("more than {INCLUDES_MAX} files include each other in a row"));
         }
         Ok(included)
     }

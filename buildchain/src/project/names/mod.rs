@@ -387,7 +387,10 @@ impl ParsedName for InnerPath {
     fn parse(text: &str) -> Result<Self, String> {
         let path = Path::new(text);
         let inner = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if inner && !text.is_empty() {
+        if text.is_empty() {
+            return Err("the path is empty: expected a relative path; `.` is the folder itself".into());
+        }
+        if inner {
             return Ok(Self(path.components().filter(|part| matches!(part, Component::Normal(_))).collect()));
         }
         Err(format!("`{text}` leads out of its folder: expected a relative path without `..`"))

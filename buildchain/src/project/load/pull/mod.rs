@@ -233,7 +233,8 @@ impl Loader {
         let platforms = self.entries(path).names(&list.platforms);
         let Some(inner) = self.entries(path).path(&list.file) else { return };
         let file = self.project.root.join(inner);
-        let text = read(&file).map_err(|error| error.missing_at(path, list.file.place(), &self.project.root));
+        let text =
+            read(&file).map_err(|error| error.unreadable_at(path, list.file.place(), &self.project.root));
         let registries = &self.project.registries;
         let knows = |host: &str| registries.iter().any(|registry| registry.host.as_str() == host);
         let listed = text.and_then(|text| read_list(&file, &text, &knows));
