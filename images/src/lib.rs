@@ -79,4 +79,4 @@ pub use error::Error;
 pub use manifest::{MediaKind, Platform};
 pub use reference::Reference;
 pub use source::ImageLocation;
-pub use store::Store;
+pub use store::{REPOSITORIES, Store};

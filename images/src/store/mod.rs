@@ -5,6 +5,7 @@
 //! verified/sha256/<hex>   what the file was like when its bytes had the digest
 //! partial/sha256/<hex>    an unfinished download; locked while a process writes it
 //! new/                    content whose digest is not known yet
+//! git/                    git repositories, one for each URL; whoever uses one has the store open
 //! lock                    shared by all who have the store open, held alone by a [`prune()`]
 //! ```
 //!
@@ -32,6 +33,9 @@ pub use self::prune::{FileTotals, KeepLimits, PrunedStore, prune};
 use self::trust::BlobState;
 pub(crate) use self::trust::Linked;
 use crate::error::{Error, Result, io};
+
+/// The folder of the store that has git repositories.
+pub const REPOSITORIES: &str = "git";
 
 /// A content store; cheap to clone. While it is open, nothing in it is removed.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Store, remove};
+use super::{REPOSITORIES, Store, remove};
 use crate::error::{Error, Result, io as failed};
 
 /// How much content may stay in a store, besides what trees use.
@@ -65,6 +65,7 @@ pub fn prune(root: &Path, keep: &KeepLimits, now: SystemTime, dry: bool) -> Resu
     // Nobody else has the store open, so unfinished content was interrupted: it can be resumed, and is not needed.
     let mut unused = files(&root.join("partial/sha256"), now)?;
     unused.extend(files(&root.join("new"), now)?);
+    unused.extend(repositories(&root.join(REPOSITORIES), now)?);
     for blob in files(&root.join("blobs/sha256"), now)? {
         // A folder has links of its own, and is not a blob.
         if blob.links > 1 && !blob.folder {
@@ -145,6 +146,30 @@ fn files(folder: &Path, now: SystemTime) -> Result<Vec<Found>> {
     Ok(found)
 }
 
+/// The git repositories, each with all of its bytes, and their lock files.
+fn repositories(folder: &Path, now: SystemTime) -> Result<Vec<Found>> {
+    if fs::symlink_metadata(folder).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(Vec::new());
+    }
+    let mut found = files(folder, now)?;
+    for repository in found.iter_mut().filter(|found| found.folder) {
+        repository.bytes = bytes_below(&repository.path)?;
+    }
+    Ok(found)
+}
+
+/// The bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> Result<u64> {
+    let mut bytes: u64 = 0;
+    for entry in fs::read_dir(folder).map_err(failed("read", folder))? {
+        let entry = entry.map_err(failed("read", folder))?;
+        let path = entry.path();
+        let metadata = entry.metadata().map_err(failed("stat", &path))?;
+        bytes = bytes.saturating_add(if metadata.is_dir() { bytes_below(&path)? } else { metadata.len() });
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use content::Digest;
@@ -218,6 +243,22 @@ mod tests {
         let all = KeepLimits { bytes: None, age: Some(Duration::ZERO) };
         assert_eq!(prune(folder.path(), &all, SystemTime::now(), false).unwrap().removed.files, 1);
         assert!(!place.exists());
+    }
+
+    #[test]
+    fn git_repositories_go_with_all_of_their_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(Store::open(folder.path()).unwrap());
+        let repository = folder.path().join(REPOSITORIES).join("x");
+        fs::create_dir_all(repository.join("objects/pack")).unwrap();
+        fs::write(repository.join("objects/pack/p"), "12345").unwrap();
+        fs::write(repository.join("HEAD"), "678").unwrap();
+        let prune = |bytes| {
+            prune(folder.path(), &KeepLimits { bytes: Some(bytes), age: None }, SystemTime::now(), false)
+        };
+        assert_eq!(prune(8).unwrap().kept, FileTotals { files: 1, bytes: 8 });
+        assert_eq!(prune(7).unwrap().removed, FileTotals { files: 1, bytes: 8 });
+        assert!(!repository.exists());
     }
 
     #[test]
