@@ -47,7 +47,7 @@ const BUILD: &str = "# build.yaml\n\nThis file, in the same folder as a `Contain
 const PACKAGE: &str = "# package.yaml\n\nThis file defines an RPM. The file is a template: see [sealift.yaml](project-file.md). \
     [Packages](../guide/packages.md) explains dependencies.\n";
 
-const LOCK: &str = "# sealift.lock\n\nThe lock file has the digest of every tag. `sealift lock` and `sealift update` write it; do \
+const LOCK: &str = "# sealift.lock\n\nThe lock file has the digest of every tag, and what the files and git repositories of `spec.sources` were when they were locked. `sealift lock` and `sealift update` write it; do \
     not edit it. References are sorted, with one digest on each line, so that changes are easy to review.\n";
 
 #[test]

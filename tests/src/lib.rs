@@ -9,6 +9,7 @@
 pub mod containerd;
 pub mod daemon;
 pub mod dnf;
+pub mod file_server;
 pub mod folder;
 pub mod http;
 pub mod mounts;

@@ -72,12 +72,12 @@ pub enum Error {
     /// Something that cannot go into an archive.
     #[error("{}: neither a file, a folder nor a symbolic link", content::printable_path(.0))]
     Special(PathBuf),
-    /// An image is named by tag alone, and the lock file has no digest for it.
-    #[error("{origin}: {} is not locked: sealift.lock has no digest for it", content::printable(image))]
+    /// An image is named by tag alone, or a source by URL, tag or branch alone, and the lock file does not have it.
+    #[error("{origin}: {} is not locked: sealift.lock does not have it", content::printable(image))]
     NotLocked {
         /// The entry of the project that needs it.
         origin: Origin,
-        /// The reference, with its tag; or what else the lock file has of it.
+        /// The reference, with its tag, or the source; or what else the lock file has of it.
         image: String,
     },
     /// The repository that holds the project cannot be read.

@@ -15,6 +15,7 @@ use super::field::{ByName, Named};
 use super::file::{self, LockFileContent};
 use super::names::{Subject, Tag, Text};
 use super::read::{parse_strict, read};
+use super::sources::LockedSources;
 
 /// The name of the lock file, beside `sealift.yaml`.
 pub const FILE_NAME: &str = "sealift.lock";
@@ -29,6 +30,7 @@ pub struct LockFile {
     tags: BTreeMap<String, BTreeMap<String, Vec<Tag>>>,
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
+    sources: LockedSources,
 }
 
 /// The lists of referrers of an image.
@@ -83,6 +85,7 @@ impl From<LockFileContent> for LockFile {
                 .collect(),
             platforms: file.platforms.0.into_iter().map(|(name, digests)| (name, plain(digests))).collect(),
             referrers: referrers.collect(),
+            sources: LockedSources::new(file.downloads, file.git),
         }
     }
 }
@@ -155,6 +158,17 @@ impl LockFile {
             }
         }
         gone
+    }
+
+    /// What is locked of sources outside the project.
+    #[must_use]
+    pub fn sources(&self) -> &LockedSources {
+        &self.sources
+    }
+
+    /// As [`LockFile::sources`], to lock more.
+    pub fn sources_mut(&mut self) -> &mut LockedSources {
+        &mut self.sources
     }
 
     /// The lists of referrers locked for `reference`.
@@ -250,6 +264,7 @@ impl LockFile {
                 }
             }
         }
+        self.sources.render(&mut text);
         text
     }
 }

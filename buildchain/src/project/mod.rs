@@ -22,6 +22,7 @@ mod read;
 mod repository;
 mod schema_check;
 mod settings;
+mod sources;
 mod tasks;
 pub(crate) mod template;
 mod values;
@@ -38,15 +39,17 @@ pub use files::{
     UnusedPattern,
 };
 pub use found::{AddedImages, FOUND_CATALOGUE};
+pub use git::{RemoteError, RemoteGit};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 #[cfg(fuzzing)]
 pub(crate) use lists::fuzz as fuzz_lists;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub use names::{
-    ArchiveName, CargoPackage, Delimiter, FileMode, ImageName, ImageRepository, InnerPath, Mirror,
-    ParsedName, PathPattern, Pattern, PoolName, ProjectPath, RegistryHost, Release, RepositoryName, Subject,
-    Tag, TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    ArchiveName, CargoPackage, CommitHash, Delimiter, FileMode, FileName, FileUrl, GitLocation, GitRef,
+    ImageName, ImageRepository, InnerPath, Mirror, ParsedName, PathPattern, Pattern, PoolName, ProjectPath,
+    RegistryHost, Release, RepositoryName, SourceName, Subject, Tag, TagPattern, TagRange, TaskName,
+    TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -55,6 +58,9 @@ pub use repository::{PackageDefinition, RepositoryDefinition, RpmFile};
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
+};
+pub use sources::{
+    FileForm, LockedDownload, LockedSources, RemoteFile, RemoteRepository, SourceContent, SourceDefinition,
 };
 pub use tasks::{DiscoveredInputs, OwnInput, OwnOutput, OwnTask, Produced, TaskCommand, Tool};
 pub use values::Values;

@@ -18,6 +18,7 @@ use super::paths::Territory;
 use super::pull::{PullDefinition, SelectedTags};
 use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
+use super::sources::SourceDefinition;
 use super::tasks::{OwnTask, Produced};
 use super::values::Values;
 
@@ -75,6 +76,8 @@ pub struct Project {
     pub documentation: Vec<MarkdownDocument>,
     /// The books among the documents.
     pub books: Vec<Book>,
+    /// Sources outside the project.
+    pub external_sources: Vec<SourceDefinition>,
     /// Every file that was read to make this model.
     pub sources: Vec<PathBuf>,
     /// The folders of the images in the archive.

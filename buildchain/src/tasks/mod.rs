@@ -19,6 +19,7 @@ mod place_file;
 mod remote_cache;
 mod revision;
 mod run;
+mod sources;
 mod tree;
 
 use std::collections::{BTreeSet, HashSet};
@@ -36,6 +37,7 @@ pub(crate) use self::own::fuzz_depfile;
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 pub use self::run::{ProjectRunError, run};
+pub(crate) use self::sources::{shown_url, wanted};
 use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.
@@ -127,6 +129,7 @@ pub fn tasks(
         origins: &mut origins,
     };
     let binaries = binaries::add(&mut builder)?;
+    sources::add(&mut builder);
     let images = images::add(&mut builder)?;
     let packaging = packaging::add(&mut builder)?;
     let files = files::add(&mut builder)?;

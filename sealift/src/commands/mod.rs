@@ -52,9 +52,9 @@ pub(crate) enum Command {
     Ignore(project::state::Arguments),
     /// Mark existing outputs as up to date
     ResetDep(project::state::Arguments),
-    /// Add the digests of new tags to the lock file
+    /// Add the digests of new tags and sources to the lock file
     Lock(project::lock::LockArguments),
-    /// Refresh the digests of all tags, and report which moved
+    /// Refresh tags and sources in the lock file, and report which moved
     Update(project::lock::UpdateArguments),
     /// Print the JSON Schema of sealift.yaml or of a kind of report
     Schema(project::schema::Arguments),

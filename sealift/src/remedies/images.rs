@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use buildchain::locking::{self, EntryChange, SelectionChange};
-use buildchain::project::Tag;
+use buildchain::locking::{self, EntryChange, SelectionChange, SourceChange};
+use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable_path};
 use graph::quoted;
 use images::pull::{self, Login, RegistryFault};
@@ -91,7 +91,16 @@ pub(super) fn task(error: &pull::Error) -> Option<String> {
 /// A tag that cannot be looked up.
 pub(crate) fn lock(error: locking::Error) -> Failure {
     let help = match &error {
-        locking::Error::Resolve { source, .. } => after(source, &OF_PROJECTS, "re-run the command"),
+        locking::Error::Resolve { source, .. } | locking::Error::Download(source) => {
+            after(source, &OF_PROJECTS, "re-run the command")
+        }
+        locking::Error::Git(RemoteError::Git { message, .. })
+            if ["Authentication failed", "could not read", "Permission denied"]
+                .iter()
+                .any(|refused| message.contains(refused)) =>
+        {
+            Some("git never asks: use an ssh:// URL with an agent, or put the password into ~/.netrc".into())
+        }
         locking::Error::NoTag { repository, .. } => Some(format!(
             "change the entry; `skopeo list-tags {}` prints the tags",
             quoted(&format!("docker://{repository}"))
@@ -103,27 +112,38 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
 
 /// A tag that differs from the lock file.
 pub(crate) fn moved(change: &EntryChange) -> Failure {
-    differs(&change.entry, change.old.as_ref(), change.new.as_ref(), "digests")
+    differs(&change.entry, change.old.as_ref(), change.new.as_ref(), "registry", "digests")
 }
 
 /// A pattern or range that stands for other tags than in the lock file.
 pub(crate) fn chosen(change: &SelectionChange) -> Failure {
     let list = |tags: &Vec<Tag>| tags.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
-    differs(change, change.old.as_ref().map(list), change.new.as_ref().map(list), "tags")
+    differs(change, change.old.as_ref().map(list), change.new.as_ref().map(list), "registry", "tags")
 }
 
-/// What a registry has differs from the lock file.
-fn differs<T: fmt::Display>(entry: &dyn fmt::Display, old: Option<T>, new: Option<T>, what: &str) -> Failure {
+/// What a `server` has differs from the lock file.
+fn differs<T: fmt::Display>(
+    entry: &dyn fmt::Display,
+    old: Option<T>,
+    new: Option<T>,
+    server: &str,
+    what: &str,
+) -> Failure {
     let update = format!("lock the new {what}: `sealift update`");
     let (message, help) = match (old, new) {
-        (Some(old), Some(new)) => (format!("{entry} is locked to {old}, but the registry has {new}"), update),
-        (None, Some(new)) => (format!("{entry} is not locked; the registry has {new}"), update),
+        (Some(old), Some(new)) => (format!("{entry} is locked to {old}, but the {server} has {new}"), update),
+        (None, Some(new)) => (format!("{entry} is not locked; the {server} has {new}"), update),
         (_, None) => (
             format!("{entry} is locked, but the project does not have it"),
             "remove it from the lock file: `sealift lock`".to_owned(),
         ),
     };
     Failure::failed(anyhow::Error::msg(message)).remedy(help)
+}
+
+/// A source outside the project that differs from the lock file.
+pub(crate) fn moved_source(change: &SourceChange) -> Failure {
+    differs(&change.source, change.old.as_ref(), change.new.as_ref(), "server", "digests")
 }
 
 /// Not as many names as images.

@@ -114,11 +114,15 @@ fn of_serving() -> Vec<Failure> {
 
 fn of_images() -> Vec<Failure> {
     use ::images::Error;
-    use buildchain::locking::{self, EntryChange, LockedEntry, SelectionChange};
-    use buildchain::project::{Origin, ParsedName as _, Tag};
+    use buildchain::locking::{self, EntryChange, LockedEntry, LockedSource, SelectionChange, SourceChange};
+    use buildchain::project::{CommitHash, LockedDownload, Origin, ParsedName as _, RemoteError, Tag};
 
     let image = || "quay.io/team/app:1";
     let tag = |text| Tag::parse(text).unwrap();
+    let git = |message: &str| {
+        let (location, message) = ("https://example.org/charts".to_owned(), message.to_owned());
+        images::lock(locking::Error::Git(RemoteError::Git { location, message }))
+    };
     vec![
         images::store(Error::StoreInUse { store: "/var/cache/sealift".into() }),
         images::store(
@@ -163,6 +167,18 @@ fn of_images() -> Vec<Failure> {
             selection: r"tagPattern ^1\.27\.".into(),
             listed: 12,
         }),
+        images::moved_source(&SourceChange {
+            source: "https://example.org/tool.tgz".into(),
+            old: Some(LockedSource::File(LockedDownload { digest: digest(), size: 5 })),
+            new: Some(LockedSource::File(LockedDownload { digest: content::Digest::of(b"other"), size: 6 })),
+        }),
+        images::moved_source(&SourceChange {
+            source: "https://example.org/charts v1".into(),
+            old: None,
+            new: Some(LockedSource::Commit(CommitHash::parse(&"1".repeat(40)).unwrap())),
+        }),
+        git("it has no tag or branch `v1`"),
+        git("could not read Username for 'https://example.org': terminal prompts disabled"),
     ]
 }
 

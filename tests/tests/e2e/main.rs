@@ -29,3 +29,4 @@ mod runtime;
 mod salt;
 mod same_bytes;
 mod scripts;
+mod sources;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::project::field::{ByName, Named};
-use crate::project::names::{ImageRepository, Subject, Tag, Text};
+use crate::project::names::{CommitHash, FileUrl, GitLocation, GitRef, ImageRepository, Subject, Tag, Text};
 
 /// `sealift.lock`: the digests that tags had when they were locked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -27,6 +27,22 @@ pub struct LockFileContent {
     /// For an image with `referrers: true`: the digests of the lists of its referrers.
     #[serde(default)]
     pub referrers: ByName<Reference, LockedReferrersEntry>,
+    /// Each file of `spec.sources`, by its URL.
+    #[serde(default)]
+    pub downloads: ByName<FileUrl, LockedDownloadEntry>,
+    /// The commit of each tag or branch of `spec.sources`, by the repository.
+    #[serde(default)]
+    pub git: ByName<GitLocation, ByName<GitRef, Named<CommitHash>>>,
+}
+
+/// A file of `spec.sources`.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockedDownloadEntry {
+    /// Its SHA-256.
+    pub digest: Named<Digest>,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// The digests of the lists of referrers of an image.

@@ -8,6 +8,7 @@ mod packages;
 mod registries;
 mod repeated;
 mod short;
+mod sources;
 mod sync;
 mod tasks;
 mod variables;
@@ -22,12 +23,13 @@ pub(in crate::project) use self::data::DataShape;
 pub use self::data::{DataFormat, DataTree};
 pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
 pub use self::images::{Catalogue, ContainerBuild, ImageList, ImagesSpec, NamedImage, PullImage};
-pub use self::lock::{LockFileContent, LockedReferrersEntry};
+pub use self::lock::{LockFileContent, LockedDownloadEntry, LockedReferrersEntry};
 pub use self::packages::RepositoryEntry;
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
 pub use self::short::{HasShortForm, Short};
+pub use self::sources::{SourceEntry, UnpackEntry};
 pub use self::sync::{SyncEntries, SyncFile, SyncRegistry};
 pub use self::tasks::{TaskEntries, TaskEntry, TaskInputEntry, TaskInputSource, ToolEntry};
 pub use self::variables::{GitValue, VariableEntry, VariableSource};
@@ -155,6 +157,8 @@ content! {
     /// Folders outside the project that its symbolic links can lead to, absolute or relative to the project. A link to
     /// any other place outside is an error.
     external_folders: Vec<Field<Text>>,
+    /// Files, archives and git repositories from elsewhere. Each becomes the folder `{{ build_root }}/sources/<name>`.
+    sources: Vec<SourceEntry>,
     /// Programs built from the project's own sources.
     binaries: Vec<Binary>,
     /// How to reach registries.
@@ -204,6 +208,9 @@ pub enum ReplacedList {
     /// `tasks`.
     #[serde(rename = "tasks")]
     Tasks,
+    /// `sources`.
+    #[serde(rename = "sources")]
+    Sources,
 }
 
 impl Content {
@@ -222,6 +229,7 @@ impl Content {
             ReplacedList::Files => self.files.clear(),
             ReplacedList::Documentation => self.documentation.clear(),
             ReplacedList::Tasks => self.tasks.0.clear(),
+            ReplacedList::Sources => self.sources.clear(),
         }
     }
 }
@@ -244,7 +252,17 @@ pub struct Binary {
     pub for_each: ForEach,
 }
 
-repeated!(Binary, FilesEntry, ImageList, NamedImage, PullImage, RegistryEntry, RepositoryEntry, TaskEntry);
+repeated!(
+    Binary,
+    FilesEntry,
+    ImageList,
+    NamedImage,
+    PullImage,
+    RegistryEntry,
+    RepositoryEntry,
+    SourceEntry,
+    TaskEntry
+);
 
 /// The JSON Schema of `sealift.yaml`.
 #[must_use]

@@ -4,6 +4,8 @@
 //! clone (its depth, its tags), on the user (configuration) or on the caller (`GIT_DIR` and similar variables). git therefore
 //! runs without the configuration of the user and of the system, and without its own variables.
 
+mod remote;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,6 +15,7 @@ use std::process::{Command, Output};
 
 use content::printable;
 
+pub use self::remote::{RemoteError, RemoteGit};
 use super::error::Error;
 use super::settings::Settings;
 

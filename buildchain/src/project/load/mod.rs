@@ -4,6 +4,7 @@ mod image;
 mod packages;
 mod parts;
 mod pull;
+mod sources;
 mod tasks;
 
 use std::collections::BTreeMap;
@@ -125,6 +126,7 @@ impl Project {
             repositories: Vec::new(),
             files: Vec::new(),
             documentation: Vec::new(),
+            external_sources: Vec::new(),
             sources,
             books: Vec::new(),
             folders: ImageFolders::default(),
@@ -137,7 +139,8 @@ impl Project {
             let base = Arc::clone(&loader.templates);
             loader.templates = Arc::new(loader.entries(file).templates(&content.templates, &base));
         }
-        // Other entries can name what tasks write.
+        // Other entries can name what tasks write, and those of sources do.
+        parts.iter().for_each(|part| loader.sources(&part.file, &part.content));
         parts.iter().for_each(|part| loader.tasks(&part.file, &part.content));
         for Part { file, content, .. } in &parts {
             loader.content(file, content);

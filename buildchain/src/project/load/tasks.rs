@@ -11,7 +11,7 @@ use crate::project::names::{ParsedName as _, PoolName, ProjectPath, TaskName};
 use crate::project::tasks::{DiscoveredInputs, OwnInput, OwnOutput, OwnTask, TaskCommand, Tool};
 
 /// The tasks that Sealift has itself. No task of a project has such a name, or is a member of such a group.
-const BUILT_IN: [&str; 10] = [
+const BUILT_IN: [&str; 11] = [
     "binaries",
     "check_for",
     "documentation",
@@ -22,6 +22,7 @@ const BUILT_IN: [&str; 10] = [
     "packaging",
     "populate_iso",
     "salt_tree",
+    "sources",
 ];
 
 /// The groups of Sealift that tasks of a project can join, with the names of the members that Sealift has itself.

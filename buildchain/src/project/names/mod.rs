@@ -1,6 +1,7 @@
 //! Names in the files of a project: each kind is a type that is parsed once.
 
 mod patterns;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
+
+pub use self::sources::{CommitHash, FileName, FileUrl, GitLocation, GitRef, SourceName};
 
 /// A text with rules of its own.
 pub trait ParsedName: Sized {
@@ -62,10 +65,16 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 31] = [
+const RULES: [NameRule; 37] = [
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),
+    NameRule::of::<SourceName>(),
+    NameRule::of::<FileUrl>(),
+    NameRule::of::<FileName>(),
+    NameRule::of::<GitLocation>(),
+    NameRule::of::<GitRef>(),
+    NameRule::of::<CommitHash>(),
     NameRule::of::<VariableName>(),
     NameRule::of::<Text>(),
     NameRule::of::<ArchiveName>(),
@@ -134,6 +143,8 @@ macro_rules! text_name {
         }
     };
 }
+
+use text_name;
 
 text_name! {
     /// The name of a variable.

@@ -47,6 +47,37 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("delimiter", &["<<", "%}", "#"], &["", "< <", "é", "12345678901234567"]),
         ("archive-mode", &["0644", "755"], &["", "0600", "0o755", "4755", "00755"]),
         ("referrer-subject", &[], &["sha256:ff.sig", ""]),
+        ("source-name", &["etcd", "a-1.b"], &["", "../a", "a/b", "a b"]),
+        (
+            "file-url",
+            &["https://h/x-1.tgz", "http://h:80/?a=%20&b=(c)", "https://[::1]:5/x"],
+            &[
+                "",
+                "h/x",
+                "ftp://h/x",
+                "https://h",
+                "https:///x",
+                "https://u:p@h/x",
+                "https://h/a b",
+                "https://h/#a",
+            ],
+        ),
+        ("file-name", &["kubectl", "a_b+c~1.tgz"], &["", ".", "..", ".a", "-a", "a/b", "a b", "é"]),
+        (
+            "git-location",
+            &["https://h/a.git", "ssh://git@h:22/a", "file:///a", "../a", "/a b/c", "~"],
+            &["", "-u", "git@h:a", "ext::sh -c x", "https://u@h/a", "ssh://u:p@h/a", "ftp://h/a", "a\nb"],
+        ),
+        (
+            "git-ref",
+            &["v1.2", "refs/heads/a", "feature/x@2", "HEAD"],
+            &["", "-a", "a b", "a:b", "a*", "+a", "a^"],
+        ),
+        (
+            "commit",
+            &["0123456789abcdef0123456789abcdef01234567"],
+            &["", "0123", "0123456789ABCDEF0123456789abcdef01234567"],
+        ),
     ] {
         let check = checker(format).expect(format);
         for text in good {
@@ -96,6 +127,15 @@ fn the_schema_accepts_what_the_parser_accepts() {
         "",
         " ",
         "a",
+        "https://h/x",
+        "https://h/",
+        "https://h",
+        "https:///x",
+        "http://h:5/x?a=%20",
+        "https://u:p@h/x",
+        "https://h/a b",
+        "https://[::1]/x",
+        "0123456789abcdef0123456789abcdef01234567",
         "A",
         "0",
         "-",

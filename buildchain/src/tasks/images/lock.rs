@@ -6,9 +6,10 @@ use graph::{Graph, SelectedTasks, TaskId};
 
 use super::{INDEX, build, pull_name, referrers};
 use crate::project::{Error, Mistakes, Origin, Project};
+use crate::tasks::sources;
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
-/// pull, of their referrers and of base images.
+/// pull, of their referrers, of base images and of sources outside the project.
 ///
 /// # Errors
 ///
@@ -55,6 +56,9 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
         for base in image.bases.iter().filter(|base| base.digest.is_none()) {
             unlocked.push((build::name(image), base.reference.to_string(), &image.origin));
         }
+    }
+    for source in &project.external_sources {
+        unlocked.extend(sources::unlocked(source).map(|what| (sources::name(source), what, &source.origin)));
     }
     unlocked
 }

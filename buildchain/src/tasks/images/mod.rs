@@ -220,7 +220,7 @@ fn save_image(
 }
 
 /// Opens the content store of the user.
-pub(super) fn open_store(project: &Project) -> Result<Store, ActionError> {
+pub(in crate::tasks) fn open_store(project: &Project) -> Result<Store, ActionError> {
     Ok(Store::open(&project.settings.cache)?)
 }
 
@@ -310,8 +310,8 @@ fn record_digests(
 }
 
 /// Reports the progress of a pull to the run.
-struct Watch<'a, 'run> {
-    context: &'a TaskContext<'run>,
+pub(in crate::tasks) struct Watch<'a, 'run> {
+    pub(in crate::tasks) context: &'a TaskContext<'run>,
 }
 
 impl images::pull::TransferProgress for Watch<'_, '_> {

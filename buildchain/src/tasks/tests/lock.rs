@@ -30,7 +30,7 @@ fn selected_tasks_need_their_digests_in_the_lock_file_each_at_the_entry_that_nam
         "sealift.yaml:8:16: the referrer list of registry.invalid/signed:1",
         "sealift.yaml:10:13: registry.invalid/base:3",
     ]
-    .map(|start| format!("{start} is not locked: sealift.lock has no digest for it"));
+    .map(|start| format!("{start} is not locked: sealift.lock does not have it"));
     let twin = free.replace(":7:", ":9:");
     for (tasks, expected) in [
         (&["salt_tree"][..], &[][..]),

@@ -1,9 +1,10 @@
 //! `sealift lock` and `sealift update`.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use buildchain::locking::{self, EntryChange, LockUpdate, Scope, SelectionChange};
+use buildchain::locking::{self, EntryChange, LockUpdate, Scope, SelectionChange, SourceChange};
 use buildchain::project::{RegistryAccess, Tag};
 use clap::Args;
 use content::Digest;
@@ -23,7 +24,7 @@ pub(crate) struct LockArguments {
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
-    /// Change nothing, and fail if a tag differs from the lock file
+    /// Change nothing, and fail if a tag or source differs from the lock file
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -49,17 +50,26 @@ pub(crate) struct UpdateArguments {
 
 pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
-    let (selections, resolved) = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
+    let found = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
     if !lock.check {
         return Ok(());
     }
-    let selection = selections.iter().find(|one| one.moved()).map(remedies::images::chosen);
-    let moved = || resolved.iter().find(|one| one.moved()).map(remedies::images::moved);
-    selection.or_else(moved).map_or(Ok(()), Err)
+    let selection = found.selections.iter().find(|one| one.moved()).map(remedies::images::chosen);
+    let moved = || found.resolved.iter().find(|one| one.moved()).map(remedies::images::moved);
+    let source = || found.sources.iter().find(|one| one.moved()).map(remedies::images::moved_source);
+    selection.or_else(moved).or_else(source).map_or(Ok(()), Err)
 }
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
     resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
+}
+
+/// What was looked up.
+#[derive(Default)]
+struct Changes {
+    selections: Vec<SelectionChange>,
+    resolved: Vec<EntryChange>,
+    sources: Vec<SourceChange>,
 }
 
 /// Writes and reports the tags that could be looked up and chosen, then fails for the others.
@@ -69,12 +79,12 @@ fn resolve(
     scope: Scope,
     output: ReportOutput,
     write: bool,
-) -> Result<(Vec<SelectionChange>, Vec<EntryChange>), Failure> {
+) -> Result<Changes, Failure> {
     let mut projects = selector.load_all()?;
     // A profile can reach registries of its own.
     let registries: Vec<RegistryAccess> =
         projects.iter_mut().flat_map(|project| std::mem::take(&mut project.registries)).collect();
-    let Some(project) = projects.first_mut() else { return Ok(Default::default()) };
+    let Some(project) = projects.first_mut() else { return Ok(Changes::default()) };
     for registry in registries {
         if !project.registries.contains(&registry) {
             project.registries.push(registry);
@@ -83,34 +93,79 @@ fn resolve(
     let mut options = buildchain::tasks::registry_options(project);
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let root = project.root.clone();
-    let printed = Printed::default();
-    let LockUpdate { lock, selections, resolved, mut failures } =
+    let printed = Printed::new();
+    let LockUpdate { lock, selections, resolved, sources, mut failures } =
         locking::resolve(&projects, scope, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&root)?;
     }
     let text = || {
         let chosen = selections.iter().filter(|one| one.moved()).map(chosen);
-        let moved: String = chosen.chain(resolved.iter().filter(|one| one.moved()).map(lines)).collect();
+        let resolved = resolved.iter().filter(|one| one.moved()).map(lines);
+        let sources = sources.iter().filter(|one| one.moved());
+        let sources = sources.map(|one| change(&one.source, one.old.as_ref(), one.new.as_ref()));
+        let moved: String = chosen.chain(resolved).chain(sources).collect();
         let nothing = moved.is_empty() && failures.is_empty();
         if nothing { "no tag moved\n".to_owned() } else { moved }
     };
-    let documents = || selections.iter().map(LockedTag::from).chain(resolved.iter().map(LockedTag::from));
-    output.report(|| documents().collect::<List<_>>(), text)?;
-    let Some(last) = failures.pop() else { return Ok((selections, resolved)) };
+    let documents = || {
+        let (selections, sources) =
+            (selections.iter().map(LockedTag::from), sources.iter().map(LockedTag::from));
+        selections.chain(resolved.iter().map(LockedTag::from)).chain(sources).collect::<List<_>>()
+    };
+    output.report(documents, text)?;
+    let Some(last) = failures.pop() else { return Ok(Changes { selections, resolved, sources }) };
     for failure in failures {
         output::failure(&remedies::images::lock(failure));
     }
     Err(remedies::images::lock(last))
 }
 
-/// Prints each warning once: several images are looked up at a time, often in one registry.
-#[derive(Default)]
-struct Printed(Mutex<HashSet<String>>);
+/// How often a line says how much was fetched.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Prints each warning once, since several images are looked up at a time, often in one registry; and from time to time how much of
+/// the sources was fetched.
+struct Printed {
+    warnings: Mutex<HashSet<String>>,
+    fetched: Mutex<Fetched>,
+}
+
+/// How much of the sources was fetched, in bytes.
+struct Fetched {
+    done: u64,
+    all: u64,
+    last_line: Instant,
+}
+
+impl Printed {
+    fn new() -> Self {
+        let fetched = Fetched { done: 0, all: 0, last_line: Instant::now() };
+        Self { warnings: Mutex::default(), fetched: Mutex::new(fetched) }
+    }
+
+    fn fetched(&self) -> MutexGuard<'_, Fetched> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl TransferProgress for Printed {
+    fn planned(&self, _: usize, bytes: u64) {
+        self.fetched().all += bytes;
+    }
+
+    fn advance(&self, _: &Digest, bytes: i64) {
+        let mut fetched = self.fetched();
+        fetched.done = fetched.done.saturating_add_signed(bytes);
+        if fetched.last_line.elapsed() >= LINE_EVERY {
+            fetched.last_line = Instant::now();
+            let (done, all) = (output::size(fetched.done), output::size(fetched.all.max(fetched.done)));
+            output::note(&format!("fetching sources: {done} of {all}"));
+        }
+    }
+
     fn warn(&self, text: &str) {
-        if self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
+        if self.warnings.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned()) {
             output::warn(text);
         }
     }
@@ -148,7 +203,7 @@ fn lines(one: &EntryChange) -> String {
     text
 }
 
-fn change(what: &str, old: Option<Digest>, new: Option<Digest>) -> String {
+fn change<T: std::fmt::Display>(what: &str, old: Option<T>, new: Option<T>) -> String {
     match (old, new) {
         (Some(old), Some(new)) => format!("{what} {old} -> {new}\n"),
         (None, Some(new)) => format!("{what} is new: {new}\n"),

@@ -1,6 +1,6 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
-use buildchain::locking::{EntryChange, PlatformChange, SelectionChange};
+use buildchain::locking::{EntryChange, LockedSource, PlatformChange, SelectionChange, SourceChange};
 use buildchain::project::Tag;
 use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
 use schemars::JsonSchema;
@@ -213,14 +213,15 @@ impl From<&ResetTask> for TaskReset {
     }
 }
 
-/// A tag that was resolved, or a pattern or range whose tags were chosen.
+/// A tag that was resolved, a pattern or range whose tags were chosen, or a source outside the project.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct LockedTag {
-    /// The reference with its tag; that of the repository of a pattern or range.
+    /// The reference with its tag; that of the repository of a pattern or range; for a source, the URL of a file, or a repository
+    /// and its tag or branch.
     reference: String,
-    /// The digest in the lock file before.
+    /// The digest or commit in the lock file before.
     old: Option<String>,
-    /// The digest now; null if the project no longer has the image.
+    /// The digest or commit now; null if the project no longer has the image or source.
     new: Option<String>,
     /// The platforms of an index whose manifests changed.
     platforms: Vec<LockedPlatform>,
@@ -286,6 +287,14 @@ impl From<&SelectionChange> for LockedTag {
             platforms: Vec::new(),
             selection: Some(selection),
         }
+    }
+}
+
+impl From<&SourceChange> for LockedTag {
+    fn from(one: &SourceChange) -> Self {
+        let hash = |locked: &Option<LockedSource>| locked.as_ref().map(LockedSource::hash);
+        let (reference, platforms) = (one.source.clone(), Vec::new());
+        Self { reference, old: hash(&one.old), new: hash(&one.new), platforms, selection: None }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `sealift lock` and `sealift update`: no other command asks a registry for the digest of a tag.
 
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -7,9 +9,10 @@ use content::{Digest, parallel};
 use images::pull::TransferProgress;
 use images::{Platform, Reference, RegistrySession};
 
+pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
     Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,
-    SelectedTags, Subject, Tag,
+    RemoteError, SelectedTags, Subject, Tag,
 };
 
 /// Which tags to look up.
@@ -152,6 +155,15 @@ pub enum Error {
         /// How many tags the registry lists.
         listed: usize,
     },
+    /// A file of `spec.sources` cannot be fetched.
+    #[error(transparent)]
+    Download(images::pull::Error),
+    /// A git repository cannot be reached, or lacks a tag or branch.
+    #[error(transparent)]
+    Git(RemoteError),
+    /// The content store cannot be used.
+    #[error(transparent)]
+    Store(images::Error),
 }
 
 /// The error with the reference in it, once.
@@ -169,6 +181,8 @@ pub struct LockUpdate {
     pub selections: Vec<SelectionChange>,
     /// The entries that were looked up.
     pub resolved: Vec<EntryChange>,
+    /// The sources outside the project that were looked up.
+    pub sources: Vec<SourceChange>,
     /// Why the others could not be looked up, in the order of the project.
     pub failures: Vec<Error>,
 }
@@ -252,7 +266,9 @@ pub fn resolve(
         let entry = LockedEntry::Tag(reference);
         resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
-    Ok(LockUpdate { lock, selections, resolved, failures })
+    let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
+    failures.extend(failed);
+    Ok(LockUpdate { lock, selections, resolved, sources, failures })
 }
 
 /// The images whose referrers are pulled. One that several projects pull keeps the platforms of all of them.
