@@ -11,6 +11,8 @@ use super::document::{self, Document};
 
 /// The most bytes that a chart may render to.
 const RENDERED_MAX: u64 = 64 << 20;
+/// The most dependencies of a chart.
+const DEPENDENCIES_MAX: usize = 1000;
 /// The longest time that rendering may take.
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// How often to check whether helm is done.
@@ -32,6 +34,52 @@ pub(super) fn render(helm: &Path, folder: &Path, found: &mut FoundImages) -> Res
         documents.iter().for_each(|node| document.read(node, found));
     }
     Ok(())
+}
+
+/// Which of the dependencies that the `Chart.yaml` of the chart in `folder` lists cannot be read without helm, as a sentence: those
+/// that are packed or not in `charts/`. `None` if all can.
+pub(super) fn missing(folder: &Path, text: &str) -> Option<String> {
+    let names = document::dependencies(text);
+    if names.is_empty() {
+        return None;
+    }
+    let charts = folder.join("charts");
+    let there: Vec<String> = std::fs::read_dir(&charts)
+        .into_iter()
+        .flatten()
+        .take(DEPENDENCIES_MAX)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    let is_packed = |name: &str| {
+        there.iter().any(|file| {
+            file.ends_with(".tgz") && file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+        })
+    };
+    let lacking: Vec<String> = names.into_iter().filter(|name| !there.contains(name)).collect();
+    let (packed, absent): (Vec<String>, Vec<String>) = lacking.into_iter().partition(|name| is_packed(name));
+    let said = [
+        (packed, "packed, so they were not read: install helm"),
+        (absent, "not in charts/: run `helm dependency build`"),
+    ];
+    let said: Vec<String> = said
+        .into_iter()
+        .filter(|(names, _)| !names.is_empty())
+        .map(|(names, what)| format!("dependencies that are {what} ({})", names.join(", ")))
+        .collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}
+
+/// Whether a template of a chart names the version of the application with a `v` before it, as tags of images often have it.
+pub(super) fn puts_v_before_version(template: &str) -> bool {
+    let words = template.replace([' ', '-', '('], "").replace("$.", ".");
+    ["\"v%s\".Chart.AppVersion", "\"v\".Chart.AppVersion", ":v{{.Chart.AppVersion"]
+        .iter()
+        .any(|sign| words.contains(sign))
+}
+
+/// Whether a file of the chart in `folder` is for its tests: those of helm-unittest, and values for `ct install`.
+pub(super) fn is_test(folder: &Path, file: &Path) -> bool {
+    file.strip_prefix(folder).is_ok_and(|inner| inner.starts_with("ci") || inner.starts_with("tests"))
 }
 
 /// The objects, separated as helm does it.

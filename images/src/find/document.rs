@@ -32,7 +32,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    fn key(&self, name: &str) -> Option<&Node> {
+    pub(super) fn key(&self, name: &str) -> Option<&Node> {
         let Self::Map(entries) = self else { return None };
         entries.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -130,8 +130,20 @@ pub(super) fn text_at(text: &str, key: &str) -> Option<String> {
     }
 }
 
+/// The names of the dependencies that the text of a `Chart.yaml` lists, at most 1000.
+pub(super) fn dependencies(text: &str) -> Vec<String> {
+    let documents = parse(text).unwrap_or_default();
+    let listed = documents.first().and_then(|document| document.value.key("dependencies"));
+    let Some(Value::List(items)) = listed.map(|listed| &listed.value) else { return Vec::new() };
+    let name = |item: &Node| match &item.value.key("name")?.value {
+        Value::Text(name) => Some(name.clone()),
+        _ => None,
+    };
+    items.iter().take(1000).filter_map(name).collect()
+}
+
 /// The word at a place of a file.
-fn word_at(text: &str, place: Location) -> Option<String> {
+pub(super) fn word_at(text: &str, place: Location) -> Option<String> {
     let line = text.lines().nth(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
     let column = usize::try_from(place.column()).ok()?.checked_sub(1)?;
     let word: String = line
@@ -168,11 +180,11 @@ impl Document<'_> {
         self.node("", document, 0, found);
     }
 
-    fn line(self, place: Location) -> Option<u64> {
+    pub(super) fn line(self, place: Location) -> Option<u64> {
         (!self.is_rendered).then(|| place.line())
     }
 
-    fn push(
+    pub(super) fn push(
         self,
         place: Location,
         (reference, is_untagged): (crate::Reference, bool),
@@ -181,7 +193,8 @@ impl Document<'_> {
         found: &mut FoundImages,
     ) {
         let (path, line) = (self.path.into(), self.line(place));
-        found.images.push(FoundImage { reference, is_untagged, certainty, rule, path, line });
+        let is_app_version = false;
+        found.images.push(FoundImage { reference, is_untagged, is_app_version, certainty, rule, path, line });
     }
 
     /// The value of a key that names an image by the definition of its format.
@@ -297,10 +310,11 @@ impl Document<'_> {
             Some((registry, _)) => format!("{}/{repository}", registry.trim_end_matches('/')),
             None => repository,
         };
+        let version = self.app_version.filter(|_| digest.is_none() && tag.is_none());
         if let Some((tag, _)) = &tag {
             written.push(':');
             written.push_str(tag);
-        } else if let Some(version) = self.app_version.filter(|_| digest.is_none()) {
+        } else if let Some(version) = version {
             written.push(':');
             written.push_str(version);
         }
@@ -311,6 +325,9 @@ impl Document<'_> {
         match image(&written) {
             ImageText::Reference(reference, is_untagged) => {
                 self.push(place, (reference, is_untagged), Certainty::Likely, FindRule::Values, found);
+                if let Some(image) = found.images.last_mut() {
+                    image.is_app_version = version.is_some();
+                }
             }
             ImageText::Computed => found.computed.push(computed(self.path, self.line(place), &written)),
             ImageText::Other => {}

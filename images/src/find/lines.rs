@@ -41,6 +41,7 @@ impl Lines<'_> {
         let found_image = |reference, is_untagged, certainty, rule| FoundImage {
             reference,
             is_untagged,
+            is_app_version: false,
             certainty,
             rule,
             path: self.path.into(),

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | Kubernetes objects, in YAML or JSON | containers and image volumes, however deep in the object | certain |
 //! | compose files | `services.*.image` | certain |
+//! | lists: a reference on each line, and files for `skopeo sync` | the references | certain; likely if no line has a registry |
 //! | Helm charts, rendered by `helm template` | the objects that it writes | certain |
 //! | Helm charts without `helm` | `values.yaml`, and texts in the templates | likely |
 //! | other keys named `image` or `…Image` | a reference, or a map of registry, repository, tag and digest | likely |
@@ -15,6 +16,7 @@
 mod chart;
 mod document;
 mod lines;
+mod list;
 mod scan;
 mod text;
 
@@ -45,6 +47,8 @@ pub enum FindRule {
     ImageVolume,
     /// `services.*.image` of a compose file.
     Service,
+    /// A list of images.
+    List,
     /// A key named `image` or `…Image`.
     Key,
     /// A map with `repository` and `registry`, `tag` or `digest`, as in the values of charts.
@@ -60,6 +64,8 @@ pub struct FoundImage {
     pub reference: Reference,
     /// Whether the place names neither tag nor digest, so that `latest` is assumed.
     pub is_untagged: bool,
+    /// Whether the tag is the `appVersion` of the chart, because the values have none. A template can choose another one.
+    pub is_app_version: bool,
     /// How certain it is.
     pub certainty: Certainty,
     /// The rule.
@@ -106,7 +112,7 @@ pub struct FoundImages {
 /// How to find images.
 #[derive(Debug, Default)]
 pub struct FindOptions {
-    /// Folders that are not read.
+    /// Files and folders that are not read.
     pub skip: Vec<PathBuf>,
     /// The program `helm`, to render charts.
     pub helm: Option<PathBuf>,

@@ -10,6 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::chart;
 use super::document::{self, Document};
 use super::lines::Lines;
+use super::list;
 use super::{Certainty, FindOptions, FoundImage, FoundImages, IncompleteFile};
 
 /// The largest file that is read, in bytes.
@@ -22,6 +23,8 @@ const FOUND_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 64;
 /// Endings of the files that are read.
 const ENDINGS: [&str; 10] = ["yaml", "yml", "json", "sls", "jinja", "jinja2", "j2", "tpl", "tmpl", "in"];
+/// Endings of the files that count only if they are lists.
+const LIST_ENDINGS: [&str; 3] = ["txt", "list", "lst"];
 /// Folders that hold no manifests of the project.
 const SKIPPED: [&str; 4] = [".git", ".hg", ".svn", "node_modules"];
 
@@ -55,12 +58,15 @@ impl<'a> Scan<'a> {
             return Ok(());
         }
         let mut files = Vec::new();
-        let skip: Vec<PathBuf> =
-            self.options.skip.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+        let skip: BTreeSet<PathBuf> =
+            self.options.skip.iter().filter_map(|skipped| skipped.canonicalize().ok()).collect();
+        let real = path.canonicalize().map_err(IoError::at("open", path))?;
         let is_wanted = |entry: &DirEntry| {
-            let is_skipped = || SKIPPED.iter().any(|name| entry.file_name() == OsStr::new(name));
-            let is_named = || entry.path().canonicalize().is_ok_and(|path| skip.contains(&path));
-            entry.depth() == 0 || !entry.file_type().is_dir() || !(is_skipped() || is_named())
+            let is_skipped = SKIPPED.iter().any(|name| entry.file_name() == OsStr::new(name));
+            // No link is followed below the folder.
+            let inner = entry.path().strip_prefix(path).unwrap_or(entry.path());
+            entry.depth() == 0
+                || !(entry.file_type().is_dir() && is_skipped || skip.contains(&real.join(inner)))
         };
         let walk = WalkDir::new(path).max_depth(DEPTH_MAX).sort_by_file_name().into_iter();
         for entry in walk.filter_entry(is_wanted) {
@@ -84,12 +90,26 @@ impl<'a> Scan<'a> {
     }
 
     fn files(&mut self, files: &[PathBuf]) {
-        let mut charts = BTreeMap::new();
+        let (mut charts, mut missing) = (BTreeMap::new(), BTreeMap::new());
         for file in files.iter().filter(|file| file.file_name() == Some(OsStr::new("Chart.yaml"))) {
             let Some(folder) = file.parent() else { continue };
             let text = content::open_text(file, LinkPolicy::Refuse, FILE_MAX).unwrap_or_default();
             let app_version = document::text_at(&text, "appVersion").filter(|text| !text.is_empty());
+            missing.extend(chart::missing(folder, &text).map(|reason| (folder.to_path_buf(), reason)));
             charts.insert(folder.to_path_buf(), Chart { folder: folder.into(), app_version });
+        }
+        for file in files {
+            let chart = file.ancestors().skip(1).find(|folder| charts.contains_key(*folder));
+            let Some(chart) = chart.and_then(|folder| charts.get_mut(folder)) else { continue };
+            let is_template = file.starts_with(chart.folder.join("templates"));
+            if let Some(version) =
+                chart.app_version.as_mut().filter(|version| is_template && !version.starts_with('v'))
+            {
+                let text = content::open_text(file, LinkPolicy::Refuse, FILE_MAX).unwrap_or_default();
+                if chart::puts_v_before_version(&text) {
+                    version.insert(0, 'v');
+                }
+            }
         }
         let mut rendered = BTreeSet::new();
         for chart in charts.values() {
@@ -108,12 +128,23 @@ impl<'a> Scan<'a> {
                 ),
             }
         }
+        // helm itself names what it misses.
+        if self.options.helm.is_none() {
+            for (folder, reason) in missing {
+                self.incomplete(&folder, reason);
+            }
+        }
         for file in files {
             if file.ancestors().any(|folder| rendered.contains(folder)) {
                 self.found.files += 1;
                 continue;
             }
             let chart = file.ancestors().skip(1).find_map(|folder| charts.get(folder));
+            // Values for tests of the chart, and the tests: nothing of them is deployed.
+            if chart.is_some_and(|chart| chart::is_test(&chart.folder, file)) {
+                self.found.files += 1;
+                continue;
+            }
             self.file(file, chart, LinkPolicy::Refuse);
         }
     }
@@ -132,7 +163,11 @@ impl<'a> Scan<'a> {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => {
                     self.found.files += 1;
-                    read(path, &text, chart, &mut self.found);
+                    if ends(path, &LIST_ENDINGS) && links == LinkPolicy::Refuse {
+                        list::plain(path, &text, &mut self.found);
+                    } else {
+                        read(path, &text, chart, &mut self.found);
+                    }
                     if self.found.images.len() > FOUND_MAX {
                         self.found.images.truncate(FOUND_MAX);
                         self.incomplete(path, format!("more than {FOUND_MAX} places"));
@@ -153,11 +188,18 @@ impl<'a> Scan<'a> {
 
 /// Whether a file of a folder is read.
 fn is_read(path: &Path) -> bool {
-    path.extension().and_then(OsStr::to_str).is_some_and(|ending| ENDINGS.contains(&ending))
+    ends(path, &ENDINGS) || ends(path, &LIST_ENDINGS)
+}
+
+fn ends(path: &Path, endings: &[&str]) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|ending| endings.contains(&ending))
 }
 
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path, text: &str, chart: Option<&Chart>, found: &mut FoundImages) {
+    if !ends(path, &ENDINGS) && list::plain(path, text, found) {
+        return;
+    }
     // The values say what the templates of a chart compute.
     let is_template = chart.is_some_and(|chart| {
         path.strip_prefix(&chart.folder).is_ok_and(|path| path.starts_with("templates"))
@@ -166,6 +208,11 @@ pub(super) fn read(path: &Path, text: &str, chart: Option<&Chart>, found: &mut F
         Some(documents) => {
             let app_version = chart.and_then(|chart| chart.app_version.as_deref());
             let document = Document { path, text, app_version, is_rendered: false };
+            if let [only] = documents.as_slice()
+                && list::sync(document, only, found)
+            {
+                return;
+            }
             documents.iter().for_each(|node| document.read(node, found));
         }
         None => {

@@ -226,6 +226,30 @@ fn a_chart_without_helm_is_read_and_said_to_be_incomplete() {
 }
 
 #[test]
+fn the_version_of_the_application_is_the_tag_as_templates_have_it() {
+    let cases = [
+        ("{{ default (printf \"v%s\" .Chart.AppVersion) .Values.image.tag }}", "v2.10"),
+        ("{{- print \"v\" $.Chart.AppVersion -}}", "v2.10"),
+        ("image: \"a:v{{ .Chart.AppVersion }}\"", "v2.10"),
+        ("image: \"a:{{ .Values.image.tag | default .Chart.AppVersion }}\"", "2.10"),
+    ];
+    for (template, tag) in cases {
+        let folder = folder(&[
+            CHART[0],
+            CHART[1],
+            ("app/templates/x.tpl", template),
+            ("app/ci/a.yaml", "image: quay.io/a/ci:1\n"),
+            ("app/tests/a.yaml", "image: quay.io/a/test:1\n"),
+        ]);
+        let found = find(&[folder.path().to_owned()], &FindOptions::default()).unwrap();
+        let images: Vec<(String, bool)> =
+            found.images.iter().map(|image| (image.reference.to_string(), image.is_app_version)).collect();
+        let expected = [(format!("quay.io/team/app:{tag}"), true), ("quay.io/team/off:1".to_owned(), false)];
+        assert_eq!(images, expected, "{template}");
+    }
+}
+
+#[test]
 fn a_chart_is_read_as_helm_renders_it() {
     let folder = folder(&CHART);
     let helm = folder.path().join("helm");
@@ -257,6 +281,7 @@ fn what_is_skipped() {
         (".git/a.yaml", text),
         ("node_modules/a.yaml", text),
         ("_build/a.yaml", text),
+        ("skipped.yaml", text),
         ("notes.md", text),
         ("binary.json", "image: quay.io/team/b:1\0\n"),
     ]);
@@ -264,7 +289,10 @@ fn what_is_skipped() {
     fs::write(outside.path().join("out.yaml"), text).unwrap();
     std::os::unix::fs::symlink(outside.path(), folder.path().join("linked")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("out.yaml"), folder.path().join("out.yaml")).unwrap();
-    let options = FindOptions { skip: vec![folder.path().join("_build")], ..FindOptions::default() };
+    let options = FindOptions {
+        skip: ["_build", "skipped.yaml"].map(|name| folder.path().join(name)).into(),
+        ..FindOptions::default()
+    };
     let found = find(&[folder.path().to_owned()], &options).unwrap();
     assert_eq!(found.images.len(), 1);
     assert_eq!(found.images[0].path, folder.path().join("a.yaml"));
@@ -272,4 +300,96 @@ fn what_is_skipped() {
     // A file that is named is read whatever its ending.
     let found = find(&[folder.path().join("notes.md"), folder.path().join("notes.md")], &options).unwrap();
     assert_eq!(found.images.len(), 1);
+}
+
+#[test]
+fn lists_of_images() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let text = format!(
+        "\u{feff}# images\r\n\r\nquay.io/a/b:v1 # the server\n docker://nginx:1.27\nlocalhost:5000/c@{digest}"
+    );
+    let expected = [
+        "3 quay.io/a/b:v1 Certain List".to_owned(),
+        "4 docker.io/library/nginx:1.27 Certain List".to_owned(),
+        format!("5 localhost:5000/c@{digest} Certain List"),
+    ];
+    assert_eq!(found("images.txt", &text), expected);
+    assert_eq!(found("k0s", &text), expected);
+    assert_eq!(found("team.lst", "team/app:1\n"), ["1 docker.io/team/app:1 Likely List"]);
+    // Another text file is no list, and is read only if it is named.
+    let others = [
+        "requests==2.0\n",
+        "localhost:8080\nexample:443\n",
+        "hello\nworld\n",
+        "a/b:1\na/c\n",
+        "see quay.io/a/b:1\n",
+        "",
+        "quay.io/a:1\n{{ x }}\n",
+    ];
+    for text in others {
+        let folder = folder(&[("notes.txt", text), ("list.txt", "a/b:1\n")]);
+        let find = |path: &Path| find(&[path.to_owned()], &FindOptions::default()).unwrap().images;
+        let lines: Vec<String> = find(folder.path()).iter().map(line).collect();
+        assert_eq!(lines, ["1 docker.io/a/b:1 Likely List"], "{text:?}");
+        let is_named = find(&folder.path().join("notes.txt")).len();
+        assert_eq!(is_named, usize::from(text.contains("quay.io")), "{text:?}");
+    }
+}
+
+#[test]
+fn files_for_skopeo_sync() {
+    let text = "\
+registry.example.com:
+    images:
+        busybox: []
+        team/all:
+        redis:
+            - \"1.0\"
+            - 2.10
+            - sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    images-by-tag-regex: {nginx: '^1'}
+localhost:5000:
+    tls-verify: false
+    images: {a: ['1']}
+";
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(
+        found("sync.yml", text),
+        [
+            "6 registry.example.com/redis:1.0 Certain List".to_owned(),
+            "7 registry.example.com/redis:2.10 Certain List".to_owned(),
+            format!("8 registry.example.com/redis@{digest} Certain List"),
+            "12 localhost:5000/a:1 Certain List".to_owned(),
+            "Some(3) computed".to_owned(),
+            "Some(4) computed".to_owned(),
+            "Some(9) computed".to_owned(),
+        ]
+    );
+    for text in
+        ["a.b: {images: {c: ['1']}, other: 1}\n", "a: {images: {c: ['1']}}\n", "a.b: {tls-verify: true}\n"]
+    {
+        assert_eq!(found("x.yaml", text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn dependencies_of_charts_that_cannot_be_read() {
+    let folder = folder(&[
+        (
+            "app/Chart.yaml",
+            "name: app\nversion: 1.0.0\ndependencies:\n- {name: here}\n- {name: packed}\n- {name: gone}\n- {name: lost}\n",
+        ),
+        ("app/charts/here/Chart.yaml", "name: here\nversion: 1.0.0\n"),
+        ("app/charts/packed-1.0.0.tgz", ""),
+    ]);
+    let found = find(&[folder.path().to_owned()], &FindOptions::default()).unwrap();
+    let reasons: Vec<&str> = found.incomplete.iter().map(|file| file.reason.as_str()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "dependencies that are packed, so they were not read: install helm (packed); dependencies that are not in charts/: run `helm \
+             dependency build` (gone, lost)",
+            "helm is not installed, so only the values and templates of the chart were read",
+        ]
+    );
 }

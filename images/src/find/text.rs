@@ -72,16 +72,18 @@ pub(super) fn references(text: &str) -> Vec<Reference> {
 fn in_full(word: &str) -> Option<Reference> {
     // The end of a sentence is no part of it.
     let word = word.trim_end_matches(['.', ':', '-']).trim_start_matches(['-', '.']);
-    if word.len() > 512 {
-        return None;
-    }
-    let (domain, path) = word.split_once('/')?;
+    (word.len() <= 512 && is_in_full(word)).then(|| word.parse().ok()).flatten()
+}
+
+/// Whether a reference has a registry, and a tag or a digest.
+pub(super) fn is_in_full(word: &str) -> bool {
+    let Some((domain, path)) = word.split_once('/') else { return false };
     let host = domain.split_once(':').map_or(domain, |(host, _)| host);
     let top = host.rsplit('.').next().unwrap_or_default();
     let is_name = host.contains('.') && top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_lowercase());
     let is_address = host.parse::<std::net::Ipv4Addr>().is_ok();
     let is_registry = is_name || is_address || host == "localhost";
-    (is_registry && (path.contains('@') || has_tag(path))).then(|| word.parse().ok()).flatten()
+    is_registry && (path.contains('@') || has_tag(path))
 }
 
 /// Whether a key usually names an image: `image`, `sidecarImage`, `pod-infra-container-image`.

@@ -77,10 +77,12 @@ pub(crate) fn archives(input: &[u8]) {
 /// A file that is searched for images.
 pub(crate) fn find(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let found = images::find::find_in(std::path::Path::new("x.yaml"), text);
-    for image in &found.images {
-        let full = image.reference.to_string();
-        assert_eq!(full.parse::<Reference>().as_ref().map(ToString::to_string), Ok(full.clone()));
-        assert!(image.line.is_some_and(|line| line > 0), "{full}");
+    for name in ["x.yaml", "x.txt"] {
+        let found = images::find::find_in(std::path::Path::new(name), text);
+        for image in &found.images {
+            let full = image.reference.to_string();
+            assert_eq!(full.parse::<Reference>().as_ref().map(ToString::to_string), Ok(full.clone()));
+            assert!(image.line.is_some_and(|line| line > 0), "{full}");
+        }
     }
 }

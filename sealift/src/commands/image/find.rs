@@ -122,6 +122,7 @@ fn rule(rule: FindRule) -> &'static str {
         FindRule::Container => "container",
         FindRule::ImageVolume => "image-volume",
         FindRule::Service => "service",
+        FindRule::List => "list",
         FindRule::Key => "key",
         FindRule::Values => "values",
         FindRule::Text => "text",
