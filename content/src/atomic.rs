@@ -79,14 +79,33 @@ impl AtomicFile {
     ///
     /// The disk or the folder refuses. What had the name still has it then.
     pub fn commit(self) -> Result<(), IoError> {
+        self.name(true)
+    }
+
+    /// Gives the file its name, unless something has it.
+    ///
+    /// # Errors
+    ///
+    /// Something has the name ([`io::ErrorKind::AlreadyExists`]), or the disk or the folder refuses.
+    pub fn commit_new(self) -> Result<(), IoError> {
+        self.name(false)
+    }
+
+    fn name(self, replaces: bool) -> Result<(), IoError> {
         let refuse = |source| IoError::at("write", &self.target)(source);
         let folder = folder_of(&self.target);
         if self.durability == Durability::Durable {
             self.content.file().sync_all().map_err(refuse)?;
         }
         let named = match self.content {
-            Content::Named(file) => file.persist(&self.target).map(drop).map_err(|error| error.error),
-            Content::Unnamed(file) => give_name(&file, folder, &self.target),
+            Content::Named(file) if replaces => {
+                file.persist(&self.target).map(drop).map_err(|error| error.error)
+            }
+            Content::Named(file) => {
+                file.persist_noclobber(&self.target).map(drop).map_err(|error| error.error)
+            }
+            Content::Unnamed(file) if replaces => give_name(&file, folder, &self.target),
+            Content::Unnamed(file) => give_new_name(&file, &self.target).map_err(io::Error::from),
         };
         named.map_err(refuse)?;
         if self.durability == Durability::Durable {
@@ -144,14 +163,20 @@ fn unnamed(folder: &Path) -> io::Result<Content> {
     }
 }
 
+/// Gives a file without a name one that nothing has.
+fn give_new_name(file: &File, target: &Path) -> Result<(), Errno> {
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(CWD, open.as_str(), CWD, target, AtFlags::SYMLINK_FOLLOW)
+}
+
 /// Gives a file without a name one, replacing what has it.
 fn give_name(file: &File, folder: &Path, target: &Path) -> io::Result<()> {
-    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let link = |name: &Path| linkat(CWD, open.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW);
-    match link(target) {
+    match give_new_name(file, target) {
         // `linkat` replaces nothing: the file takes a temporary name, which can be renamed.
         Err(Errno::EXIST) => {
-            let named = tempfile::Builder::new().prefix(PREFIX).make_in(folder, |name| Ok(link(name)?))?;
+            let named = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .make_in(folder, |name| Ok(give_new_name(file, name)?))?;
             named.persist(target).map(drop).map_err(|error| error.error)
         }
         done => Ok(done?),

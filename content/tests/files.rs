@@ -194,6 +194,24 @@ fn a_file_appears_whole_or_not_at_all_however_long_its_name() {
 }
 
 #[test]
+fn a_new_file_replaces_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let new = || {
+        let file = AtomicFile::create(&path, 0o644, Durability::Durable).unwrap();
+        file.file().write_all(b"new").unwrap();
+        file
+    };
+    let (first, second) = (new(), new());
+    first.commit_new().unwrap();
+    fs::write(&path, "changed").unwrap();
+    let error = second.commit_new().unwrap_err();
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).unwrap(), b"changed");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn writing_to_a_link_replaces_what_it_leads_to() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
