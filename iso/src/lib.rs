@@ -73,7 +73,7 @@ pub use image::{
 pub use listing::{PlannedPart, PlannedPartKind};
 pub use mount::IsoMount;
 pub use options::{IsoOptions, Owner, Permissions, Times};
-pub use pattern::Exclude;
+pub use pattern::{Exclude, IgnoreRules};
 pub use plan::PlannedIso;
 pub use progress::ByteProgress;
 pub use sharing::KnownDigest;

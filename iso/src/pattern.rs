@@ -66,6 +66,41 @@ impl Exclude {
     }
 }
 
+/// The rules of one `.gitignore`.
+///
+/// ```
+/// let rules = iso::IgnoreRules::new("*.tmp\n!keep.tmp\n");
+/// assert_eq!(rules.decide("a/b.tmp".as_ref(), false), Some(true));
+/// assert_eq!(rules.decide("a/keep.tmp".as_ref(), false), Some(false));
+/// assert_eq!(rules.decide("a/b".as_ref(), false), None);
+/// ```
+#[derive(Debug)]
+pub struct IgnoreRules(Gitignore);
+
+impl IgnoreRules {
+    /// Reads the text of a `.gitignore`. Malformed lines count for nothing, as for git.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut rules = GitignoreBuilder::new("");
+        for line in text.lines() {
+            // A malformed line is not added.
+            let _ = rules.add_line(None, &without_braces(line));
+        }
+        Self(rules.build().unwrap_or_else(|_| Gitignore::empty()))
+    }
+
+    /// Whether what lies at `path`, relative to the folder of the file, is ignored; `None` if no line says anything about it.
+    /// Nothing below a folder that is ignored counts: do not ask for it.
+    #[must_use]
+    pub fn decide(&self, path: &Path, is_folder: bool) -> Option<bool> {
+        match self.0.matched(path, is_folder) {
+            ignore::Match::None => None,
+            ignore::Match::Ignore(_) => Some(true),
+            ignore::Match::Whitelist(_) => Some(false),
+        }
+    }
+}
+
 /// `pattern` with its braces escaped: they mean nothing in a `.gitignore`.
 fn without_braces(pattern: &str) -> String {
     let mut line = String::with_capacity(pattern.len());
