@@ -59,6 +59,28 @@ pub fn bases(
     Ok(found.bases)
 }
 
+/// The paths that the instructions `COPY` and `ADD` of `text` copy from the context: those without patterns and variables.
+#[must_use]
+pub fn copied(text: &str) -> Vec<String> {
+    let mut copied = Vec::new();
+    for Instruction { text, .. } in instructions(text) {
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
+        if !["COPY", "ADD"].iter().any(|known| word.eq_ignore_ascii_case(known)) || rest.contains("--from=") {
+            continue;
+        }
+        // `COPY ["from", "to"]` has the words of the other form, in quotes and with commas.
+        let rest = rest.trim_start_matches('[').trim_end_matches(']').replace("\",", "\" ");
+        let Ok(mut words) = words(&rest) else { continue };
+        words.retain(|word| !word.starts_with("--"));
+        words.pop();
+        words.retain(|word| {
+            !word.contains(['$', '*', '?', '[']) && !word.contains("://") && !word.starts_with("<<")
+        });
+        copied.append(&mut words);
+    }
+    copied
+}
+
 /// What the part that has been read says.
 struct Found {
     variables: BTreeMap<String, String>,
@@ -298,6 +320,18 @@ mod tests {
         match bases(text, &arguments, &platform) {
             Ok(bases) => Ok(bases.into_iter().map(|base| base.reference.to_string()).collect()),
             Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn files_of_the_context() {
+        for (text, expected) in [
+            ("COPY a /a\nadd --chown=0 b/c ./d /e/", &["a", "b/c", "./d"][..]),
+            ("COPY [\"a b\", \"c\", \"/d\"]", &["a b", "c"]),
+            ("COPY --from=x a /a\nADD https://example.com/a /a\nCOPY $A *.go /a\nCOPY a", &[]),
+            ("COPY a \\\n  b /c", &["a", "b"]),
+        ] {
+            assert_eq!(copied(text), expected, "{text}");
         }
     }
 
