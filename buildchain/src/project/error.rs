@@ -49,6 +49,9 @@ pub enum Error {
     /// No project file in the folder or above it.
     #[error("no sealift.yaml in {} or a folder above it", content::printable_path(.0))]
     NoProject(PathBuf),
+    /// The folder of a new project has a project file.
+    #[error("{} exists", content::printable_path(.0))]
+    Exists(PathBuf),
     /// Something in a file is wrong: a key, a type, a name, a reference.
     #[error("{}:{line}:{column}: {}", content::printable_path(path), content::printable(message))]
     Invalid {

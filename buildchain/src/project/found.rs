@@ -99,19 +99,12 @@ impl Project {
         let indent = " ".repeat(indent);
         let mut added = Vec::new();
         for reference in references {
-            let Ok((short, tag)) = source::default_name(&ImageLocation::Registry(reference.clone())) else {
-                continue;
-            };
+            let Some((name, tag)) = name_and_tag(reference, &names) else { continue };
             let Ok(tagged) = reference.with_tag(&tag) else { continue };
             if self.builds(reference, &tag) || !known.insert(tagged) {
                 continue;
             }
             let repository = reference.repository();
-            let longer =
-                repository.rmatch_indices('/').map(|(at, _)| &repository[at + 1..]).chain([repository]);
-            let free = |name: &&str| !names.contains(&((*name).to_owned(), tag.clone()));
-            let full = format!("{}/{repository}", reference.registry().replace(['[', ']', ':'], "-"));
-            let name = longer.filter(|name| name.len() >= short.len()).find(free).unwrap_or(&full).to_owned();
             let digest =
                 reference.digest().map(|digest| format!("\n{indent}  digest: {digest}")).unwrap_or_default();
             let _ = writeln!(
@@ -156,6 +149,21 @@ impl Project {
             None => Ok(false),
         }
     }
+}
+
+/// The name and the tag of an image to pull. The name is the last part of the repository, or more of it if `names`, with their tags,
+/// have that already.
+pub(super) fn name_and_tag(
+    reference: &Reference,
+    names: &BTreeSet<(String, String)>,
+) -> Option<(String, String)> {
+    let (short, tag) = source::default_name(&ImageLocation::Registry(reference.clone())).ok()?;
+    let repository = reference.repository();
+    let longer = repository.rmatch_indices('/').map(|(at, _)| &repository[at + 1..]).chain([repository]);
+    let free = |name: &&str| !names.contains(&((*name).to_owned(), tag.clone()));
+    let full = format!("{}/{repository}", reference.registry().replace(['[', ']', ':'], "-"));
+    let name = longer.filter(|name| name.len() >= short.len()).find(free).unwrap_or(&full).to_owned();
+    Some((name, tag))
 }
 
 fn images_of(path: &Path, text: &str) -> Result<Vec<ListedImage>, Error> {

@@ -10,6 +10,7 @@ mod found;
 mod git;
 mod image;
 mod image_folders;
+mod init;
 mod lists;
 mod load;
 mod lock;
@@ -41,6 +42,7 @@ pub use files::{
 pub use found::{AddedImages, FOUND_CATALOGUE};
 pub use git::{RemoteError, RemoteGit};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
+pub use init::{InitCounts, InitOptions, ProjectDraft};
 #[cfg(fuzzing)]
 pub(crate) use lists::fuzz as fuzz_lists;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};

@@ -9,6 +9,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Build",
         &[
+            "init",
             "run",
             "list",
             "info",

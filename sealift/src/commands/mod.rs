@@ -23,6 +23,11 @@ use crate::reference;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a project file for what lies in a folder
+    #[command(
+        after_help = "Examples:\n  sealift init\n  sealift init charts/web --name web --version 1.2.0\n  sealift init --dry-run"
+    )]
+    Init(project::init::Arguments),
     /// Run the project's out-of-date tasks
     #[command(
         after_help = "Examples:\n  sealift run\n  sealift run -n 4 images salt_tree\n  sealift run --dry-run iso\n  \
@@ -126,6 +131,7 @@ pub(crate) enum Command {
 /// Runs `command`. `command_line` describes all commands, for those that document or complete them.
 pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) -> CommandResult {
     match command {
+        Command::Init(arguments) => project::init::run(&arguments),
         Command::Run(arguments) => project::run::run(&arguments),
         Command::Lint(arguments) => project::run::lint(&arguments),
         Command::Watch(arguments) => project::watch::run(&arguments),

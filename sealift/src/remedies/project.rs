@@ -23,7 +23,14 @@ pub(crate) fn project(error: ProjectError) -> Failure {
         ProjectError::Outside(_) => {
             Some("copy the file into the project, or list its folder under `spec.externalFolders`".into())
         }
-        ProjectError::NoProject(_) => Some("go to the project's folder, or name it with --project".into()),
+        ProjectError::NoProject(_) => Some(
+            "go to the project's folder, name it with --project, or start a project here: `sealift init`"
+                .into(),
+        ),
+        ProjectError::Exists(_) => Some(
+            "`sealift image find --write` adds the images that files name; to start again, remove the file"
+                .into(),
+        ),
         ProjectError::Repository { help, .. } => Some(help.clone()),
         _ => None,
     };

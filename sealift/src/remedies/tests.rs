@@ -326,6 +326,7 @@ fn of_projects() -> Vec<Failure> {
             image: "docker.io/library/alpine:3".into(),
         }),
         project::project(Error::NoProject("/home/user".into())),
+        project::project(Error::Exists("/home/user/sealift.yaml".into())),
         project::tasks(unfit(&["salt/a: leads to /etc"], &[])),
         project::tasks(unfit(&[], &["salt/b: a name of 254 bytes"])),
         project::tasks(unfit(&["salt/a: leads to /etc"], &["salt/b: a name of 254 bytes"])),

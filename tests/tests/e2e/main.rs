@@ -11,6 +11,7 @@ mod completion;
 mod examples;
 mod graph;
 mod images;
+mod init;
 mod iso;
 mod line;
 mod lint;

@@ -177,6 +177,28 @@ impl GitRepository {
         Ok(String::from_utf8_lossy(&text).lines().next().map(str::to_owned))
     }
 
+    /// The files of the project that git tracks, relative to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot read it.
+    pub(crate) fn tracked(&self) -> Result<BTreeSet<PathBuf>, Error> {
+        let listed = self.printed(self.run(&["ls-files", "-z", "--", "."])?)?;
+        let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+    }
+
+    /// The last tag before the commit, or that of the commit itself; `None` if this clone has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot be run.
+    pub(crate) fn last_tag(&self) -> Result<Option<String>, Error> {
+        let output = self.run(&["describe", "--tags", "--abbrev=0", "HEAD"])?;
+        let text = String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned();
+        Ok(Some(text).filter(|text| output.status.success() && !text.is_empty()))
+    }
+
     /// How the files of the project differ from the commit.
     ///
     /// # Errors
@@ -319,7 +341,7 @@ fn is_of_another_owner(output: &Output) -> bool {
 }
 
 /// The folder of the repository that holds `root`. As for git, this is the nearest one with a `.git` on the same file system.
-fn find(root: &Path) -> Option<PathBuf> {
+pub(super) fn find(root: &Path) -> Option<PathBuf> {
     let device = root.metadata().ok()?.dev();
     root.ancestors()
         .take_while(|folder| folder.metadata().is_ok_and(|metadata| metadata.dev() == device))

@@ -57,7 +57,12 @@ impl Project {
     /// # Errors
     ///
     /// If one of its files cannot be read or is invalid: every mistake, with its file and place.
-    pub fn load(root: &Path, mut settings: Settings) -> Result<Self, Error> {
+    pub fn load(root: &Path, settings: Settings) -> Result<Self, Error> {
+        Self::load_as(root, settings, None)
+    }
+
+    /// As [`Project::load`], with `text` as the content of the project file.
+    pub(super) fn load_as(root: &Path, mut settings: Settings, text: Option<&str>) -> Result<Self, Error> {
         let path = root.join(FILE_NAME);
         settings.build_root = paths::build_root(root, &settings.build_root)
             .map_err(|message| Error::Setting { name: "the build root".into(), message })?;
@@ -66,7 +71,7 @@ impl Project {
         for name in [FILE_NAME, lock::FILE_NAME] {
             territory.resolve(Path::new(name))?;
         }
-        let text = read(&path)?;
+        let text = text.map_or_else(|| read(&path), |text| Ok(text.to_owned()))?;
         let file: ProjectFile = parse(&path, &text)?;
         let mut mistakes = Mistakes::default();
         let reader = PartReader::new(root, &territory, &mut mistakes);

@@ -5,6 +5,7 @@ pub(crate) mod clean;
 pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod info;
+pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod run;

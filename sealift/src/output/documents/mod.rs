@@ -53,6 +53,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<images::FoundImagesDocument>("`image find`"),
     kind::<images::ImageCheck>("`image check`"),
     kind::<List<images::ImageDocument>>("`image ls` and `image pull`"),
+    kind::<project::InitializedProject>("`init`"),
     kind::<iso::Iso>("`iso create`"),
     kind::<iso::IsoCheck>("`iso check`"),
     kind::<List<iso::IsoDifference>>("`iso diff`"),

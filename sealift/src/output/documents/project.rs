@@ -428,6 +428,60 @@ struct RunArtifact {
     next: Option<String>,
 }
 
+/// A project file that was written, or would be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InitializedProject {
+    /// The path of the project file.
+    pub(crate) file: String,
+    /// Whether it was written: not with --dry-run.
+    pub(crate) written: bool,
+    /// The name of the project.
+    pub(crate) name: String,
+    /// Its version, which may be an expression.
+    pub(crate) version: String,
+    /// The content of the project file.
+    pub(crate) text: String,
+    /// The line for `.gitignore`; null if it has the build root already or no repository has the folder.
+    pub(crate) ignored: Option<String>,
+    /// What was found.
+    pub(crate) found: InitializedProjectFound,
+    /// Folders of tests that were not looked at, relative to the folder.
+    pub(crate) skipped: Vec<String>,
+    /// What must be finished by hand.
+    pub(crate) warnings: Vec<String>,
+    /// The commands to type next.
+    pub(crate) next: Vec<String>,
+}
+
+impl Document for InitializedProject {
+    const KIND: &'static str = "InitializedProject";
+}
+
+/// How much was found in a folder.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InitializedProjectFound {
+    /// Helm charts that are in no other chart.
+    pub(crate) charts: usize,
+    /// Files with objects of Kubernetes, and compose files, outside charts.
+    pub(crate) manifests: usize,
+    /// Salt trees, pillars included.
+    pub(crate) salt_trees: usize,
+    /// Packages for the repositories.
+    pub(crate) rpms: usize,
+    /// Images to build.
+    pub(crate) images_to_build: usize,
+    /// Lists of images.
+    pub(crate) image_lists: usize,
+    /// Images to pull, those of lists included.
+    pub(crate) images: usize,
+    /// Texts that only look like images.
+    pub(crate) maybe_images: usize,
+    /// Images that only a template can name.
+    pub(crate) computed_images: usize,
+}
+
 /// The version of the program.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct VersionDocument {

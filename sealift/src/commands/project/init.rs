@@ -1,0 +1,151 @@
+//! `sealift init`.
+
+use std::path::{Path, PathBuf};
+
+use buildchain::project::{
+    ArchiveName, FILE_NAME, InitCounts, InitOptions, ParsedName, Project, ProjectDraft, Settings,
+    SettingsFlags, Version,
+};
+use clap::Args;
+use content::printable_path;
+
+use crate::failure::CommandResult;
+use crate::output::documents::project::{InitializedProject, InitializedProjectFound};
+use crate::output::{self, ReportOutput, count, documents};
+use crate::remedies;
+use crate::session::environment;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The folder, which is created if it does not exist [default: the current folder]
+    folder: Option<PathBuf>,
+    /// The name of the project [default: that of the folder, made valid]
+    #[arg(long, value_name = "NAME", value_parser = parsed::<ArchiveName>)]
+    name: Option<ArchiveName>,
+    /// Its version [default: the tag of the commit, else 0.1.0]
+    #[arg(long, value_name = "VERSION", value_parser = parsed::<Version>)]
+    version: Option<Version>,
+    /// Print the project file, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: ReportOutput,
+}
+
+fn parsed<T: ParsedName>(text: &str) -> Result<T, String> {
+    T::parse(text)
+}
+
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+    let folder = arguments.folder.as_deref().unwrap_or(Path::new("."));
+    let root = folder.canonicalize().or_else(|_| std::path::absolute(folder))?;
+    let settings = Settings::gather(&root, &environment(), &SettingsFlags::default())
+        .map_err(remedies::project::project)?;
+    let options = InitOptions { name: arguments.name.clone(), version: arguments.version.clone() };
+    let draft = Project::draft(&root, &settings, &options).map_err(remedies::project::project)?;
+    if let Some(above) = root.parent().and_then(|above| Project::find(above).ok()) {
+        output::note(&format!("the folder is in the project at {}", printable_path(&above)));
+    }
+    if !arguments.dry_run {
+        draft.write().map_err(remedies::project::project)?;
+    }
+    draft.warnings.iter().for_each(|warning| output::warn(warning));
+    let next = next(arguments.folder.as_deref(), draft.needs_lock);
+    let document = || InitializedProject {
+        file: documents::text(root.join(FILE_NAME)),
+        written: !arguments.dry_run,
+        name: draft.name.clone(),
+        version: draft.version.clone(),
+        text: draft.text.clone(),
+        ignored: draft.ignore_line.clone(),
+        found: found_document(&draft.counts),
+        skipped: draft.skipped.iter().map(documents::text).collect(),
+        warnings: draft.warnings.clone(),
+        next: next.clone(),
+    };
+    if arguments.dry_run && arguments.output.is_text() {
+        output::note(&format!("found {}", found(&draft)));
+        return Ok(output::print(&draft.text)?);
+    }
+    Ok(arguments.output.report(document, || {
+        let file =
+            arguments.folder.as_deref().map_or_else(|| FILE_NAME.into(), |folder| folder.join(FILE_NAME));
+        let ignored = draft.ignore_line.as_deref().unwrap_or_default();
+        let ignored =
+            if ignored.is_empty() { String::new() } else { format!(", and {ignored} to .gitignore") };
+        format!(
+            "found {}\nwrote {}{}\nnext: {}\n",
+            found(&draft),
+            printable_path(&file),
+            content::printable(&ignored),
+            next.join(" && ")
+        )
+    })?)
+}
+
+/// The commands to type next.
+fn next(folder: Option<&Path>, needs_lock: bool) -> Vec<String> {
+    let project = folder.filter(|folder| *folder != Path::new(".")).map(|folder| {
+        let folder = folder.to_string_lossy().into_owned();
+        format!(" --project {}", graph::quoted(&folder))
+    });
+    let project = project.unwrap_or_default();
+    let commands = if needs_lock { &["lock", "run"][..] } else { &["run"] };
+    commands.iter().map(|command| format!("sealift {command}{project}")).collect()
+}
+
+/// What was found, for people.
+fn found(draft: &ProjectDraft) -> String {
+    let InitCounts {
+        charts,
+        manifests,
+        salt_trees,
+        rpms,
+        images_to_build,
+        image_lists,
+        images,
+        maybe_images,
+        computed_images,
+    } = draft.counts;
+    let parts = [
+        (charts, "chart"),
+        (manifests, "manifest"),
+        (salt_trees, "Salt tree"),
+        (rpms, "RPM"),
+        (images_to_build, "image to build"),
+        (image_lists, "list of images"),
+        (images, "image"),
+        (maybe_images, "possible image"),
+        (computed_images, "computed image"),
+    ];
+    let plural = |(number, noun): &(usize, &str)| match *noun {
+        "image to build" if *number != 1 => format!("{number} images to build"),
+        "list of images" if *number != 1 => format!("{number} lists of images"),
+        noun => count(*number, noun),
+    };
+    let parts: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(plural).collect();
+    let mut text = if parts.is_empty() { "nothing to pack".to_owned() } else { parts.join(", ") };
+    if !draft.skipped.is_empty() {
+        let folders = draft.skipped.iter().take(3).map(|folder| printable_path(folder).to_string());
+        let mut folders: Vec<String> = folders.collect();
+        if let Some(more) = draft.skipped.len().checked_sub(3).filter(|more| *more > 0) {
+            folders.push(format!("{more} more"));
+        }
+        text.push_str(&format!("; not looked at: {}", folders.join(", ")));
+    }
+    text
+}
+
+fn found_document(counts: &InitCounts) -> InitializedProjectFound {
+    InitializedProjectFound {
+        charts: counts.charts,
+        manifests: counts.manifests,
+        salt_trees: counts.salt_trees,
+        rpms: counts.rpms,
+        images_to_build: counts.images_to_build,
+        image_lists: counts.image_lists,
+        images: counts.images,
+        maybe_images: counts.maybe_images,
+        computed_images: counts.computed_images,
+    }
+}
