@@ -340,7 +340,18 @@ fn select_tags(
             match selected.selection.choose(&list) {
                 Ok(tags) if !tags.is_empty() => {
                     let old = lock.set_tags(repository.clone(), selection.clone(), tags.clone());
-                    changes.push(SelectionChange { repository, selection, old, new: Some(tags) });
+                    let Some(clash) = projects.iter().find_map(|project| project.check_places(lock).err())
+                    else {
+                        changes.push(SelectionChange { repository, selection, old, new: Some(tags) });
+                        continue;
+                    };
+                    failures.push(clash.into());
+                    match old {
+                        Some(old) => drop(lock.set_tags(repository, selection, old)),
+                        None => {
+                            lock.retain_tags(|one, other| (one, other) != (&*repository, &*selection));
+                        }
+                    }
                 }
                 _ => failures.push(Error::NoTag {
                     origin: selected.origin().clone(),

@@ -121,6 +121,14 @@ impl Error {
         }
     }
 
+    /// The error without the lines of the file, which can have secrets.
+    pub(crate) fn without_snippet(mut self) -> Self {
+        if let Self::Invalid { snippet, .. } = &mut self {
+            *snippet = None;
+        }
+        self
+    }
+
     pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::File { action, path: path.into(), source }
     }

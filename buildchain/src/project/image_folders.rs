@@ -5,6 +5,9 @@ use std::path::Path;
 
 use super::names::{ImageName, Tag};
 
+/// What to do about two images of one name and tag.
+pub(super) const RENAME: &str = "give one of them another `name`";
+
 /// The folders that the images of a project have in the archive: no two share one, and none lies in another.
 #[derive(Debug, Default)]
 pub(super) struct ImageFolders(BTreeSet<String>);

@@ -81,7 +81,7 @@ fn reference(text: &str) -> Result<Reference, String> {
 }
 
 fn sync(path: &Path, text: &str, knows: &dyn Fn(&str) -> bool) -> Result<Vec<ListedImage>, Error> {
-    let file: SyncFile = parse(path, text)?;
+    let file: SyncFile = parse(path, text).map_err(Error::without_snippet)?;
     let mut reader = SyncReader { path, mistakes: Mistakes::default(), listed: Vec::new() };
     for (host, registry) in &file.0.0 {
         reader.registry(&host.value, registry, knows);
@@ -307,6 +307,14 @@ host: {images: {d: ["1"]}}
         let expected = ["3:18", "4:15", "5:17", "7:13", "7:26", "8:9", "9:9", "10:30", "11:27", "12:17"];
         assert_eq!(places, expected.map(|place| format!("sync.yml:{place}")), "{error}");
         assert!(!error.contains("hunter2") && !error.contains("john\""), "{error}");
+        // No message shows the lines of such a file.
+        let broken = "a.b:\n  credentials:\n    password: hunter2\n   images: {}\n";
+        let error = read_list(Path::new("sync.yaml"), broken, &|_| true).unwrap_err();
+        assert_eq!(error.snippet(), None);
+        assert!(
+            error.to_string().contains("sync.yaml:4:4: ") && !error.to_string().contains("hunter2"),
+            "{error}"
+        );
         let error = read("sync.yaml", "a.b:\n  imges: {}\n  images: 7\n").unwrap_err();
         assert!(error.contains("sync.yaml:2:3: unknown key `imges`; did you mean `images`?"), "{error}");
         assert!(error.contains("sync.yaml:3:11: expected keys with values, found a number"), "{error}");

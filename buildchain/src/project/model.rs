@@ -11,7 +11,7 @@ use super::file::ProjectKind;
 use super::files::{FilesDefinition, FilesSource};
 use super::git;
 use super::image::{BaseImage, ImageDefinition};
-use super::image_folders::ImageFolders;
+use super::image_folders::{ImageFolders, RENAME};
 use super::lock::{self, LockFile};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
@@ -139,6 +139,25 @@ impl Project {
             }
         }
         pulls
+    }
+
+    /// Checks that each image has a place of its own in the archive, with the tags that `lock` has.
+    ///
+    /// # Errors
+    ///
+    /// The first two images that have one place, or of which one would be inside the other, at the entry of the second.
+    pub fn check_places(&self, lock: &LockFile) -> Result<(), Error> {
+        let mut folders = ImageFolders::default();
+        let built = self
+            .images
+            .iter()
+            .flat_map(|image| image.tags.iter().map(|tag| (&image.origin, &image.name, tag)));
+        let pulls = self.pulls(lock);
+        let pulled = pulls.iter().flat_map(|pull| pull.all_tags().map(|tag| (&pull.origin, &pull.name, tag)));
+        for (origin, name, tag) in built.chain(pulled) {
+            folders.add(name, tag).map_err(|message| Error::of(origin, format!("{message}: {RENAME}")))?;
+        }
+        Ok(())
     }
 
     /// The references that `lock` has digests for: every tag that the project itself does not pin, each once.

@@ -90,6 +90,10 @@ pub(super) fn task(error: &pull::Error) -> Option<String> {
 
 /// A tag that cannot be looked up.
 pub(crate) fn lock(error: locking::Error) -> Failure {
+    let error = match error {
+        locking::Error::Project(error) => return super::project::project(error),
+        error => error,
+    };
     let help = match &error {
         locking::Error::Resolve { source, .. } | locking::Error::Download(source) => {
             after(source, &OF_PROJECTS, "re-run the command")

@@ -269,3 +269,23 @@ fn rules_choose_from_the_tags_that_skopeo_lists() {
         assert!(locked.contains(&format!("{}/{name}", project.host()).as_str()), "{locked:?}");
     }
 }
+
+/// What cannot be built is not locked.
+#[test]
+fn a_tag_in_the_place_of_another_image_is_not_locked() {
+    let spec = "    pull:
+      - {name: app, source: 'HOST/team/db:3', aliases: ['1.0']}
+      - {source: HOST/team/app, tagPattern: '^1[.]0$'}
+      - {name: others, source: HOST/team/app, tagPattern: '^1[.]1$'}
+";
+    let Some(project) = project(spec) else { return };
+    let (code, out, err) = project.sealift(&["lock"]);
+    let message = "sealift.yaml:9:18: a second image `app:1.0`: give one of them another `name`";
+    assert!(code == 3 && err.contains(message), "{code}: {out}{err}");
+    assert!(out.contains("(tagPattern ^1[.]1$) is new: 1.1\n") && !out.contains("^1[.]0$"), "{out}");
+    let path = project.path("sealift.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("aliases: ['1.0']", "aliases: ['2']")).unwrap();
+    let out = project.succeed(&["lock"]);
+    assert!(out.contains("(tagPattern ^1[.]0$) is new: 1.0\n"), "{out}");
+}

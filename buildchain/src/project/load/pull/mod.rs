@@ -9,6 +9,7 @@ use super::Loader;
 use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
 use crate::project::file::{ImageList, PullImage, Short};
+use crate::project::image_folders::RENAME;
 use crate::project::lists::{ListedImage, read_list};
 use crate::project::names::{ImageName, ImageSource, InnerPath, ParsedName as _, Tag};
 use crate::project::pull::{PullDefinition, PullSource, PullTemplate, SelectedTags, TagSelection};
@@ -30,9 +31,7 @@ impl Tags {
     }
 }
 
-/// What to do about two images of one name and tag.
-const RENAME: &str = "give one of them another `name`";
-/// The same in a list.
+/// What to do about two images of one name and tag in a list.
 const RENAME_LISTED: &str =
     "name the images of the list by the whole path of their repository: `scoped: true`";
 
