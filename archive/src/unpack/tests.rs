@@ -4,6 +4,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use ::tar::{Builder, EntryType, Header};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -204,4 +205,53 @@ fn a_selection_leaves_out_the_rest_and_modes_are_those_that_git_keeps() {
     let expected =
         [("bin".to_owned(), 0o755, b"folder".to_vec()), ("bin/a".to_owned(), 0o755, b"a".to_vec())];
     assert_eq!(listed(folder.path()), expected);
+}
+
+/// The header of a member in the records of pax, where its names can be of any length.
+fn pax(name: &str) -> Vec<u8> {
+    let record = format!(" path={name}\n");
+    // The length counts itself.
+    let length = (record.len()..).find(|length| length.to_string().len() + record.len() == *length).unwrap();
+    format!("{length}{record}").into_bytes()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Members that get in each other's way: links in the place of folders, links to links, names that lead out.
+    #[test]
+    fn no_archive_writes_outside_or_leaves_a_link_that_leads_out(
+        members in prop::collection::vec(
+            (prop::sample::select(b"0001225Lxg".to_vec()), "[ab./]{0,6}", "[ab./]{0,8}"),
+            0..8,
+        ),
+        strip in 0_usize..2,
+    ) {
+        let contents: Vec<Vec<u8>> = members
+            .iter()
+            .map(|(kind, name, _)| match kind {
+                b'L' => name.clone().into_bytes(),
+                b'x' | b'g' => pax(name),
+                b'0' => b"text".to_vec(),
+                _ => Vec::new(),
+            })
+            .collect();
+        let members: Vec<(u8, &str, &str, &[u8])> = members
+            .iter()
+            .zip(&contents)
+            .map(|((kind, name, target), content)| (*kind, name.as_str(), target.as_str(), content.as_slice()))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().canonicalize().unwrap().join("inside");
+        fs::create_dir(&inside).unwrap();
+        let unpacked = unpack(&inside, &tar(&members), strip, UnpackLimits { entries: 20, bytes: 1 << 16 });
+        prop_assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        if unpacked.is_ok() {
+            for (name, ..) in listed(&inside) {
+                if let Ok(real) = inside.join(&name).canonicalize() {
+                    prop_assert!(real.starts_with(&inside), "{} leads to {}", name, real.display());
+                }
+            }
+        }
+    }
 }
