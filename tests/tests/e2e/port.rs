@@ -153,7 +153,7 @@ fn all_images_of_metalk8s_are_locked_and_pulled() {
     for (name, digest) in tagged {
         assert!(lock.contains(&digest.to_string()), "{name}: {lock}");
     }
-    assert_eq!(run(&["lock", "--check"]), "no tag moved\n");
+    assert_eq!(run(&["lock", "--check"]), "nothing moved\n");
 
     let tasks = run(&["list", "--all", "--private"]);
     let pulls: Vec<&str> = tasks

@@ -160,7 +160,7 @@ fn sources_are_locked_and_built_and_the_second_build_needs_no_network() {
     ] {
         assert!(lock.contains(&line), "{line}: {lock}");
     }
-    assert_eq!(succeeds(&project, &["lock"]).trim(), "no tag moved");
+    assert_eq!(succeeds(&project, &["lock"]).trim(), "nothing moved");
 
     succeeds(&project, &["run", "-n", "2"]);
     assert_eq!(server.asked().len(), 2, "the store has what `lock` fetched");

@@ -106,7 +106,7 @@ fn resolve(
         let sources = sources.map(|one| change(&one.source, one.old.as_ref(), one.new.as_ref()));
         let moved: String = chosen.chain(resolved).chain(sources).collect();
         let nothing = moved.is_empty() && failures.is_empty();
-        if nothing { "no tag moved\n".to_owned() } else { moved }
+        if nothing { "nothing moved\n".to_owned() } else { moved }
     };
     let documents = || {
         let (selections, sources) =

@@ -134,7 +134,7 @@ fn the_lock_chooses_tags_and_a_build_lists_none() {
     assert!(!out.contains(":10.0"), "{out}");
     // One list for both rules.
     assert_eq!(project.lists(), 1);
-    assert_eq!(project.succeed(&["lock"]), "no tag moved\n");
+    assert_eq!(project.succeed(&["lock"]), "nothing moved\n");
     assert_eq!(project.lists(), 1);
 
     project.succeed(&["run"]);

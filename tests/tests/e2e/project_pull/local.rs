@@ -59,7 +59,7 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
             ("docker", "docker-archive:saved/docker.tar", ""),
         ],
     );
-    assert_eq!(project.succeed(&["lock"]), "no tag moved\n");
+    assert_eq!(project.succeed(&["lock"]), "nothing moved\n");
     project.succeed(&["run"]);
     for (name, digest) in
         [("dir", &multi), ("part", &multi), ("layout", &multi), ("one", &curl), ("archive", &curl)]

@@ -96,7 +96,7 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
 
     let out = project.succeed(&["lock"]);
     assert!(out.contains("registry.invalid/curl:oci") && out.contains("sha256:"), "{out}");
-    assert_eq!(project.succeed(&["lock"]), "no tag moved\n");
+    assert_eq!(project.succeed(&["lock"]), "nothing moved\n");
     project.succeed(&["run"]);
     let manifest = project.path("_build/root/images/curl/oci/manifest.json");
     let first = digest_of(&manifest);

@@ -56,8 +56,8 @@ fn the_lock_holds_a_digest_for_each_platform_and_update_says_which_moved() {
     let (earlier, _) = lock.split_once("platforms:\n").unwrap();
     fs::write(&path, earlier).unwrap();
     assert_eq!(digests(), new);
-    assert_eq!(project.succeed(&["lock", "--check"]), "no tag moved\n");
+    assert_eq!(project.succeed(&["lock", "--check"]), "nothing moved\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), earlier);
-    assert_eq!(project.succeed(&["update"]), "no tag moved\n");
+    assert_eq!(project.succeed(&["update"]), "nothing moved\n");
     assert_eq!(fs::read_to_string(&path).unwrap(), lock);
 }
