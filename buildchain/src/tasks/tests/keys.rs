@@ -3,6 +3,23 @@
 use super::*;
 
 #[test]
+fn the_place_of_a_source_is_not_in_the_key_of_its_task() {
+    let (digest, commit) = (format!("sha256:{}", "a".repeat(64)), "1".repeat(40));
+    let inputs = |url: &str, git: &str, strip: u32| {
+        let place = TestProject::new(&format!(
+            "sources:\n    - {{name: tar, url: '{url}', digest: '{digest}', unpack: {{strip: {strip}}}}}\n    \
+             - {{name: git, git: '{git}', commit: '{commit}'}}"
+        ));
+        let (_, plan) = place.plan_in(None).unwrap();
+        let task = |name: &str| plan.tasks.iter().find(|task| task.name == name).unwrap();
+        [task("_fetch:tar"), task("_fetch:git")].map(|task| format!("{:?}", task.inputs))
+    };
+    let first = inputs("https://a.example/x.tgz", "https://a.example/x", 1);
+    assert_eq!(inputs("https://b.example/y.tgz?z", "../mirror", 1), first);
+    assert_ne!(inputs("https://a.example/x.tgz", "https://a.example/x", 0), first);
+}
+
+#[test]
 fn no_input_of_a_task_has_its_place_on_this_machine_in_the_key() {
     let spec = "images: {build: [images/i, images/c]}\n  packages: [{name: r, release: '8', build: [packages/p]}]\n  \
                 documentation: [docs/a.md, docs/b.pdf]\n  externalFolders: [../host]\n  \
