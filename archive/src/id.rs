@@ -52,14 +52,18 @@ impl FromStr for ArchiveId {
     type Err = ArchiveIdError;
 
     fn from_str(text: &str) -> Result<Self, ArchiveIdError> {
-        let is_name =
-            |name: &str| is_part(name, NAME_SIGNS) && !name.bytes().any(|letter| letter.is_ascii_uppercase());
+        let is_lower = |name: &str| is_name(name) && !name.bytes().any(|letter| letter.is_ascii_uppercase());
         let valid = text.match_indices('-').any(|(at, _)| {
             let (name, version) = (text.get(..at), text.get(at + 1..));
-            name.is_some_and(is_name) && version.is_some_and(|version| is_part(version, VERSION_SIGNS))
+            name.is_some_and(is_lower) && version.is_some_and(|version| is_part(version, VERSION_SIGNS))
         });
         if valid { Ok(Self(text.to_owned())) } else { Err(ArchiveIdError(text.to_owned())) }
     }
+}
+
+/// Whether `text` can be the name of an archive.
+pub(crate) fn is_name(text: &str) -> bool {
+    is_part(text, NAME_SIGNS)
 }
 
 /// Whether `text` can be a name or a version.

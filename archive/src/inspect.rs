@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use content::Digest;
 
+use crate::requires::Requirement;
 use crate::tree::{EntryKind, Tree};
 use crate::verify::ArchiveForm;
-use crate::{Product, Result, UnindexedPackages, image, layout, product, unindexed_of};
+use crate::{Product, Result, UnindexedPackages, image, layout, product, requires, unindexed_of};
 
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
@@ -26,6 +27,8 @@ pub struct Inspection {
     pub volume_id: Option<String>,
     /// What `product.txt` or `manifest.yaml` says.
     pub product: Option<Product>,
+    /// The archives that it requires.
+    pub requires: Vec<Requirement>,
     /// The container images, sorted by name and tag.
     pub images: Vec<ImageSummary>,
     /// The package repositories, sorted by folder.
@@ -80,11 +83,13 @@ pub struct RepositorySummary {
 pub fn inspect(path: &Path) -> Result<Inspection> {
     let tree = Tree::open(path)?;
     let product = product::of(&tree)?;
+    let requires = requires::of(&tree, product.as_ref())?;
     let mut inspection = Inspection {
         archive: path.to_path_buf(),
         form: if matches!(tree, Tree::Iso(_)) { ArchiveForm::Iso } else { ArchiveForm::Folder },
         volume_id: None,
         product,
+        requires,
         images: Vec::new(),
         repositories: Vec::new(),
         unindexed: Vec::new(),

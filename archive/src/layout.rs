@@ -6,6 +6,8 @@ use content::{Digest, printable};
 pub const PRODUCT: &str = "product.txt";
 /// Product information of a Solution archive.
 pub const MANIFEST: &str = "manifest.yaml";
+/// The archives that this one requires; see [`crate::requires`].
+pub const REQUIRES: &str = "requires.json";
 /// SHA-256 of every other file, in the format of coreutils' `sha256sum`.
 pub const SUMS: &str = "SHA256SUMS";
 /// The symbolic links of the archive with their targets; see [`crate::links`].

@@ -32,6 +32,7 @@ pub mod layout;
 mod lines;
 pub mod links;
 pub mod product;
+pub mod requires;
 pub mod sums;
 pub mod tree;
 mod unindexed;

@@ -24,7 +24,7 @@ use content::Digest;
 
 use crate::image::MANIFESTS_MAX;
 use crate::tree::Tree;
-use crate::{Error, Product, Result, image, layout, links, product, sums};
+use crate::{Error, Product, Result, image, layout, links, product, requires, sums};
 use contents::ArchiveContents;
 use registry::Indexed;
 use report::Findings;
@@ -116,6 +116,9 @@ impl Verification {
             findings.push(invalid(layout::PRODUCT, &error));
             None
         });
+        if let Err(error) = requires::listed(&tree) {
+            findings.push(invalid(layout::REQUIRES, &error));
+        }
         let mut images = Vec::new();
         let mut examine = |image: image::ArchiveImage| {
             let (whole, indexed) = (image.whole(), Indexed::of(&image));

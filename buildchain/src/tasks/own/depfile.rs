@@ -87,7 +87,7 @@ fn rule(words: &[String]) -> String {
 
 /// Reads any text as a dependency file and as a list.
 #[cfg(fuzzing)]
-pub fn fuzz(text: &str) {
+pub(crate) fn fuzz(text: &str) {
     let words = prerequisites(text);
     assert!(words.iter().all(|word| !word.is_empty() && !word.contains('\n')));
     assert_eq!(prerequisites(&rule(&words)), words);

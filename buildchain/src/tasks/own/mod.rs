@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(fuzzing)]
-pub use self::depfile::fuzz as fuzz_depfile;
+pub(crate) use self::depfile::fuzz as fuzz_depfile;
 pub(super) use self::network::Namespaces;
 use graph::{Retry, Task, TaskInput, TaskOutput, Title};
 
