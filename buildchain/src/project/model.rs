@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use archive::requires::Requirement;
 use images::Reference;
 
 use super::book::{Book, MarkdownDocument};
@@ -70,6 +71,8 @@ pub struct Project {
     pub images: Vec<ImageDefinition>,
     /// Package repositories.
     pub repositories: Vec<RepositoryDefinition>,
+    /// Archives that must be imported before this one.
+    pub requires: Vec<Requirement>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<FilesDefinition>,
     /// The documents of the archive, the chapters of its books included.

@@ -24,6 +24,7 @@ pub(super) fn add(
 
     let product = add_product(builder, &project, sources);
     content.push(product);
+    content.extend(add_requires(builder, &project));
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];
     let pillar = tree.join(archive::layout::PILLAR);
@@ -120,6 +121,28 @@ fn add_product(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, sources: &
         cheap: true,
         ..Task::default()
     })
+}
+
+/// The archives that must be imported first, if there are some.
+fn add_requires(builder: &mut TaskBuilder<'_>, project: &Arc<Project>) -> Option<TaskHandle> {
+    if project.requires.is_empty() {
+        return None;
+    }
+    let path = project.tree().join(archive::layout::REQUIRES);
+    let text = archive::requires::render(&project.requires);
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("content", text.clone()));
+    Some(builder.push(Task {
+        name: format!("_iso_add_tree:{}", archive::layout::REQUIRES),
+        alias: format!("populate_iso:{}", archive::layout::REQUIRES),
+        doc: "Write which archives must be imported first.".into(),
+        title: Title::new("RENDER JSON", builder.shown(&path)),
+        inputs,
+        outputs: vec![TaskOutput::File(path.clone())],
+        action: Some(Box::new(move |_| Ok(place_file::write(&path, &text, 0o644)?))),
+        cheap: true,
+        ..Task::default()
+    }))
 }
 
 fn volume_id(project: &Project) -> String {

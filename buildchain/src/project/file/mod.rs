@@ -7,6 +7,7 @@ mod lock;
 mod packages;
 mod registries;
 mod repeated;
+mod requires;
 mod short;
 mod sources;
 mod sync;
@@ -28,6 +29,7 @@ pub use self::packages::RepositoryEntry;
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
+pub use self::requires::RequirementEntry;
 pub use self::short::{HasShortForm, Short};
 pub use self::sources::{SourceEntry, UnpackEntry};
 pub use self::sync::{SyncEntries, SyncFile, SyncRegistry};
@@ -167,6 +169,8 @@ content! {
     images: ImagesSpec,
     /// Package repositories.
     packages: Vec<RepositoryEntry>,
+    /// Archives that must be imported before this one, since it leaves out what they have.
+    requires: Vec<RequirementEntry>,
     /// Which files are templates, and how they are written. The entries of `files` can override each key.
     templates: TemplateSettings,
     /// Tasks of the project's own, by name. `codegen:dex` is a member of the group `codegen`.
@@ -211,6 +215,9 @@ pub enum ReplacedList {
     /// `sources`.
     #[serde(rename = "sources")]
     Sources,
+    /// `requires`.
+    #[serde(rename = "requires")]
+    Requires,
 }
 
 impl Content {
@@ -230,6 +237,7 @@ impl Content {
             ReplacedList::Documentation => self.documentation.clear(),
             ReplacedList::Tasks => self.tasks.0.clear(),
             ReplacedList::Sources => self.sources.clear(),
+            ReplacedList::Requires => self.requires.clear(),
         }
     }
 }
@@ -261,6 +269,7 @@ repeated!(
     RegistryEntry,
     RepositoryEntry,
     SourceEntry,
+    RequirementEntry,
     TaskEntry
 );
 

@@ -4,6 +4,7 @@ mod image;
 mod packages;
 mod parts;
 mod pull;
+mod requires;
 mod sources;
 mod tasks;
 
@@ -129,6 +130,7 @@ impl Project {
             selections: Vec::new(),
             images: Vec::new(),
             repositories: Vec::new(),
+            requires: Vec::new(),
             files: Vec::new(),
             documentation: Vec::new(),
             external_sources: Vec::new(),
@@ -230,6 +232,7 @@ impl Loader {
         }
         self.images(path, &content.images);
         self.packages(path, &content.packages);
+        self.each(path, &content.requires, |loader, entry| loader.requirement(path, entry));
     }
 
     fn document(&mut self, path: &Path, page: &Field<InnerPath>) {

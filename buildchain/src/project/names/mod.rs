@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use archive::requires::{RequiredImage, VersionRange};
 use content::Digest;
 use images::build::{Created, LayerMode};
 use images::pull::attached_tag;
@@ -65,7 +66,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 37] = [
+const RULES: [NameRule; 40] = [
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),
@@ -87,6 +88,9 @@ const RULES: [NameRule; 37] = [
     NameRule::of::<Tag>(),
     NameRule::of::<TagPattern>(),
     NameRule::of::<TagRange>(),
+    NameRule::of::<VersionRange>(),
+    NameRule::of::<RequiredImage>(),
+    NameRule::of::<PackageName>(),
     NameRule::of::<ImageRepository>(),
     NameRule::of::<RegistryHost>(),
     NameRule::of::<Mirror>(),
@@ -270,6 +274,16 @@ fn rule_of_tags(text: &str, what: &str) -> Result<(), String> {
     match text.len() {
         found if found > 400 => Err(format!("{what} has at most 400 characters, found {found}")),
         _ => Ok(()),
+    }
+}
+
+text_name! {
+    /// The name of a package of a distribution: `containerd`.
+    PackageName, "package-name", Some("^[A-Za-z0-9][A-Za-z0-9._+-]{0,254}$"), |text| {
+        if archive::requires::is_package(text) {
+            return Ok(());
+        }
+        Err(format!("`{text}` cannot name a package: expected letters, digits and `._+-`, a letter or digit first"))
     }
 }
 
@@ -487,6 +501,24 @@ impl ParsedName for ImageSource {
             Ok(ImageLocation::Local(local)) => Ok(Self::Local(local)),
             Ok(ImageLocation::Registry(reference)) => Ok(Self::Registry(reference)),
         }
+    }
+}
+
+impl ParsedName for VersionRange {
+    const FORMAT: &'static str = "version-range";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl ParsedName for RequiredImage {
+    const FORMAT: &'static str = "required-image";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
     }
 }
 

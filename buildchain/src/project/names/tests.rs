@@ -27,6 +27,9 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("time-span", &["90s", "10m", "2h"], &["", "0s", "10", "1d", "09m", "1234567s", "+1s"]),
         ("gitignore-pattern", &["*.pyc", "/a/"], &["[z-a]"]),
         ("path-pattern", &["a/*.rpm", "**/x-[0-9].rpm", "a/b.rpm"], &["", "/a/*", "../*", "a/[z-a]", "a/{b"]),
+        ("version-range", &[">=2.7 <2.8", "2.7", "*"], &["", "latest", ">="]),
+        ("required-image", &["nginx:1.25", "a/b:1"], &["", "nginx", "Nginx:1", "nginx:1@md5:1"]),
+        ("package-name", &["containerd", "libstdc++"], &["", "-x", "a b"]),
         ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
         (
             "image-source",

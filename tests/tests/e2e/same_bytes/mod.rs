@@ -294,6 +294,7 @@ impl Origin {
                        - {{name: index, source: registry.invalid/index, tag: '1'}}\n      \
                        - {{name: nested/signed, source: '127.0.0.1:{port}/signed', tag: '1', referrers: true}}\n  \
                    packages: [{{name: base, release: '8', build: [packages/hello]}}]\n  \
+                 requires: [{{name: Platform, version: '>=2.7 <2.8', images: ['nginx:1.25'], packages: [containerd]}}]\n  \
                    documentation: [README.md]\n  \
                    files:\n    \
                      - {{from: salt, to: salt}}\n    \
