@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use archive::requires::{Unmet, UnmetReason};
 use node::archives::Error;
 use node::remote;
 use node::site_config::{ConfigurationKind, Error as ConfigurationError};
@@ -22,6 +23,17 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("delete the other archive first: `sealift archive delete`")
         }
+        Error::Requires { unmet, .. } => {
+            let lacks = |unmet: &Unmet| matches!(unmet.reason, UnmetReason::Contents { .. });
+            let remedy = if unmet.iter().all(lacks) {
+                "import a version of that archive that has it: `sealift archive import`; --ignore-requires overrides"
+            } else {
+                "import that archive first: `sealift archive import`; --ignore-requires overrides"
+            };
+            Failure::failed(error).remedy(remedy)
+        }
+        Error::Required { .. } => Failure::failed(error)
+            .remedy("delete those archives first, or import another version that they accept; --force overrides"),
         Error::NoSolution { .. } => {
             Failure::failed(error).remedy("import it with `sealift archive import`")
         }
@@ -82,6 +94,13 @@ pub(crate) fn copies(failed: usize, all: usize) -> Failure {
 pub(crate) fn no_name() -> Failure {
     Failure::usage("the archive has no name: it contains neither product.txt nor manifest.yaml")
         .remedy("set the path for its images: --repository PATH")
+}
+
+/// A base without product information.
+pub(crate) fn no_base(archive: &Path) -> Failure {
+    let name = content::printable_path(archive);
+    Failure::usage(format!("{name} has no name: it contains neither product.txt nor manifest.yaml"))
+        .remedy("give --base the archive that is required: its ISO, mount point or folder")
 }
 
 /// An archive without images.

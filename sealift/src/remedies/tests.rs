@@ -26,12 +26,23 @@ fn damaged() -> Box<::archive::verify::VerifyReport> {
 }
 
 fn of_archives() -> Vec<Failure> {
+    use ::archive::requires::{Unmet, UnmetReason};
     use node::archives::{CannotMount, Error};
     use node::{push, remote};
 
     let neither =
         CannotMount::Neither { kernel: Box::new(CannotMount::NotRoot), fuse: Box::new(CannotMount::Folder) };
     let id = || -> archive::ArchiveId { "metalk8s-2.11.0".parse().unwrap() };
+    let missing = |reason| Unmet {
+        requirement: ::archive::requires::Requirement {
+            name: "Base".into(),
+            version: Some(">=1.0 <2.0".parse().unwrap()),
+            images: Vec::new(),
+            packages: Vec::new(),
+            of_platform: false,
+        },
+        reason,
+    };
     let mut failures: Vec<Failure> = [
         Error::Damaged(damaged()),
         Error::Unverifiable(path()),
@@ -44,6 +55,15 @@ fn of_archives() -> Vec<Failure> {
             version: "2.0".into(),
             file: "/etc/sealift/archives.yaml".into(),
         },
+        Error::Requires { id: id(), unmet: vec![missing(UnmetReason::NoArchive)] },
+        Error::Requires {
+            id: id(),
+            unmet: vec![missing(UnmetReason::Contents {
+                version: "1.0.0".into(),
+                lacking: vec!["the image nginx:1.25".into()],
+            })],
+        },
+        Error::Required { id: id(), by: vec!["example-2.0.0".parse().unwrap()] },
         Error::Active { id: id() },
         Error::InUse { id: id().into(), source: io::ErrorKind::ResourceBusy.into() },
         Error::CannotMount { id: id(), problem: neither },
@@ -66,6 +86,7 @@ fn of_archives() -> Vec<Failure> {
         archives::select(remote::Error::Unknown("metalk8s".into())),
         archives::copies(1, 3),
         archives::no_name(),
+        archives::no_base(&path()),
         archives::no_image(&path()),
         archives::push(push::Error::NotWhole {
             archive: path().display().to_string(),

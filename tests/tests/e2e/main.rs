@@ -26,6 +26,7 @@ mod project_files;
 mod project_pull;
 mod push;
 mod reports;
+mod requires;
 mod runtime;
 mod salt;
 mod same_bytes;

@@ -8,7 +8,7 @@ use super::machine::Machine;
 use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
 use super::solutions::active;
-use super::{apply, plan};
+use super::{apply, plan, requires};
 
 /// Deletes an archive from this node: `which` is its ID, its path, or its mount point. The archive file itself stays.
 /// `force` deletes it even if it is in use.
@@ -29,6 +29,9 @@ pub fn delete(
     let configuration = read(paths, kind)?;
     if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
         return Err(Error::Active { id: id.clone() });
+    }
+    if let Some(id) = id.as_ref().filter(|_| !force) {
+        requires::refuse_required(paths, &archive, id)?;
     }
     let (steps, notes) = plan::delete(paths, &archive, id.as_ref(), force, machine, &configuration)?;
     let id = id.map_or_else(|| archive.display().to_string(), String::from);

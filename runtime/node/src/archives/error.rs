@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archive::requires::Unmet;
 use archive::verify::VerifyReport;
 use archive::{ArchiveId, layout};
 use content::IoError;
@@ -92,6 +93,22 @@ pub enum Error {
         /// The `ArchivesConfiguration`.
         file: PathBuf,
     },
+    /// The node does not have the archives that the archive requires.
+    #[error("{id} requires archives that this node does not have: {}", joined(unmet, "; "))]
+    Requires {
+        /// The archive ID.
+        id: ArchiveId,
+        /// The requirements; at least one.
+        unmet: Vec<Unmet>,
+    },
+    /// Other archives of the node require the archive.
+    #[error("{id} is required by {}", joined(by, ", "))]
+    Required {
+        /// The archive ID.
+        id: ArchiveId,
+        /// The other archives; at least one.
+        by: Vec<ArchiveId>,
+    },
     /// This version of a Solution is active.
     #[error("{id} is the active version of its Solution")]
     Active {
@@ -134,6 +151,10 @@ pub enum Error {
     /// Another import or deletion runs.
     #[error("another import or deletion is running: {} is locked", content::printable_path(.0))]
     Locked(PathBuf),
+}
+
+fn joined<T: ToString>(items: &[T], separator: &str) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
 }
 
 /// The first finding of an archive, and the number of findings. A damaged archive has at least one.

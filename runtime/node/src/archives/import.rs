@@ -14,7 +14,7 @@ use super::mount_mode::MountMode;
 use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
 use super::open_archive::OpenArchive;
-use super::{apply, plan, verify};
+use super::{apply, plan, requires, verify};
 
 /// Options of [`import`].
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct ImportOptions {
     /// Whether to import an unverifiable archive even if the node's configuration does not accept it. A damaged one is
     /// always refused.
     pub unverified: bool,
+    /// Whether to import it even if the node does not have the archives that it requires.
+    pub ignore_requires: bool,
     /// Whether and how to mount it; [`MountChoice::Auto`] does not use FUSE.
     pub mounting: MountChoice,
     /// Whether to return the steps without doing them.
@@ -32,7 +34,13 @@ pub struct ImportOptions {
 
 impl Default for ImportOptions {
     fn default() -> Self {
-        Self { verify: true, unverified: false, mounting: MountChoice::Auto, dry_run: false }
+        Self {
+            verify: true,
+            unverified: false,
+            ignore_requires: false,
+            mounting: MountChoice::Auto,
+            dry_run: false,
+        }
     }
 }
 
@@ -52,9 +60,16 @@ pub fn import(
     let archive = open.path().to_path_buf();
     let paths = &paths.resolved();
     let _lock = lock(paths, options.dry_run)?;
-    let (product, kind) = product_of(&open.tree()?)?;
+    let tree = open.tree()?;
+    let (product, kind) = product_of(&tree)?;
     let id = product.id();
     refuse_second(paths, &archive, &product)?;
+    let notes = if options.ignore_requires {
+        Vec::new()
+    } else {
+        requires::refuse_unmet(paths, &archive, &tree, &product)?
+    };
+    drop(tree);
     let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
         // An import must survive a reboot, and so must its mount; a FUSE mount does not.
@@ -87,7 +102,7 @@ pub fn import(
         archive,
         steps,
         not_mounted: way.err().map(|problem| problem.to_string()),
-        notes: Vec::new(),
+        notes,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use archive::requires::{Base, Requirement};
 use archive::tree::TreeEntry;
 use archive::{ArchiveId, Product, Tree, layout, sums};
 use content::Digest;
@@ -14,6 +15,7 @@ use super::machine::Machine;
 use super::mount_mode::MountMode;
 use super::mount_unit;
 use super::node_layout::NodeLayout;
+use super::requires;
 use super::solutions::active;
 use crate::site_config::ConfigurationKind;
 
@@ -26,6 +28,8 @@ pub struct ListedArchive {
     pub kind: ListedArchiveKind,
     /// Its product information; null if it cannot be read.
     pub product: Option<Product>,
+    /// The archives that it requires.
+    pub requires: Vec<Requirement>,
     /// The archive ID; null if it cannot be read.
     pub id: Option<ArchiveId>,
     /// Whether the file or folder is missing.
@@ -99,7 +103,19 @@ pub fn get(paths: &NodeLayout, machine: &dyn Machine) -> Result<Vec<ListedArchiv
             }
         }
     }
+    warn_of_unmet(&mut found);
     Ok(found)
+}
+
+/// Adds a warning for each requirement that no archive of the node meets.
+fn warn_of_unmet(listed: &mut [ListedArchive]) {
+    let base = |one: &ListedArchive| Some(Base { path: one.path.clone(), product: one.product.clone()? });
+    let bases: Vec<Base> = listed.iter().filter_map(base).collect();
+    for one in listed {
+        let unmet = archive::requires::unmet(&one.requires, &bases);
+        let known = unmet.iter().filter(|unmet| !requires::is_unknown(unmet));
+        one.warnings.extend(known.map(|unmet| format!("it requires another archive: {unmet}")));
+    }
 }
 
 /// The archive at `path`, which a configuration of `kind` lists.
@@ -113,10 +129,10 @@ fn listed(
     let described = described(path);
     let data = std::fs::metadata(path);
     let missing = matches!(&data, Err(error) if error.kind() == std::io::ErrorKind::NotFound);
-    let (images, problem, warnings) = match &described {
+    let (images, requires, problem, warnings) = match &described {
         Ok(_) => inspect(path),
-        Err(_) if missing => (None, Some("it does not exist".to_owned()), Vec::new()),
-        Err(error) => (None, Some(error.to_string()), Vec::new()),
+        Err(_) if missing => (None, Vec::new(), Some("it does not exist".to_owned()), Vec::new()),
+        Err(error) => (None, Vec::new(), Some(error.to_string()), Vec::new()),
     };
     let id = described.as_ref().ok().map(|(product, _)| product.id());
     // The unit of a missing archive still names it.
@@ -149,6 +165,7 @@ fn listed(
         active: id.as_ref().is_some_and(|id| active.contains(id)),
         product: described.ok().map(|(product, _)| product),
         id,
+        requires,
         problem: problem.or_else(|| mount_broken.then(dead)),
         warnings,
     }
@@ -164,11 +181,12 @@ fn contents(archive: &Path) -> Result<Digest, archive::Error> {
     Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 
-/// The images of an archive, what is wrong with them, and what is probably not intended, without reading content.
-fn inspect(archive: &Path) -> (Option<ImageCount>, Option<String>, Vec<String>) {
-    let (images, unindexed) = match archive::inspect::inspect(archive) {
-        Ok(inspection) => (inspection.images, inspection.unindexed),
-        Err(error) => return (None, Some(error.to_string()), Vec::new()),
+/// The images of an archive, what it requires, what is wrong with the images, and what is probably not intended, without
+/// reading content.
+fn inspect(archive: &Path) -> (Option<ImageCount>, Vec<Requirement>, Option<String>, Vec<String>) {
+    let (images, requires, unindexed) = match archive::inspect::inspect(archive) {
+        Ok(inspection) => (inspection.images, inspection.requires, inspection.unindexed),
+        Err(error) => return (None, Vec::new(), Some(error.to_string()), Vec::new()),
     };
     let broken: Vec<String> = images
         .iter()
@@ -178,5 +196,5 @@ fn inspect(archive: &Path) -> (Option<ImageCount>, Option<String>, Vec<String>) 
     let problem = broken.first().map(|first| {
         format!("{} of {} images cannot be served, the first: {first}", broken.len(), images.len())
     });
-    (Some(count), problem, unindexed.iter().map(ToString::to_string).collect())
+    (Some(count), requires, problem, unindexed.iter().map(ToString::to_string).collect())
 }

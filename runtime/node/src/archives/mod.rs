@@ -25,6 +25,7 @@ mod node_change;
 mod node_layout;
 mod open_archive;
 mod plan;
+mod requires;
 mod solutions;
 mod temporary_mount;
 mod verify;

@@ -26,7 +26,7 @@ pub struct Copyable {
 /// The archives to copy.
 #[derive(Debug, Default)]
 pub struct CopySelection {
-    /// In the order of the node configuration.
+    /// In the order of the node configuration, but what others require comes before them.
     pub archives: Vec<Copyable>,
     /// Selected archives that are not readable ISO files.
     pub skipped: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub fn select(listed: Vec<ListedArchive>, wanted: &[String]) -> Result<CopySelec
         return Err(Error::Unknown(text.clone()));
     }
     let mut selection = CopySelection::default();
-    for one in listed {
+    for one in bases_first(listed) {
         if !(wanted.is_empty() || wanted.iter().any(|text| matches(&one, text))) {
             continue;
         }
@@ -57,6 +57,26 @@ pub fn select(listed: Vec<ListedArchive>, wanted: &[String]) -> Result<CopySelec
         }
     }
     Ok(selection)
+}
+
+/// The archives with those first that others require: nodes import them in this order.
+fn bases_first(mut listed: Vec<ListedArchive>) -> Vec<ListedArchive> {
+    let mut ordered = Vec::new();
+    while !listed.is_empty() {
+        let waits = |one: &ListedArchive| {
+            let is_required = |other: &ListedArchive| {
+                other.path != one.path
+                    && other.product.as_ref().is_some_and(|product| {
+                        one.requires.iter().any(|required| required.name.eq_ignore_ascii_case(&product.name))
+                    })
+            };
+            listed.iter().any(is_required)
+        };
+        // Archives that require each other are in the order of the configuration.
+        let next = listed.iter().position(|one| !waits(one)).unwrap_or(0);
+        ordered.push(listed.remove(next));
+    }
+    ordered
 }
 
 /// Copies archives to other nodes.
@@ -164,6 +184,7 @@ mod tests {
             path: path.into(),
             kind: ListedArchiveKind::Platform,
             product: None,
+            requires: Vec::new(),
             id: id.map(|id| id.parse().unwrap()),
             missing: false,
             bytes,
@@ -176,6 +197,30 @@ mod tests {
             problem: None,
             warnings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn an_archive_is_copied_after_those_that_it_requires() {
+        let require = |name: &str| archive::requires::Requirement {
+            name: name.into(),
+            version: None,
+            images: Vec::new(),
+            packages: Vec::new(),
+            of_platform: false,
+        };
+        let one = |name: &str, requires: &[&str]| ListedArchive {
+            product: Some(archive::Product { name: name.into(), version: "1".into(), ..Default::default() }),
+            requires: requires.iter().map(|name| require(name)).collect(),
+            ..listed(Some(&format!("{name}-1")), &format!("/{name}.iso"), Some(1))
+        };
+        let order = |all: Vec<ListedArchive>| -> Vec<String> {
+            select(all, &[]).unwrap().archives.into_iter().map(|one| one.id.to_string()).collect()
+        };
+        assert_eq!(
+            order(vec![one("c", &["B"]), one("b", &["A", "x"]), one("a", &[])]),
+            ["a-1", "b-1", "c-1"]
+        );
+        assert_eq!(order(vec![one("a", &["b"]), one("b", &["a"]), one("c", &[])]), ["c-1", "a-1", "b-1"]);
     }
 
     #[test]

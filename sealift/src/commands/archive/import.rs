@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// Also import archives with neither SHA256SUMS nor an implanted MD5, which cannot be verified
     #[arg(long)]
     unverified: bool,
+    /// Also import archives that require others that this node does not have
+    #[arg(long)]
+    ignore_requires: bool,
     /// Set how archives are mounted; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: MountMethod,
@@ -39,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let options = ImportOptions {
         verify: true,
         unverified: arguments.unverified,
+        ignore_requires: arguments.ignore_requires,
         mounting: arguments.mount.mounting(),
         dry_run: arguments.dry_run,
     };

@@ -27,6 +27,13 @@ pub(super) fn contents(inspection: &Inspection) -> String {
             };
         }
     }
+    for requirement in &inspection.requires {
+        let images = requirement.images.iter().map(|image| format!("image {image}"));
+        let packages = requirement.packages.iter().map(|package| format!("package {package}"));
+        let uses: Vec<String> = images.chain(packages).collect();
+        let uses = if uses.is_empty() { String::new() } else { format!(" with {}", uses.join(", ")) };
+        let _ = writeln!(text, "requires {requirement}{}", printable(&uses));
+    }
     let _ = write!(text, "{}, {}", count(inspection.files, "file"), size(inspection.bytes));
     if let Some(bytes) = inspection.image_bytes {
         let _ = write!(text, "; the ISO is {}", size(bytes));

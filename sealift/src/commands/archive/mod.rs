@@ -28,13 +28,17 @@ pub(crate) enum Command {
     /// the registry tree against the images.
     #[command(
         visible_alias = "check",
-        after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n\n\
-                      Exit codes: 0 all archives are intact, 1 one is damaged or unverifiable, 2 one cannot be read"
+        after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n  \
+                      sealift archive verify app.iso --base metalk8s.iso\n\n\
+                      Exit codes: 0 all archives are intact, 1 one is not, or requires more, 2 one cannot be read"
     )]
     Verify {
         /// The archives: ISO files, mount points or folders
         #[arg(required = true)]
         archives: Vec<PathBuf>,
+        /// Also fail if an archive requires what none of these archives has (repeatable)
+        #[arg(long = "base", value_name = "ARCHIVE")]
+        bases: Vec<PathBuf>,
         /// Hash files with this many threads [default: one per core]
         #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
         jobs: usize,
@@ -89,7 +93,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Verify { archives, jobs, output } => verify::run(&archives, jobs, output),
+        Command::Verify { archives, bases, jobs, output } => verify::run(&archives, &bases, jobs, output),
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments),
         Command::Get(arguments) => get::run(&arguments),

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use archive::Tree;
+use archive::requires::{self, Base, Unmet};
 use archive::verify::{ImplantedMd5, Verdict, Verification, VerifyOptions, VerifyReport};
 use content::{printable, printable_path};
 
@@ -13,17 +15,33 @@ use crate::output::documents::archives::ArchiveVerification;
 use crate::output::{self, ReportOutput, count, size};
 use crate::progress::Bar;
 
-/// Verifies the archives in turn. One that cannot be read does not keep the others from being verified.
-pub(super) fn run(archives: &[PathBuf], threads: usize, output: ReportOutput) -> CommandResult {
-    let mut reports = Vec::new();
+/// A verified archive, and what it requires that no base has; `None` if no base was named.
+type Verified = (VerifyReport, Option<Vec<Unmet>>);
+
+/// Verifies the archives in turn. One that cannot be read does not keep the others from being verified. With `bases`, what
+/// they require must be there.
+pub(super) fn run(
+    archives: &[PathBuf],
+    bases: &[PathBuf],
+    threads: usize,
+    output: ReportOutput,
+) -> CommandResult {
+    let bases: Vec<Base> = bases.iter().map(|path| base(path)).collect::<Result<_, _>>()?;
+    let mut reports: Vec<Verified> = Vec::new();
     let mut unreadable = None;
     for path in archives {
-        match verify_one(path, threads) {
-            Ok(report) => {
+        match verify_one(path, &bases, threads) {
+            Ok((report, unmet)) => {
                 if output.is_text() {
                     output::print(&verdict(path, &report))?;
+                    for unmet in unmet.iter().flatten() {
+                        output::print(&format!(
+                            "{}: it requires another archive: {unmet}\n",
+                            printable_path(path)
+                        ))?;
+                    }
                 }
-                reports.push(report);
+                reports.push((report, unmet));
             }
             Err(error) if archives.len() == 1 => return Err(error),
             Err(error) => {
@@ -33,25 +51,36 @@ pub(super) fn run(archives: &[PathBuf], threads: usize, output: ReportOutput) ->
         }
     }
     if !output.is_text() {
+        let document = |(report, unmet): &Verified| ArchiveVerification::of(report, unmet.as_deref());
         match &reports[..] {
-            [report] if archives.len() == 1 => {
-                output.report(|| ArchiveVerification::from(report), String::new)?;
-            }
-            reports => output
-                .report(|| reports.iter().map(ArchiveVerification::from).collect::<List<_>>(), String::new)?,
+            [report] if archives.len() == 1 => output.report(|| document(report), String::new)?,
+            reports => output.report(|| reports.iter().map(document).collect::<List<_>>(), String::new)?,
         }
     }
+    let is_fine = |(report, unmet): &Verified| report.ok() && unmet.iter().flatten().next().is_none();
     match unreadable {
         Some(failure) => Err(failure),
-        None if reports.iter().all(VerifyReport::ok) => Ok(()),
+        None if reports.iter().all(is_fine) => Ok(()),
         None => Err(Failure::Failed(None)),
     }
 }
 
-fn verify_one(path: &Path, threads: usize) -> Result<VerifyReport, Failure> {
+/// An archive that others require.
+fn base(path: &Path) -> Result<Base, Failure> {
+    let product = archive::product::of(&Tree::open(path)?)?;
+    let product = product.ok_or_else(|| crate::remedies::archives::no_base(path))?;
+    Ok(Base { path: path.to_path_buf(), product })
+}
+
+fn verify_one(path: &Path, bases: &[Base], threads: usize) -> Result<Verified, Failure> {
     let work = Verification::open(path, &VerifyOptions { threads, ..VerifyOptions::default() })?;
     let bar = Bar::bytes("verifying", work.bytes());
-    Ok(work.run(&bar))
+    let report = work.run(&bar);
+    if bases.is_empty() {
+        return Ok((report, None));
+    }
+    let requires = requires::of(&Tree::open(path)?, report.product.as_ref())?;
+    Ok((report, Some(requires::unmet(&requires, bases))))
 }
 
 pub(super) fn verdict(path: &Path, report: &VerifyReport) -> String {

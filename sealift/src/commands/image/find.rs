@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Fail if this archive lacks one of the images
     #[arg(long, value_name = "ARCHIVE")]
     check: Option<PathBuf>,
+    /// Also accept images of this archive, which the checked one requires (repeatable)
+    #[arg(long = "base", value_name = "ARCHIVE", requires = "check")]
+    bases: Vec<PathBuf>,
     /// Add the images to images/found.yaml, and that catalogue to the project file
     #[arg(long)]
     write: bool,
@@ -64,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     }
     let wanted = if arguments.maybe { Certainty::Maybe } else { Certainty::Likely };
     let mut stored = Vec::new();
-    if let Some(archive) = &arguments.check {
+    for archive in arguments.check.iter().chain(&arguments.bases) {
         archive::image::each(&Tree::open(archive)?, archive::layout::IMAGES, &mut |image| {
             stored.push(image)
         })?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use archive::Product as ArchiveProduct;
 use archive::inspect::{ImageSummary, Inspection, RepositorySummary};
 use archive::layout::PathOwner as ArchiveOwner;
+use archive::requires::{Requirement, Unmet};
 use archive::verify::{self, ArchiveForm, Problem, Verdict as ArchiveVerdict, VerifyReport};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub(crate) struct ArchiveVerification {
     packages: Health,
     /// Package repositories without metadata, which dnf and apt cannot use. These are not findings.
     unindexed: Vec<Unindexed>,
+    /// What the archive requires and no archive of `--base` has; null without `--base`.
+    unmet: Option<Vec<String>>,
 }
 
 impl Document for ArchiveVerification {
@@ -116,6 +119,31 @@ impl From<&ArchiveProduct> for ProductDocument {
             product.clone();
         let other = other.into_iter().collect();
         Self { name, version, short_version, git, development_release, build_timestamp, other }
+    }
+}
+
+/// An archive that must be imported before another one.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Requirement")]
+pub(crate) struct RequirementDocument {
+    /// Its name.
+    name: String,
+    /// The range of its versions; null for all.
+    version: Option<String>,
+    /// The images that it must have: `nginx:1.25`, with `@` and the digest if that counts.
+    images: Vec<String>,
+    /// The packages that it must have.
+    packages: Vec<String>,
+}
+
+impl From<&Requirement> for RequirementDocument {
+    fn from(requirement: &Requirement) -> Self {
+        Self {
+            name: requirement.name.clone(),
+            version: requirement.version.as_ref().map(ToString::to_string),
+            images: requirement.images.iter().map(ToString::to_string).collect(),
+            packages: requirement.packages.clone(),
+        }
     }
 }
 
@@ -320,8 +348,9 @@ impl From<&verify::ImplantedMd5> for ImplantedMd5 {
     }
 }
 
-impl From<&VerifyReport> for ArchiveVerification {
-    fn from(report: &VerifyReport) -> Self {
+impl ArchiveVerification {
+    /// The document of a report; `unmet` is what the archive requires and no base has.
+    pub(crate) fn of(report: &VerifyReport, unmet: Option<&[Unmet]>) -> Self {
         Self {
             archive: text(&report.archive),
             form: report.form.into(),
@@ -343,6 +372,7 @@ impl From<&VerifyReport> for ArchiveVerification {
             images: (&report.images).into(),
             packages: (&report.packages).into(),
             unindexed: report.unindexed.iter().map(Into::into).collect(),
+            unmet: unmet.map(|unmet| unmet.iter().map(ToString::to_string).collect()),
         }
     }
 }
@@ -359,6 +389,8 @@ pub(crate) struct ArchiveInspection {
     volume_id: Option<String>,
     /// Null if the archive has neither `product.txt` nor `manifest.yaml`.
     product: Option<ProductDocument>,
+    /// The archives that must be imported before it.
+    requires: Vec<RequirementDocument>,
     /// The container images, sorted by name and tag.
     images: Vec<InspectedImage>,
     /// The package repositories, sorted by folder.
@@ -435,6 +467,7 @@ impl From<&Inspection> for ArchiveInspection {
             form: inspection.form.into(),
             volume_id: inspection.volume_id.clone(),
             product: inspection.product.as_ref().map(Into::into),
+            requires: inspection.requires.iter().map(Into::into).collect(),
             images: inspection.images.iter().map(Into::into).collect(),
             repositories: inspection.repositories.iter().map(Into::into).collect(),
             unindexed: inspection.unindexed.iter().map(Into::into).collect(),

@@ -6,7 +6,7 @@ use node::archives::{Activation, ListedArchive, MountMode, NodeChange, NodeStep}
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::archives::ProductDocument;
+use super::archives::{ProductDocument, RequirementDocument};
 use super::text;
 use crate::output::document::{Document, List};
 
@@ -23,6 +23,8 @@ pub(crate) struct ArchiveDocument {
     kind: String,
     /// Its product information; null if it cannot be read.
     product: Option<ProductDocument>,
+    /// The archives that must be imported before it.
+    requires: Vec<RequirementDocument>,
     /// Whether the path does not exist.
     missing: bool,
     /// The size of the ISO; null for a folder.
@@ -41,7 +43,7 @@ pub(crate) struct ArchiveDocument {
     active: bool,
     /// Why the archive cannot be used. Its content was not verified.
     problem: Option<String>,
-    /// Package repositories without metadata.
+    /// Package repositories without metadata, and required archives that this node does not have.
     warnings: Vec<String>,
 }
 
@@ -84,6 +86,7 @@ impl From<&ListedArchive> for ArchiveDocument {
             path: text(&one.path),
             kind: one.kind.to_string(),
             product: one.product.as_ref().map(Into::into),
+            requires: one.requires.iter().map(Into::into).collect(),
             missing: one.missing,
             bytes: one.bytes,
             images: one.images.map(|count| ImageCount { total: count.total, whole: count.whole }),

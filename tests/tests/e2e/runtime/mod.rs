@@ -1,6 +1,6 @@
 //! The embedded server before skopeo, containerd, curl and dnf, from a folder and from an ISO.
 
-mod archives;
+pub(crate) mod archives;
 mod clients;
 mod copies;
 mod curl;

@@ -3,6 +3,7 @@ mod following;
 mod killed;
 mod pipes;
 mod replaced;
+mod requires;
 mod sites;
 
 use std::cell::{Cell, RefCell};
@@ -128,7 +129,17 @@ impl Node {
 
     /// An archive with this product information, as a platform or in one of the two forms of Solutions.
     fn archive(&self, file: &str, product: &str) -> PathBuf {
+        self.archive_with(file, product, &[])
+    }
+
+    /// The same with more files: paths and texts.
+    fn archive_with(&self, file: &str, product: &str, more: &[(&str, &str)]) -> PathBuf {
         let tree = tempfile::tempdir().unwrap();
+        for (path, text) in more {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         let says = if product.starts_with("apiVersion") { layout::MANIFEST } else { layout::PRODUCT };
         std::fs::write(tree.path().join(says), product).unwrap();
         archive::sums::write(tree.path(), &archive::sums::digest_file).unwrap();

@@ -19,12 +19,12 @@ const BOOTSTRAP: &str = "# Site A\napiVersion: metalk8s.scality.com/v1alpha3\nki
                          controlPlane: {cidr: 10.0.0.0/8}\n  workloadPlane: {cidr: 10.0.0.0/8}\nca:\n  minion: b\narchives: []\n";
 
 /// A node with a configuration and no archives, all of it in one folder.
-pub(super) struct Node {
+pub(crate) struct Node {
     root: tempfile::TempDir,
 }
 
 impl Node {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::below(&std::env::temp_dir())
     }
 
@@ -38,7 +38,7 @@ impl Node {
         Self { root }
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Runs `sealift archive …` to its end: exit code, standard output, standard error.
-    pub(super) fn archive_command(&self, words: &[&str]) -> (i32, String, String) {
+    pub(crate) fn archive_command(&self, words: &[&str]) -> (i32, String, String) {
         sealift::told(&self.command(&[&["archive"], words].concat()).output().unwrap())
     }
 
