@@ -168,7 +168,26 @@ impl Error {
         let mut mistakes = Mistakes::default();
         mistakes.note::<()>(Err(self));
         mistakes.note::<()>(Err(other));
-        Self::Many(mistakes.0)
+        Self::many(mistakes.0)
+    }
+
+    /// Several mistakes, by file, line and column; those without a place come last.
+    fn many(mut errors: Vec<Self>) -> Self {
+        errors.sort_by(|one, other| {
+            let (one, other) = (one.place(), other.place());
+            (one.is_none(), one).cmp(&(other.is_none(), other))
+        });
+        Self::Many(errors)
+    }
+
+    /// The file that is wrong, with line and column if they are known.
+    fn place(&self) -> Option<(&Path, u64, u64)> {
+        match self {
+            Self::Invalid { path, line, column, .. } => Some((path, *line, *column)),
+            Self::NotLocked { origin, .. } => Some((&origin.path, origin.line, origin.column)),
+            Self::File { path, .. } | Self::Special(path) | Self::NoProject(path) => Some((path, 0, 0)),
+            _ => None,
+        }
     }
 
     /// If it is about a file that cannot be read: that, with the place in `path` that names the file.
@@ -280,7 +299,7 @@ impl Mistakes {
         match self.0.len() {
             0 => Ok(value),
             1 => Err(self.0.remove(0)),
-            _ => Err(Error::Many(self.0)),
+            _ => Err(Error::many(self.0)),
         }
     }
 }
@@ -298,4 +317,29 @@ pub(crate) fn bounded(faults: &[impl ToString]) -> String {
         lines.push(format!("and {more} more"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_in_the_order_of_the_files() {
+        let invalid = |path: &str, line, column| {
+            Err(Error::of(&Origin { path: path.into(), line, column }, format!("{path} {line} {column}")))
+        };
+        let mut mistakes = Mistakes::default();
+        mistakes.note::<()>(Err(Error::Setting { name: "X".into(), message: "wrong".into() }));
+        mistakes.note::<()>(invalid("b.yaml", 2, 1));
+        mistakes.note::<()>(invalid("a.yaml", 10, 3));
+        mistakes.note::<()>(invalid("a.yaml", 9, 80));
+        mistakes.note::<()>(Err(Error::many(vec![invalid("b.yaml", 1, 7).unwrap_err()])));
+        mistakes.note::<()>(invalid("a.yaml", 10, 2));
+        let text = mistakes.end(()).unwrap_err().to_string();
+        let places: Vec<&str> = text.lines().map(|line| line.rsplit_once(": ").unwrap().1).collect();
+        assert_eq!(
+            places,
+            ["a.yaml 9 80", "a.yaml 10 2", "a.yaml 10 3", "b.yaml 1 7", "b.yaml 2 1", "wrong"]
+        );
+    }
 }

@@ -73,14 +73,14 @@ mod tests {
             wrong(&format!("{MINIMAL}{form}")),
             [
                 "package.yaml:7:1: unknown key `sumary`; did you mean `summary`?",
-                "package.yaml:12:35: expected `file` or `config` or `doc` or `license`, found `conf`",
-                "package.yaml:12:5: missing key `to`",
                 "package.yaml:8:12: the dependency `a >=` is invalid: the version is missing; write `a >= 1.0`",
                 "package.yaml:8:23: the dependency `-c` is invalid: the name `-c` does not start with a letter, a digit, \
                  `_` or `/`; write a name such as `nginx`",
                 "package.yaml:10:5: the dependency `(a if b)` is invalid: `if` is not possible here; write the expression \
                  with `and`",
+                "package.yaml:12:5: missing key `to`",
                 &format!("package.yaml:12:21: {mode} `9755`"),
+                "package.yaml:12:35: expected `file` or `config` or `doc` or `license`, found `conf`",
                 &format!("package.yaml:13:32: {mode} `rwx`"),
             ]
         );
@@ -91,10 +91,10 @@ mod tests {
             places,
             [
                 "package.yaml:7:6: url",
-                "package.yaml:11:20: scriptlets.post",
                 "package.yaml:9:19: files[0].to",
                 "package.yaml:10:12: files[1].from",
                 "package.yaml:10:33: files[1].owner",
+                "package.yaml:11:20: scriptlets.post",
             ]
         );
     }

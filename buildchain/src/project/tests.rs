@@ -197,8 +197,8 @@ fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
     .to_string();
     let expected = [
         ":5:3: unknown key `imges`; did you mean `images`?",
-        ":7:6: unknown key `form`; did you mean `from`?",
         ":7:5: missing key `to`",
+        ":7:6: unknown key `form`; did you mean `from`?",
         ":8:5: expected keys with values, found text",
         ":9:18: expected a list, found keys with values",
         ":10:13: expected a list, found a number",
