@@ -77,6 +77,7 @@ mod report;
 #[doc(hidden)]
 pub use cache::fuzz_records;
 pub use cache::{Evicted, RECORD_MAX, RemoteCache, RemoteError, ResultCache, Usage};
+pub use engine::children::probe;
 pub use engine::error::RunError;
 pub use engine::options::RunOptions;
 pub use engine::run::run;

@@ -1,5 +1,6 @@
 //! Child processes of actions: their output is captured, and none is left running.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -48,14 +49,8 @@ pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Resul
     if (supervision.cancelled)() {
         return Err(ActionError::Cancelled);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child =
-        spawn(command, supervision.lock).map_err(|source| CannotRun { program: program.clone(), source })?;
-    let mut group = Group::of(child);
-    let (sender, lines) = mpsc::sync_channel(BACKLOG);
-    forward(Stream::Out, group.leader.stdout.take(), sender.clone())?;
-    forward(Stream::Err, group.leader.stderr.take(), sender)?;
-    let output = wait(supervision, &mut group, &lines)?;
+    let output =
+        supervised(supervision, command).map_err(|source| CannotRun { program: program.clone(), source })?;
     if output.status.success() {
         Ok(output)
     } else if (supervision.cancelled)() {
@@ -63,6 +58,40 @@ pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Resul
     } else {
         Err(ActionError::Failed(format!("`{program}` ended with {}", output.status)))
     }
+}
+
+/// Runs a program that prints something short, such as its version. Its process group is stopped when it takes longer than
+/// `timeout` or prints more than `most` bytes, and nothing of the group is left when this returns.
+///
+/// # Errors
+///
+/// It cannot be started, takes too long ([`io::ErrorKind::TimedOut`]) or prints too much ([`io::ErrorKind::FileTooLarge`]). A
+/// program that exits with another code than 0 is no error.
+pub fn probe(command: &mut Command, timeout: Duration, most: u64) -> io::Result<Output> {
+    let (deadline, printed) = (Instant::now() + timeout, Cell::new(0_u64));
+    let supervision = Supervision {
+        lock: None,
+        cancelled: &|| Instant::now() >= deadline || printed.get() > most,
+        line: &|_, line| printed.set(printed.get().saturating_add(line.len() as u64 + 1)),
+    };
+    let output = supervised(&supervision, command)?;
+    if printed.get() > most {
+        Err(io::ErrorKind::FileTooLarge.into())
+    } else if Instant::now() >= deadline {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(output)
+    }
+}
+
+/// Runs a child process to its end, successful or not.
+fn supervised(supervision: &Supervision<'_>, command: &mut Command) -> io::Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut group = Group::of(spawn(command, supervision.lock)?);
+    let (sender, lines) = mpsc::sync_channel(BACKLOG);
+    forward(Stream::Out, group.leader.stdout.take(), sender.clone())?;
+    forward(Stream::Err, group.leader.stderr.take(), sender)?;
+    wait(supervision, &mut group, &lines)
 }
 
 /// Starts a child that also holds the lock of the state. It may outlive a run that is killed, and no other run may start

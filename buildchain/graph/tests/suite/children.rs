@@ -1,6 +1,7 @@
 //! Child processes of actions, and their children: none is left running.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,10 @@ fn shell(script: &'static str) -> Task {
 
 /// Waits until the process whose ID the task has printed has ended.
 fn wait_for_printed(ran: &Ran) {
-    let process = ran.reports["a"].out.trim();
+    wait_for(ran.reports["a"].out.trim());
+}
+
+fn wait_for(process: &str) {
     assert!(process.parse::<u32>().is_ok(), "{process:?}");
     // It has ended, but its new parent may not have reaped it.
     let stat = || fs::read_to_string(format!("/proc/{process}/stat"));
@@ -69,6 +73,31 @@ fn background_processes_of_a_child_end_with_it() {
         assert_eq!((ran.verdict("a"), ran.error("a")), (TaskVerdict::Succeeded, ""));
         assert!(start.elapsed() < PATIENCE, "{script}: {:?}", start.elapsed());
         wait_for_printed(&ran);
+    }
+}
+
+#[test]
+fn a_program_that_is_asked_for_its_version_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for (script, limits, ended) in [
+        ("echo 1.2; echo more >&2", (PATIENCE, 1 << 10), Ok("1.2\nmore\n")),
+        ("sleep 3000 >/dev/null 2>&1 & echo $! > child; echo 1.2", (PATIENCE, 1 << 10), Ok("1.2\n")),
+        ("sleep 3000 & echo $! > child; wait", (Duration::from_secs(1), 1 << 10), Err(ErrorKind::TimedOut)),
+        ("sleep 3000 & echo $! > child; yes", (PATIENCE, 1 << 10), Err(ErrorKind::FileTooLarge)),
+        ("exec /nowhere", (PATIENCE, 1 << 10), Ok("")),
+    ] {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).current_dir(folder.path());
+        let found = graph::probe(&mut command, limits.0, limits.1);
+        let text = found.map_err(|error| error.kind()).map(|output| {
+            let text =
+                if output.status.success() { [output.stdout, output.stderr].concat() } else { Vec::new() };
+            String::from_utf8(text).unwrap()
+        });
+        assert_eq!(text.as_deref().map_err(|kind| *kind), ended, "{script}");
+        if let Ok(child) = fs::read_to_string(folder.path().join("child")) {
+            wait_for(child.trim());
+        }
     }
 }
 

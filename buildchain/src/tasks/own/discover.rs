@@ -1,10 +1,9 @@
 //! Inputs that are not in the project file: versions of tools, and files that a dependency file or a list names.
 
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use content::{IoError, LinkPolicy};
@@ -15,7 +14,7 @@ use crate::project::{DiscoveredInputs, OwnOutput, OwnTask, Project, Tool};
 
 /// How long a program may take to print its version.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most bytes of a version that are read.
+/// The most bytes that it may print.
 const PROBE_MAX: u64 = 64 << 10;
 /// The most bytes of a dependency file or a list.
 const LIST_MAX: u64 = 64 << 20;
@@ -56,35 +55,16 @@ fn version(project: &Project, tool: &Tool) -> Result<String, ActionError> {
     let mut command = Command::new(&program);
     command.args(arguments).current_dir(&project.root).env_clear().env("LC_ALL", "C.UTF-8");
     command.envs(project.settings.environment.get("PATH").map(|path| ("PATH", path)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| failed(format!("cannot run `{shown}`: {error}")))?;
-    let (sender, parts) = mpsc::channel();
-    let pipes: [Option<Box<dyn std::io::Read + Send>>; 2] = [
-        child.stdout.take().map(|pipe| Box::new(pipe) as _),
-        child.stderr.take().map(|pipe| Box::new(pipe) as _),
-    ];
-    for (index, pipe) in pipes.into_iter().enumerate() {
-        let (sender, Some(pipe)) = (sender.clone(), pipe) else { continue };
-        std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = pipe.take(PROBE_MAX).read_to_end(&mut text);
-            let _ = sender.send((index, text));
-        });
-    }
-    drop(sender);
-    let mut text = [Vec::new(), Vec::new()];
-    for _ in 0..2 {
-        match parts.recv_timeout(PROBE_TIMEOUT) {
-            Ok((index, part)) => text.get_mut(index).map(|text| *text = part).unwrap_or_default(),
-            Err(_) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(failed(format!("`{shown}` takes longer than {} s", PROBE_TIMEOUT.as_secs())));
-            }
-        }
-    }
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    let text = String::from_utf8_lossy(&text.concat()).trim().to_owned();
+    let output = graph::probe(&mut command, PROBE_TIMEOUT, PROBE_MAX).map_err(|error| {
+        failed(match error.kind() {
+            ErrorKind::TimedOut => format!("`{shown}` takes longer than {} s", PROBE_TIMEOUT.as_secs()),
+            ErrorKind::FileTooLarge => format!("`{shown}` prints more than {} kB", PROBE_MAX >> 10),
+            _ => format!("cannot run `{shown}`: {error}"),
+        })
+    })?;
+    let text = [output.stdout, output.stderr].concat();
+    let status = output.status;
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
     if !status.success() {
         let first = content::printable(text.lines().next().unwrap_or_default()).to_string();
         return Err(failed(format!("`{shown}` ended with {status}: {first}")));
@@ -124,7 +104,7 @@ pub(super) fn named(
     let path = discovered.path();
     let text = match content::open_text(path, LinkPolicy::Follow, LIST_MAX) {
         Ok(text) => text,
-        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.source.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let named = match discovered {
