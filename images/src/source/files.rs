@@ -1,8 +1,9 @@
 //! Named files in a folder or in a tar, read without unpacking.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,9 @@ use crate::store::read_limited;
 
 /// The most entries a tar may have; an image archive has a few hundred.
 const ENTRIES_MAX: usize = 100_000;
+/// The most bytes of headers that an entry of a tar may have, its name and the target of its link included. They are read
+/// into memory.
+const HEADERS_MAX: u64 = 1 << 20;
 /// The most symbolic links followed from one name: old `docker save` links equal layers.
 const LINKS_MAX: usize = 4;
 
@@ -54,9 +58,11 @@ impl SourceFiles {
             None => bad(&format!("not a whole tar archive: {}", content::printable(&error.to_string()))),
             Some(_) => io("read", path)(error),
         };
-        let mut archive = tar::Archive::new(reader);
+        let left = Cell::new(HEADERS_MAX);
+        let mut archive = tar::Archive::new(Headers { reader, left: &left });
         let mut entries = HashMap::new();
         for entry in archive.entries_with_seek().map_err(wrong)? {
+            left.set(HEADERS_MAX);
             let entry = entry.map_err(wrong)?;
             let name = normal(&String::from_utf8_lossy(&entry.path_bytes()));
             let found = match entry.header().entry_type() {
@@ -152,6 +158,28 @@ fn normal(name: &str) -> String {
         }
     }
     parts.join("/")
+}
+
+/// A reader of the headers of a tar; contents are skipped.
+struct Headers<'a, R> {
+    reader: R,
+    /// How many bytes may be read before the next entry.
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Headers<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        let left = self.left.get().checked_sub(count as u64);
+        self.left.set(left.ok_or_else(|| io::Error::other("the name of an entry is too long"))?);
+        Ok(count)
+    }
+}
+
+impl<R: Seek> Seek for Headers<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.reader.seek(to)
+    }
 }
 
 /// A piece of a file.

@@ -289,6 +289,42 @@ fn an_archive_of_docker_has_its_names_in_either_list() {
     );
 }
 
+/// A header may say that the name of the next entry has any number of bytes.
+#[test]
+fn long_names_in_a_tar_are_not_read_without_a_bound() {
+    let scratch = Scratch::new();
+    let archive = scratch.folder.path().join("x.tar");
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::GNULongLink, tar::EntryType::XHeader] {
+        for (bytes, refused) in [(900_u64 << 10, false), (64 << 20, true)] {
+            let mut builder = tar::Builder::new(fs::File::create(&archive).unwrap());
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(bytes);
+            header.set_cksum();
+            let mut text = vec![b'n'; usize::try_from(bytes).unwrap()];
+            if kind == tar::EntryType::XHeader {
+                // One record: its length, a blank, a key and a value.
+                let start = format!("{bytes} comment=");
+                text[..start.len()].copy_from_slice(start.as_bytes());
+                *text.last_mut().unwrap() = b'\n';
+            }
+            builder.append(&header, text.as_slice()).unwrap();
+            let mut header = tar::Header::new_gnu();
+            header.set_path("manifest.json").unwrap();
+            header.set_size(0);
+            header.set_cksum();
+            builder.append(&header, &[][..]).unwrap();
+            builder.finish().unwrap();
+            let error = scratch.import(LocalLayout::DockerArchive, &archive, None).unwrap_err().to_string();
+            assert_eq!(
+                error.contains("the name of an entry is too long"),
+                refused,
+                "{kind:?} {bytes}: {error}"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_image_of_this_machine_is_for_the_platform_of_its_configuration() {
     let config =
