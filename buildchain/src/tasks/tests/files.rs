@@ -95,6 +95,36 @@ fn links_are_kept_or_followed() {
     }
 }
 
+/// The content of each file of data.
+fn contents(place: &TestProject) -> Vec<Result<String, String>> {
+    let (project, _) = place.plan_in(None).unwrap();
+    let sources = project.files.iter().map(|files| match &files.source {
+        FilesSource::Data(data) => data.content().map_err(|error| error.to_string()),
+        other => panic!("{other:?}"),
+    });
+    sources.collect()
+}
+
+/// A parser that guesses the last digit reads about one in thirty of these wrong.
+#[test]
+fn numbers_of_json_keep_their_last_digit() {
+    let place = TestProject::new("files: [{to: a.json, indent: 0, data: {a: {dataOf: t.json}}}]");
+    let mut bits = 1_u64;
+    let numbers: Vec<f64> = std::iter::repeat_with(|| {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from_bits(bits)
+    })
+    .filter(|number| number.is_finite())
+    .take(1000)
+    .collect();
+    let written: Vec<String> = numbers.iter().map(|number| format!("{number:e}")).collect();
+    place.write("t.json", &format!("[{}]", written.join(",")));
+    let content = contents(&place)[0].clone().unwrap();
+    let inner = content.trim_end().strip_prefix("{\"a\":[").unwrap().strip_suffix("]}").unwrap();
+    let read: Vec<f64> = inner.split(',').map(|number| number.parse().unwrap()).collect();
+    assert_eq!(read, numbers);
+}
+
 #[test]
 fn data_is_written_with_the_files_and_values_that_it_names() {
     let place = TestProject::new(
