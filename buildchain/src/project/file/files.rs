@@ -88,7 +88,8 @@ pub struct FilesEntry {
     pub templates: TemplateSettings,
     /// The values of a file that is written: keys with values, or a list. All texts are templates. In place of a value,
     /// `{textOf: FILE}`, `{base64Of: FILE}` and `{dataOf: FILE}` stand for the text of a file of the project, its bytes in base64, and
-    /// the values in it (JSON, YAML or TOML); `{valueOf: EXPRESSION}` for a variable of any form.
+    /// the values in it (JSON, YAML or TOML); `{base64LinesOf: FILE}` for base64 on lines of 76 characters, as `base64` writes it;
+    /// `{valueOf: EXPRESSION}` for a variable of any form.
     #[serde(default)]
     pub data: Option<DataTree>,
     /// The format of `data`. Default: by the ending of `to`: `.json`, `.yaml`, `.yml`, `.sls`, `.toml` or `.env`.
@@ -98,6 +99,9 @@ pub struct FilesEntry {
     #[serde(default)]
     #[schemars(range(max = 8))]
     pub indent: Option<u8>,
+    /// Whether the file of `data` ends with a line end. Default: true.
+    #[serde(default)]
+    pub final_newline: Option<bool>,
     /// Text to write before the `data`, such as `#!jinja|yaml`.
     #[serde(default)]
     pub header: Option<Field<Text>>,

@@ -89,6 +89,7 @@ impl CheckedEntries<'_> {
         for (is_given, key) in [
             (!files.only.is_empty(), "only"),
             (files.indent.is_some(), "indent"),
+            (files.final_newline.is_some(), "finalNewline"),
             (files.links != LinkHandling::Keep, "links"),
             (has_templates, "templates"),
             (files.mode.is_some(), "mode"),
@@ -112,6 +113,7 @@ impl CheckedEntries<'_> {
     ) -> Option<LocalFiles> {
         self.belongs(&files.to, "data", files.format.is_some(), "format");
         self.belongs(&files.to, "data", files.indent.is_some(), "indent");
+        self.belongs(&files.to, "data", files.final_newline.is_some(), "finalNewline");
         self.belongs(&files.to, "data", files.header.is_some(), "header");
         let from = self.existing(from);
         let (exclude, only) = (self.patterns(&files.exclude), self.patterns(&files.only));

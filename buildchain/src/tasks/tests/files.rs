@@ -105,6 +105,39 @@ fn contents(place: &TestProject) -> Vec<Result<String, String>> {
     sources.collect()
 }
 
+#[test]
+fn base64_can_be_in_lines_as_the_program_writes_them() {
+    let place = TestProject::new("files: [{to: a.json, data: {a: {base64LinesOf: logo.png}}}]");
+    for length in [0, 1, 56, 57, 58, 1000_usize] {
+        let bytes: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
+        fs::write(place.root().join("logo.png"), bytes).unwrap();
+        let output =
+            std::process::Command::new("base64").arg(place.root().join("logo.png")).output().unwrap();
+        let value: serde_json::Value = serde_json::from_str(contents(&place)[0].as_ref().unwrap()).unwrap();
+        assert_eq!(value["a"], String::from_utf8(output.stdout).unwrap(), "{length}");
+    }
+}
+
+#[test]
+fn data_can_end_without_a_line_end() {
+    let place = TestProject::new(
+        "files:\n    - {to: a.json, indent: 0, data: [1], finalNewline: false}\n    \
+         - {to: a.yaml, data: {a: b}, finalNewline: false}\n    - {to: a.toml, data: {a: b}, finalNewline: true}\n    \
+         - {to: b.yaml, data: {a: \"b\\n\"}, finalNewline: false}",
+    );
+    let [json, yaml, toml, block] = contents(&place).try_into().unwrap();
+    assert_eq!([json, yaml, toml].map(Result::unwrap), ["[1]", "a: b", "a = \"b\"\n"]);
+    assert!(
+        block
+            .unwrap_err()
+            .ends_with("the last text ends with a line end, which YAML cannot have without `finalNewline`")
+    );
+    let place = TestProject::new("files: [{from: a, to: a, finalNewline: false}]");
+    place.write("a", "");
+    let error = place.plan().map(drop).unwrap_err();
+    assert!(error.contains("`finalNewline` belongs to `data`, which this entry does not have"), "{error}");
+}
+
 /// A parser that guesses the last digit reads about one in thirty of these wrong.
 #[test]
 fn numbers_of_json_keep_their_last_digit() {

@@ -39,6 +39,7 @@ pub struct DataFile {
     data: DataValue,
     format: DataFormat,
     indent: u8,
+    final_newline: bool,
     header: String,
     used: BTreeMap<String, Value>,
 }
@@ -71,13 +72,15 @@ struct EmbeddedFile {
 enum EmbeddedForm {
     Text,
     Base64,
+    Base64Lines,
     Data,
 }
 
 /// The keys that stand for a file, or the value of an expression.
-const EMBED: [(&str, Option<EmbeddedForm>); 4] = [
+const EMBED: [(&str, Option<EmbeddedForm>); 5] = [
     ("textOf", Some(EmbeddedForm::Text)),
     ("base64Of", Some(EmbeddedForm::Base64)),
+    ("base64LinesOf", Some(EmbeddedForm::Base64Lines)),
     ("dataOf", Some(EmbeddedForm::Data)),
     ("valueOf", None),
 ];
@@ -136,7 +139,8 @@ impl DataFile {
                 }
             }
         }
-        let mut text = format!("{:?} {} {}\n", self.format, self.indent, Value::from(self.header.as_str()));
+        let (indent, header) = (self.indent, Value::from(self.header.as_str()));
+        let mut text = format!("{:?} {indent} {} {header}\n", self.format, self.final_newline);
         put(&self.data, &mut text);
         Digest::of(text.as_bytes())
     }
@@ -162,6 +166,16 @@ impl DataFile {
             DataFormat::Env => write::env(&value),
         }
         .map_err(wrong)?;
+        if !self.final_newline && text.ends_with('\n') {
+            if matches!(self.format, DataFormat::Yaml | DataFormat::YamlDocuments)
+                && ends_with_newline(&value)
+            {
+                let message =
+                    "the last text ends with a line end, which YAML cannot have without `finalNewline`";
+                return Err(wrong(message.into()));
+            }
+            text.pop();
+        }
         if text.len() > RESULT_MAX {
             return Err(wrong(TOO_LARGE.into()));
         }
@@ -203,10 +217,11 @@ impl EmbeddedFile {
         let wrong = |message: String| {
             Error::of(&self.origin, format!("{}: {message}", content::printable_path(&self.name)))
         };
-        if self.form == EmbeddedForm::Base64 {
+        if matches!(self.form, EmbeddedForm::Base64 | EmbeddedForm::Base64Lines) {
             let bytes = content::open_read(&self.path, content::LinkPolicy::Follow, FILE_MAX);
             let bytes = bytes.map_err(|error| Error::file(error.operation, &self.path, error.source))?;
-            return Ok(Value::from(STANDARD.encode(bytes)));
+            let text = STANDARD.encode(bytes);
+            return Ok(Value::from(if self.form == EmbeddedForm::Base64 { text } else { in_lines(&text) }));
         }
         let text = read(&self.path).map_err(|error| match error {
             Error::Invalid { message, line, .. } => {
@@ -220,6 +235,32 @@ impl EmbeddedFile {
         let value = value_of(&self.path, &text, None).map_err(wrong)?;
         if depth(&value, DEPTH_MAX) { Ok(value) } else { Err(wrong(too_deep())) }
     }
+}
+
+/// Whether the last text in `value` ends with a line end.
+fn ends_with_newline(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.ends_with('\n'),
+        Value::Array(items) => items.last().is_some_and(ends_with_newline),
+        Value::Object(entries) => entries.values().next_back().is_some_and(ends_with_newline),
+        _ => false,
+    }
+}
+
+/// The characters of a line of base64 in MIME, which `base64` and others write.
+const BASE64_LINE: usize = 76;
+
+/// Base64 in lines, each with its end.
+fn in_lines(text: &str) -> String {
+    let mut lines = String::with_capacity(text.len() + text.len() / BASE64_LINE + 1);
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, next) = rest.split_at(rest.len().min(BASE64_LINE));
+        lines.push_str(line);
+        lines.push('\n');
+        rest = next;
+    }
+    lines
 }
 
 /// Whether `value` has at most `most` nested values.
@@ -275,6 +316,7 @@ impl CheckedEntries<'_> {
             data: data?,
             format: format?,
             indent,
+            final_newline: files.final_newline.unwrap_or(true),
             header: header?,
             used,
         })
