@@ -5,11 +5,14 @@ use std::path::Path;
 use images::Reference;
 use serde_saphyr::Location;
 
-use super::error::{Error, Mistakes};
+use super::error::{Error, Mistakes, Origin};
 use super::file::{SyncFile, SyncRegistry};
 use super::names::{ImageSource, ParsedName as _, Tag, TagPattern, TagRange};
 use super::pull::TagSelection;
 use super::read::parse;
+
+/// The most images of a list. A longer file is not one: without a bound, each line of a log would be a mistake.
+const IMAGES_MAX: usize = 10_000;
 
 /// An image of a list, with its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub(super) fn read_list(
     }
     let mut mistakes = Mistakes::default();
     let mut listed = Vec::new();
+    let mut words = 0;
     for (line, content) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         // A reference has no `#`.
         let content = content.split('#').next().unwrap_or_default();
@@ -44,22 +48,26 @@ pub(super) fn read_list(
         if word.is_empty() {
             continue;
         }
+        words += 1;
+        if words > IMAGES_MAX {
+            return Err(too_long(path, line));
+        }
         let before = content.chars().take_while(|c| c.is_whitespace()).count();
         let column = before as u64 + 1;
         match reference(word) {
             Ok(reference) => listed.push(ListedImage { line, column, reference, selection: None }),
             Err(message) => {
-                mistakes.note::<()>(Err(Error::Invalid {
-                    path: path.into(),
-                    line,
-                    column,
-                    message,
-                    snippet: None,
-                }));
+                let origin = Origin { path: path.into(), line, column };
+                mistakes.note::<()>(Err(Error::of(&origin, message)));
             }
         }
     }
     mistakes.end(listed)
+}
+
+fn too_long(path: &Path, line: u64) -> Error {
+    let message = format!("a list has at most {IMAGES_MAX} images: split it, if it is one");
+    Error::of(&Origin { path: path.into(), line, column: 1 }, message)
 }
 
 /// A reference of a list, which has to have a tag.
@@ -86,6 +94,9 @@ fn sync(path: &Path, text: &str, knows: &dyn Fn(&str) -> bool) -> Result<Vec<Lis
     for (host, registry) in &file.0.0 {
         reader.registry(&host.value, registry, knows);
     }
+    if let Some(last) = reader.listed.get(IMAGES_MAX) {
+        return Err(too_long(path, last.line));
+    }
     reader.mistakes.end(reader.listed)
 }
 
@@ -103,6 +114,8 @@ impl SyncReader<'_> {
     fn registry(&mut self, host: &str, registry: &SyncRegistry, knows: &dyn Fn(&str) -> bool) {
         let SyncRegistry { images, images_by_tag_regex, images_by_semver, credentials, tls_verify, cert_dir } =
             registry;
+        // A path can follow the host.
+        let domain = host.split('/').next().unwrap_or_default();
         // The values are secrets: no message has them.
         if let Some(credentials) = credentials {
             let message = "credentials are not read from lists: remove them, and log in with `skopeo login`";
@@ -113,7 +126,7 @@ impl SyncReader<'_> {
                 "write the files under `certificateAuthorities` and `clientCertificate` of `spec.registries`";
             self.wrong(folder.referenced, format!("`cert-dir` is not read from lists: {message}"));
         }
-        if let Some(verify) = tls_verify.as_ref().filter(|verify| !verify.value && !knows(host)) {
+        if let Some(verify) = tls_verify.as_ref().filter(|verify| !verify.value && !knows(domain)) {
             let message =
                 "name the registry under `spec.registries`, with `plainHttp` or `certificateAuthorities`";
             self.wrong(verify.referenced, format!("certificates are always checked: {message}"));
@@ -252,6 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_file_is_not_a_list() {
+        let lines = |count: usize, line: &str| line.repeat(count);
+        assert_eq!(read("list.txt", &lines(IMAGES_MAX, "a:1\n")).unwrap().len(), IMAGES_MAX);
+        for line in ["a:1\n", "no image\n"] {
+            let error = read("list.txt", &lines(IMAGES_MAX + 1, line)).unwrap_err();
+            assert_eq!(error, "list.txt:10001:1: a list has at most 10000 images: split it, if it is one");
+        }
+        let sync = format!("quay.io:\n  images:\n    a:\n{}", lines(IMAGES_MAX + 1, "    - '1'\n"));
+        assert!(read("list.yaml", &sync).unwrap_err().starts_with("list.yaml:10004:1: a list has at most"));
+    }
+
+    #[test]
     fn a_file_for_skopeo_sync_has_tags_patterns_and_ranges() {
         let text = r#"
 registry.example.com:
@@ -270,7 +295,7 @@ known.example:5000:
     tls-verify: false
     images: {a: ['1']}
 docker.io: {images: {b: ['1']}}
-quay.io/team: {images: {c: ['1']}}
+known.example:5000/team: {images: {c: ['1']}, tls-verify: false}
 "#;
         let expected = [
             "4:9: registry.example.com/busybox tagPattern .*",
@@ -281,7 +306,7 @@ quay.io/team: {images: {c: ['1']}}
             "12:17: registry.example.com/alpine semver >= 3.12.0",
             "16:18: known.example:5000/a:1",
             "17:26: docker.io/library/b:1",
-            "18:29: quay.io/team/c:1",
+            "18:40: known.example:5000/team/c:1",
         ];
         assert_eq!(read("sync.yaml", text).unwrap(), expected);
     }
