@@ -30,7 +30,8 @@ pub(super) fn render(helm: &Path, folder: &Path, found: &mut FoundImages) -> Res
     for object in objects(&text) {
         let path = source(object, folder).unwrap_or_else(|| folder.to_path_buf());
         let documents = document::parse(object).ok_or("it renders to text that is not YAML")?;
-        let document = Document { path: &path, text: object, app_version: None, is_rendered: true };
+        let lines = document::lines(object);
+        let document = Document { path: &path, lines: &lines, app_version: None, is_rendered: true };
         documents.iter().for_each(|node| document.read(node, found));
     }
     Ok(())

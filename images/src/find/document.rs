@@ -125,7 +125,7 @@ pub(super) fn text_at(text: &str, key: &str) -> Option<String> {
     let value = documents.first()?.value.key(key)?;
     match &value.value {
         Value::Text(text) => Some(text.clone()),
-        Value::Number => word_at(text, value.referenced),
+        Value::Number => word_at(&lines(text), value.referenced),
         _ => None,
     }
 }
@@ -142,9 +142,18 @@ pub(super) fn dependencies(text: &str) -> Vec<String> {
     items.iter().take(1000).filter_map(name).collect()
 }
 
+/// The lines of a file: a place is looked up in them without a search.
+pub(super) fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+fn line_at<'a>(lines: &[&'a str], place: Location) -> Option<&'a str> {
+    lines.get(usize::try_from(place.line()).ok()?.checked_sub(1)?).copied()
+}
+
 /// The word at a place of a file.
-pub(super) fn word_at(text: &str, place: Location) -> Option<String> {
-    let line = text.lines().nth(usize::try_from(place.line()).ok()?.checked_sub(1)?)?;
+pub(super) fn word_at(lines: &[&str], place: Location) -> Option<String> {
+    let line = line_at(lines, place)?;
     let column = usize::try_from(place.column()).ok()?.checked_sub(1)?;
     let word: String = line
         .chars()
@@ -159,8 +168,8 @@ pub(super) fn word_at(text: &str, place: Location) -> Option<String> {
 pub(super) struct Document<'a> {
     /// The file.
     pub(super) path: &'a Path,
-    /// Its text.
-    pub(super) text: &'a str,
+    /// Its [`lines`].
+    pub(super) lines: &'a [&'a str],
     /// The tag of images in the values of a chart that have none.
     pub(super) app_version: Option<&'a str>,
     /// Whether `text` was rendered from the file, so its lines are not those of the file.
@@ -263,10 +272,7 @@ impl Document<'_> {
         let first = self.line(node.referenced);
         if text.contains('\n') {
             // A file in a ConfigMap, say. A text in quotes stands on one line, with escapes.
-            let starts = self
-                .text
-                .lines()
-                .nth(usize::try_from(node.referenced.line()).map_or(0, |line| line.saturating_sub(1)));
+            let starts = line_at(self.lines, node.referenced);
             let is_block = starts.map(str::trim) == text.lines().next().map(str::trim);
             let lines = Lines { path: self.path, first, certainty: Certainty::Maybe, with_computed: false };
             if is_block {
@@ -287,7 +293,7 @@ impl Document<'_> {
             let value = node.value.key(name)?;
             let text = match &value.value {
                 Value::Text(text) => text.trim().to_owned(),
-                Value::Number => word_at(self.text, value.referenced)?,
+                Value::Number => word_at(self.lines, value.referenced)?,
                 _ => return None,
             };
             (!text.is_empty()).then_some((text, value.referenced))

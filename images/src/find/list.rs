@@ -100,7 +100,7 @@ pub(super) fn sync(document: Document<'_>, node: &Node, found: &mut FoundImages)
 fn listed(document: Document<'_>, name: &str, tag: &Node, found: &mut FoundImages) {
     let text = match &tag.value {
         Value::Text(text) => text.clone(),
-        Value::Number => word_at(document.text, tag.referenced).unwrap_or_default(),
+        Value::Number => word_at(document.lines, tag.referenced).unwrap_or_default(),
         _ => return,
     };
     let sign = if text.contains(':') { '@' } else { ':' };

@@ -207,7 +207,8 @@ pub(super) fn read(path: &Path, text: &str, chart: Option<&Chart>, found: &mut F
     match document::parse(text).filter(|_| !is_template) {
         Some(documents) => {
             let app_version = chart.and_then(|chart| chart.app_version.as_deref());
-            let document = Document { path, text, app_version, is_rendered: false };
+            let lines = document::lines(text);
+            let document = Document { path, lines: &lines, app_version, is_rendered: false };
             if let [only] = documents.as_slice()
                 && list::sync(document, only, found)
             {

@@ -178,6 +178,9 @@ fn hostile_files_end_soon() {
             .collect::<String>()
     );
     let long = format!("image: {}", "a".repeat(1 << 20));
+    // Each text and each tag is at a place that must be looked up.
+    let texts = "- |\n  a\n  b\n- {repository: a/b, tag: 1}\n".repeat(5_000);
+    assert_eq!(found("x.yaml", &texts).len(), 5_000);
     for text in [&deep, &aliases, &long, "image: \u{202e}x:1", "- - - - image: ", "${", "{% "] {
         assert_eq!(found("x.yaml", text), Vec::<String>::new(), "{:.40}", text);
     }
