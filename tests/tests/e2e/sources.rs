@@ -386,3 +386,24 @@ fn a_hostile_or_unknown_archive_is_refused_and_nothing_leaves_the_folder() {
         assert!(!project.path("x").exists() && !project.path("_build/x").exists(), "{expected}");
     }
 }
+
+#[test]
+fn the_sources_of_all_profiles_are_locked_and_stay_locked() {
+    let server = FileServer::start(|path| Reply::File(path.as_bytes().to_vec()));
+    let [plain, more, other] = ["/plain", "/more", "/other"].map(|path| server.url(path));
+    let project = project(&format!(
+        "  sources: [{{name: a, url: '{plain}'}}]\n  profiles:\n    \
+         more: {{sources: [{{name: b, url: '{more}'}}]}}\n    \
+         other: {{replace: [sources], sources: [{{name: a, url: '{other}'}}]}}\n"
+    ));
+    succeeds(&project, &["lock"]);
+    let lock = fs::read_to_string(project.path("sealift.lock")).unwrap();
+    assert!([&plain, &more, &other].iter().all(|url| lock.contains(url.as_str())), "{lock}");
+    assert_eq!(succeeds(&project, &["lock", "--profile", "other"]).trim(), "nothing moved");
+    succeeds(&project, &["run", "sources", "--profile", "other"]);
+    assert_eq!(fs::read_to_string(project.path("_build/sources/a/other")).unwrap(), "/other");
+    succeeds(&project, &["run", "sources", "--profile", "more"]);
+    // What a profile replaced is gone from the folder.
+    assert_eq!(listed(&project.path("_build/sources/a")), [("plain".to_owned(), 0o644, b"/plain".to_vec())]);
+    assert_eq!(fs::read_to_string(project.path("_build/sources/b/more")).unwrap(), "/more");
+}
