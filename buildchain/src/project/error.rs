@@ -1,6 +1,7 @@
 //! What can be wrong with a project's files.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde_saphyr::budget::BudgetBreach;
@@ -252,6 +253,8 @@ impl MessageFormatter for Plain {
         let message = UserMessageFormatter.format_message(error);
         if message.starts_with("only single YAML document") {
             "more than one document; write one".into()
+        } else if message == "invalid u32" {
+            format!("expected a whole number from 0 to {}", u32::MAX).into()
         } else if message.contains("tabs disallowed") {
             "a tab: YAML is indented with blanks".into()
         } else {
@@ -296,6 +299,9 @@ impl Mistakes {
 
     /// `value`, if there is no mistake.
     pub(crate) fn end<T>(mut self, value: T) -> Result<T, Error> {
+        // Rounds of a loop have the same mistake at the same place.
+        let mut seen = HashSet::new();
+        self.0.retain(|error| seen.insert(error.to_string()));
         match self.0.len() {
             0 => Ok(value),
             1 => Err(self.0.remove(0)),

@@ -496,6 +496,7 @@ mod variables {
                 ":7:20: expected one of `value`, `file`, `textOf`, `git` and `env`",
             ),
             ("  variables: {one: {value: a, key: b}}\n", ":7:20: `key` needs `file`"),
+            ("  variables: {one: {value: a, default: b}}\n", ":7:20: `default` needs `env` or `git`"),
             ("  variables: {one: '1', slug: x}\n", ":7:31: `slug` is fixed"),
             ("  variables: {one: '1', a-b: x}\n", ":7:30: `a-b` cannot name a variable"),
             ("  variables: {one: '{{ x'}\n", ":7:20: syntax error"),
@@ -653,12 +654,18 @@ mod variables {
             ("when: 'a b'", ":7:34: syntax error"),
             ("forEach: {name: [a]}", ":7:44: `name` has a value already"),
             ("forEach: {x: channel}", ":7:41: `channel` is not a list"),
+            // Once, not once for each round.
+            (
+                "forEach: {x: [a, b]}, mode: '0600'",
+                ":7:56: `0600` is not a mode of an archive: expected `0644`, or `0755` for a program",
+            ),
             ("forEach: {x: [a], y: ['{{ x }}', '{{ z }}']}", ":7:61: unknown name `z`"),
         ] {
             let spec = format!("  files: [{{from: a, to: b, {entry}}}]\n  variables: {{channel: a}}\n");
             let root = project(&[("a", "")], "1", &spec);
             let error = read(root.path(), &SettingsFlags::default()).expect_err(entry).to_string();
             assert!(error.contains(expected), "{entry}: {error}");
+            assert_eq!(error.lines().count(), 1, "{entry}: {error}");
         }
     }
 

@@ -279,6 +279,9 @@ impl Resolver<'_> {
         if key.is_some() && from.is_none() {
             return Err(wrong("`key` needs `file`".into()));
         }
+        if default.is_some() && git.is_none() && env.is_none() {
+            return Err(wrong("`default` needs `env` or `git`".into()));
+        }
         let found = match (value, from, git, env) {
             (Some(value), ..) => return self.tree(file, variable.place, value, 0),
             (_, Some(from), ..) => return self.file(file, from, key.as_ref()),

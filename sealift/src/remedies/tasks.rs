@@ -25,8 +25,11 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = error.downcast_ref::<CannotRun>() {
         let program = content::printable(&error.program);
-        return (error.source.kind() == io::ErrorKind::NotFound)
-            .then(|| format!("install `{program}`, or add its folder to PATH"));
+        let is_missing = error.source.kind() == io::ErrorKind::NotFound;
+        return is_missing.then(|| match error.program.contains('/') {
+            true => format!("check the path `{program}` and the first line of that file"),
+            false => format!("install `{program}`, or add its folder to PATH"),
+        });
     }
     let is_store = |error: &::images::Error| error.is_unusable_place();
     if error.downcast_ref().is_some_and(is_store) {

@@ -190,6 +190,33 @@ fn the_environment_is_what_the_task_declares() {
     }
 }
 
+/// `tar` records the modes of files, and the archive holds what it wrote.
+#[test]
+fn the_umask_of_the_user_shows_in_no_result() {
+    let pack = r#"
+  files: [{from: "{{ build_root }}/a.tar", to: a.tar}]
+  tasks:
+    pack:
+      script: |
+        mkdir "$TMPDIR/new"; echo x > "$TMPDIR/new/x"
+        tar --mtime=@0 --owner=0 --group=0 -cf _build/a.tar -C "$TMPDIR" new
+      outputs: ["{{ build_root }}/a.tar"]
+"#;
+    let built = ["022", "077", "002"].map(|umask| {
+        let project = project(pack);
+        let mut command = Command::new("sh");
+        let sealift = project.command();
+        command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+        command.arg(sealift.get_program()).args(sealift.get_args()).arg("run");
+        command.envs(sealift.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(sealift.get_current_dir().unwrap());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read(project.path("_build/root/a.tar")).unwrap()
+    });
+    assert!(built[0] == built[1] && built[0] == built[2]);
+}
+
 #[test]
 fn a_dependency_file_of_gcc_names_inputs() {
     let project = project(
@@ -420,6 +447,10 @@ fn wrong_tasks_are_refused_before_anything_runs() {
         ("a: {run: [x], outputs: [o]}\n    b: {run: [x], outputs: [o]}", "two sources for `o`"),
         ("a: {run: [x], inputs: [{task: iso}], outputs: [_build/root/x]}", "tasks depend on each other"),
         ("a: {runn: [x]}", "did you mean `run`?"),
+        ("a: {run: [x], retries: 5000000000}", "expected a whole number from 0 to 4294967295"),
+        ("a: {run: [x], forEach: {v: [y, z]}}", "each round of `forEach` names its task `a`"),
+        ("a: {run: [x]}\n  pools: {slow: 0}", "sealift.yaml:7:17: the pool `slow` needs at least 1 slot"),
+        ("a: {run: [x]}\n  pools: {network: 1}", "sealift.yaml:7:20: the pool `network` exists"),
     ] {
         let project = project(&format!("  tasks:\n    {task}\n"));
         fails(&project, &["list"], 3, message);
@@ -437,6 +468,8 @@ fn a_task_that_misbehaves_is_one_clear_error() {
     fifo: {script: "mkfifo _build/pipes/x", inputs: [hello.sh], outputs: ["{{ build_root }}/pipes/"]}
     binary: {script: "head -c 300000 /dev/zero; printf '\\033[31m\\377\\n'", inputs: [hello.sh]}
     program: {run: [no-such-program], inputs: [hello.sh]}
+    path: {run: [./no-such-program], inputs: [hello.sh]}
+    folder: {run: ["true"], directory: no-such-folder}
     code: {script: "echo reason >&2; exit 3", inputs: [hello.sh]}
     link: {script: "ln -s /etc/passwd _build/link", inputs: [hello.sh], outputs: ["{{ build_root }}/link"]}
     around: {script: "rmdir _build/around; ln -s /etc _build/around", inputs: [hello.sh], outputs: ["{{ build_root }}/around/passwd"]}
@@ -446,6 +479,8 @@ fn a_task_that_misbehaves_is_one_clear_error() {
     fails(&project, &["run", "file"], 1, "_build/folder/ is a file: the task declares a folder");
     fails(&project, &["run", "fifo"], 1, "is neither a file, a folder nor a symbolic link");
     fails(&project, &["run", "program"], 2, "cannot run `no-such-program`");
+    fails(&project, &["run", "path"], 2, "check the path `./no-such-program`");
+    fails(&project, &["run", "folder"], 1, "`directory` is no-such-folder, which is not a folder");
     fails(&project, &["run", "link"], 1, "`_build/link` leads to /etc/passwd, outside the project");
     let text = fails(&project, &["run", "code"], 1, "`/bin/sh` ended with exit status: 3");
     assert!(text.contains("reason"), "{text}");

@@ -8,6 +8,8 @@ pub(crate) fn of(name: &str, known: impl IntoIterator<Item = impl AsRef<str>>) -
         .filter(|(similarity, _)| *similarity >= 0.8)
         .collect();
     similar.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    // Several links can miss one path.
+    similar.dedup();
     similar.truncate(3);
     similar.into_iter().map(|(_, name)| name).collect()
 }

@@ -176,7 +176,8 @@ content! {
     /// Tasks of the project's own, by name. `codegen:dex` is a member of the group `codegen`.
     tasks: TaskEntries,
     /// How many tasks of `spec.tasks` run at once, by the name of their pool.
-    pools: BTreeMap<String, u32>,
+    #[schemars(with = "BTreeMap<String, u32>")]
+    pools: BTreeMap<String, Spanned<u32>>,
     /// Files and folders that are copied or rendered into the archive.
     files: Vec<FilesEntry>,
     /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their

@@ -59,7 +59,7 @@ pub struct TaskEntry {
     /// How long one attempt can take, such as `90s`, `10m` or `2h`. Default: no limit.
     #[serde(default)]
     pub timeout: Option<Field<TimeSpan>>,
-    /// How often a command that fails is run again. Default: 0.
+    /// How often a command that fails is run again.
     #[serde(default)]
     pub retries: u32,
     /// Whether the command can use the network. If not, it runs in a network namespace of its own, where the kernel allows it.

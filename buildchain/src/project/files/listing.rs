@@ -76,6 +76,20 @@ impl Project {
         while let Some(entry) = walk.next() {
             let entry = entry.map_err(|error| {
                 let path = error.path().unwrap_or(&from).to_path_buf();
+                let shown =
+                    content::printable_path(path.strip_prefix(&self.root).unwrap_or(&path)).to_string();
+                if error.loop_ancestor().is_some() {
+                    return Error::of(
+                        &files.origin,
+                        format!("`{shown}` leads to a folder that it is in: exclude it"),
+                    );
+                }
+                if is_following && path.is_symlink() && !path.exists() {
+                    return Error::of(
+                        &files.origin,
+                        format!("`{shown}` leads to nothing: exclude it, or keep links"),
+                    );
+                }
                 Error::file("read", &path, error.into())
             })?;
             let (path, kind) = (entry.path(), entry.file_type());

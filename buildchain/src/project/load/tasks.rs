@@ -43,15 +43,13 @@ impl Loader {
                     .contains(&name.as_str())
                     .then(|| format!("the pool `{name}` exists: choose another name"))
             });
-            let wrong =
-                wrong.or_else(|| (*slots == 0).then(|| format!("the pool `{name}` needs at least 1 slot")));
+            let wrong = wrong
+                .or_else(|| (slots.value == 0).then(|| format!("the pool `{name}` needs at least 1 slot")));
             match wrong {
                 Some(message) => {
-                    let message = format!("{}: {message}", content::printable_path(path));
-                    let name = "spec.pools".to_owned();
-                    self.mistakes.note::<()>(Err(Error::Setting { name, message }));
+                    self.mistakes.note::<()>(Err(Error::at(path, slots.referenced, message)));
                 }
-                None => drop(self.project.pools.insert(name.clone(), *slots)),
+                None => drop(self.project.pools.insert(name.clone(), slots.value)),
             }
         }
         for (name, entry) in &content.tasks.0 {
@@ -69,12 +67,19 @@ impl Loader {
     fn add_task(&mut self, path: &Path, name: &Field<TaskName>, task: Option<OwnTask>) {
         let Some(task) = task else { return };
         if let Some(other) = self.project.tasks.iter().find(|other| other.name == task.name) {
-            let message = format!(
-                "a second task `{}`: the first is in line {} of {}",
-                task.name,
-                other.origin.line,
-                content::printable_path(other.origin.path.file_name().unwrap_or_default().as_ref())
-            );
+            let message = if other.origin == task.origin {
+                format!(
+                    "each round of `forEach` names its task `{}`: use the values of the round in the name",
+                    task.name
+                )
+            } else {
+                format!(
+                    "a second task `{}`: the first is in line {} of {}",
+                    task.name,
+                    other.origin.line,
+                    content::printable_path(other.origin.path.file_name().unwrap_or_default().as_ref())
+                )
+            };
             self.mistakes.note::<()>(Err(Error::at(path, name.place(), message)));
             return;
         }
@@ -124,7 +129,7 @@ impl CheckedEntries<'_> {
         let pool = entry.pool.as_ref().and_then(|pool| self.name(pool)).map(|pool| pool.to_string());
         let timeout = entry.timeout.as_ref().and_then(|timeout| self.name(timeout)).map(|span| span.0);
         let doc = entry.doc.as_ref().and_then(|doc| self.text(doc)).unwrap_or_default();
-        let doc = doc.lines().next().unwrap_or_default().trim().to_owned();
+        let mut doc = doc.lines().next().unwrap_or_default().trim().to_owned();
         if command.is_none() {
             let only_for_commands = !inputs.is_empty() || !outputs.is_empty() || !entry.tools.is_empty();
             if only_for_commands {
@@ -140,7 +145,10 @@ impl CheckedEntries<'_> {
             Some(Tool { name, version })
         });
         let tools = tools.collect();
-        let after = entry.after.iter().filter_map(|name| self.text(name)).collect();
+        let after: Vec<String> = entry.after.iter().filter_map(|name| self.text(name)).collect();
+        if doc.is_empty() && command.is_none() && !after.is_empty() {
+            doc = format!("Run {}.", after.join(", "));
+        }
         // Nothing else says when it is out of date.
         let always = entry.always || command.is_some() && inputs.is_empty() && outputs.is_empty();
         Some(OwnTask {

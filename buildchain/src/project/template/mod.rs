@@ -129,8 +129,8 @@ pub(crate) fn read_template(path: &Path) -> Result<String, Error> {
     }
 }
 
-/// What a template cannot be.
-const NO_TEXT: &str = "a template must be; leave it out of the patterns of `templates`";
+/// What to do about a file that is no text.
+const NO_TEXT: &str = "if it is no template, change `suffix` or `patterns` of `templates`";
 
 /// Renders the definition `text` of the file `path`: a template with the delimiters of Jinja.
 ///

@@ -11,7 +11,7 @@ use content::Digest;
 use graph::{ActionError, TaskAction, TaskContext, TaskInput};
 
 use super::super::{TaskBuilder, place_file, spelled};
-use super::network;
+use super::{network, umask};
 use crate::project::{OwnOutput, OwnTask, Project, TaskCommand, program_variable};
 
 /// Variables that all commands get, so that locale and time zone of the user do not count.
@@ -86,6 +86,11 @@ pub(super) fn action(
             }
             content::create_folder(&folder).map_err(std::io::Error::from)?;
         }
+        if !command.directory.is_dir() {
+            let shown = command.directory.strip_prefix(&project.root).unwrap_or(&command.directory);
+            let shown = content::printable_path(shown);
+            return Err(ActionError::failed(format!("`directory` is {shown}, which is not a folder")));
+        }
         let mut words: Vec<OsString> = Vec::new();
         if !command.network {
             match namespaces.prefix() {
@@ -93,6 +98,7 @@ pub(super) fn action(
                 None => context.warn(network::REFUSED),
             }
         }
+        words.extend(umask::prefix().iter().map(OsString::from));
         words.push(program.into());
         words.extend(arguments.into_iter().map(OsString::from));
         let Some((program, arguments)) = words.split_first() else { return Ok(()) };

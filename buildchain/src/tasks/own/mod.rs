@@ -4,6 +4,7 @@ mod command;
 mod depfile;
 mod discover;
 mod network;
+mod umask;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -202,7 +203,7 @@ fn task(builder: &TaskBuilder<'_>, project: &Arc<Project>, task: &OwnTask) -> Ta
             discovered.path() == output.path
                 || output.is_folder && discovered.path().starts_with(&output.path)
         });
-        if !made.learns {
+        if !made.learns && !made.inputs.contains(&TaskInput::file(discovered.path())) {
             made.inputs.push(TaskInput::file(discovered.path()));
         }
     }

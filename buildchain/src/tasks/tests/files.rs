@@ -84,9 +84,11 @@ fn links_are_kept_or_followed() {
     let expected = ["followed/a", "followed/folder/x", "followed/link", "kept/a", "kept/folder", "kept/link"];
     assert_eq!(place.deployed(), expected);
 
-    for (target, expected) in
-        [("../../host/secret", "outside the project"), ("../d", "loop"), ("nowhere", "No such file")]
-    {
+    for (target, expected) in [
+        ("../../host/secret", "outside the project"),
+        ("../d", "sealift.yaml:5:25: `d/odd` leads to a folder that it is in: exclude it"),
+        ("nowhere", "sealift.yaml:5:25: `d/odd` leads to nothing: exclude it, or keep links"),
+    ] {
         place.link(target, "d/odd");
         place.write("sealift.yaml", &format!("{HEAD}  files: [{{from: d, to: x, links: follow}}]\n"));
         let error = place.plan().map(drop).unwrap_err();

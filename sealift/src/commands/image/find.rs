@@ -94,7 +94,11 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         let added = project.add_found(&references).map_err(crate::remedies::project::project)?;
         let catalogue = printable_path(&added.catalogue).to_string();
         let images = count(added.added.len(), "image");
-        output::done(&format!("{images} added to {catalogue}; `sealift lock` writes their digests"));
+        output::done(&if added.added.is_empty() {
+            "the project has all of these images".to_owned()
+        } else {
+            format!("{images} added to {catalogue}; `sealift lock` writes their digests")
+        });
         if !added.is_listed {
             output::warn(&format!(
                 "sealift.yaml does not list {0}: add `catalogues: [{0}]` under spec.images",
