@@ -1,7 +1,7 @@
 //! Where the values of a project come from: its variables, and the name and version of the archive. Each is resolved when
 //! another one needs it, so that their order does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use images::Platform;
@@ -17,6 +17,7 @@ use super::names::{InnerPath, ParsedName, VariableName, Version};
 use super::paths::Territory;
 use super::read::read;
 use super::settings::Settings;
+use super::template::overlooked;
 use super::values::{Values, has_expression, unknown_name};
 
 /// The names that every project has. Variables cannot redefine them.
@@ -240,8 +241,8 @@ impl Resolver<'_> {
         }
         let environment = super::values::environment();
         let named = environment.template_from_str(text).map(|template| template.undeclared_variables(false));
-        let mut named: Vec<String> = named.into_iter().flatten().collect();
-        named.sort_unstable();
+        let mut named: BTreeSet<String> = named.into_iter().flatten().collect();
+        named.extend(overlooked::in_blocks(text).into_iter().map(str::to_owned));
         let mut is_complete = true;
         for name in &named {
             if self.variables.contains_key(name) || FIXED.contains(&name.as_str()) {

@@ -1,6 +1,7 @@
 //! Templates: files with the values of the project in them.
 
 mod at;
+pub(super) mod overlooked;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,7 +77,14 @@ impl TemplateSyntax {
         }
         let environment = self.environment();
         let template = environment.template_from_str(text);
-        template.map(|template| used(values, template.undeclared_variables(true))).unwrap_or_default()
+        let Ok(template) = template else { return BTreeMap::new() };
+        let overlooked = match self {
+            Self::Delimited(_) => overlooked::in_code(text),
+            _ => overlooked::in_blocks(text),
+        };
+        let mut found = used(values, template.undeclared_variables(true));
+        found.extend(used(values, overlooked));
+        found
     }
 
     fn environment(&self) -> Environment<'static> {
@@ -233,6 +241,9 @@ mod tests {
             (TemplateSyntax::Jinja, "{% for k in versions.items() %}{{ k }}{% endfor %}", &["versions"]),
             (TemplateSyntax::Jinja, "{% set v = versions %}{{ v.salt }}", &["versions"]),
             (TemplateSyntax::Jinja, "{{ versions[version] }}", &["version", "versions"]),
+            (TemplateSyntax::Jinja, "{{ version[1:] }} on: x", &["version"]),
+            (TemplateSyntax::Jinja, "{% set version = version ~ 'on' %}{{ version }}", &["version"]),
+            (own.clone(), "<< version[1:] >>", &["version"]),
             (
                 TemplateSyntax::Jinja,
                 "{{ versions.lists[0] if versions.none is defined }}",
