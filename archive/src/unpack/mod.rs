@@ -90,10 +90,15 @@ impl TreeWriter {
     /// Counts an entry of `bytes` bytes, whether it is written or not.
     fn count(&mut self, bytes: u64) -> Result<(), UnpackError> {
         self.entries += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
         if self.entries > self.limits.entries {
             return Err(UnpackError::Limit { what: "entries", limit: self.limits.entries });
         }
+        self.take(bytes)
+    }
+
+    /// Counts bytes.
+    fn take(&mut self, bytes: u64) -> Result<(), UnpackError> {
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > self.limits.bytes {
             return Err(UnpackError::Limit { what: "bytes", limit: self.limits.bytes });
         }

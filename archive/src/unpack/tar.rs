@@ -1,8 +1,8 @@
 //! Tars: plain, or compressed with gzip.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use tar::{EntryType, PaxExtensions};
 
 use super::{TreeWriter, UnpackError};
@@ -45,17 +45,60 @@ pub fn unpack_tar(
 ) -> Result<(), UnpackError> {
     let (head, rest) = peek(file)?;
     if head.starts_with(&[0x1f, 0x8b]) {
-        let mut decoder = MultiGzDecoder::new(rest);
+        let mut decoder = Gunzip { member: Some(GzDecoder::new(BufReader::new(rest))) };
         let (head, rest) = peek(&mut decoder)?;
         if !is_tar(&head) {
             return Err(unknown("is compressed with gzip, but is not a tar"));
         }
-        return members(rest, selection, writer);
+        members(rest, selection, writer)?;
+        return rest_of(&mut decoder, writer);
     }
     if !is_tar(&head) {
         return Err(unknown(name_of(&head)));
     }
     members(rest, selection, writer)
+}
+
+/// What gzip unpacks: one member after the other, and zeros after the last one.
+struct Gunzip<R> {
+    /// The member that is read; `None` at the end.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                return Ok(count);
+            }
+            let mut rest = self.member.take().map(GzDecoder::into_inner);
+            while let Some(mut reader) = rest.take() {
+                let bytes = reader.fill_buf()?;
+                let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+                if zeros > 0 {
+                    reader.consume(zeros);
+                    rest = Some(reader);
+                } else if !bytes.is_empty() {
+                    self.member = Some(GzDecoder::new(reader));
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Reads what is left after the end of a tar: only the end of a gzip has its checksum.
+fn rest_of(reader: &mut dyn Read, writer: &mut TreeWriter) -> Result<(), UnpackError> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => writer.take(count as u64)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(damaged(error)),
+        }
+    }
 }
 
 fn unknown(found: &str) -> UnpackError {

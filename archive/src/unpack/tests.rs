@@ -121,6 +121,41 @@ fn an_unknown_format_names_the_known_ones_and_a_damaged_archive_is_refused() {
     assert!(refused(bomb.as_bytes()).contains("more than 1048576 bytes"));
 }
 
+#[test]
+fn a_gzip_is_read_to_its_end_as_gnu_tar_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let tar = tar(&[(b'0', "a", "", b"text")]);
+    let whole = gzip(&tar);
+    let end = whole.len();
+    let with = |more: &[u8]| [&whole, more].concat();
+    let mut wrong = whole.clone();
+    wrong[end - 8] ^= 1;
+    let mut cases = vec![with(b""), with(&[0; 700]), with(&gzip(b"")), with(&gzip(&[0; 512])), wrong];
+    cases.extend([with(b"x"), with(b"\0\0x"), with(&gzip(b"more")[..15])]);
+    cases.extend([1, 4, 8, 9].map(|cut| whole[..end - cut].to_vec()));
+    let mut taken = 0;
+    for (number, bytes) in cases.iter().enumerate() {
+        let file = folder.path().join(format!("{number}.tgz"));
+        fs::write(&file, bytes).unwrap();
+        let peer = Command::new("tar").arg("-tzf").arg(&file).output().unwrap().status.success();
+        let target = folder.path().join(number.to_string());
+        fs::create_dir(&target).unwrap();
+        match unpack(&target, bytes, 0, UnpackLimits::default()) {
+            Ok(count) => assert!(peer && count == 1, "{number} is taken"),
+            Err(error) => {
+                assert!(
+                    !peer && error.to_string().starts_with("the archive is damaged: "),
+                    "{number}: {error}"
+                );
+            }
+        }
+        taken += usize::from(peer);
+    }
+    assert_eq!(taken, 4);
+    // A bomb after the end of the tar.
+    assert!(refused(&gzip(&[tar, vec![0; 2 << 20]].concat())).contains("more than 1048576 bytes"));
+}
+
 /// Every path below `folder` with its kind, mode and content.
 fn listed(folder: &Path) -> Vec<(String, u32, Vec<u8>)> {
     let mut found = Vec::new();
