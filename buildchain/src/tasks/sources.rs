@@ -240,18 +240,32 @@ fn fetch_repository(
         let _store = open_store(&project)?;
         let git = RemoteGit::new(&project.settings, &project.root, &repository.location);
         let run = |command: &mut Command| context.run(command).map(drop).map_err(Stopped::Action);
-        git.fetch(commit, run, || context.cancelled()).map_err(|stopped| match stopped {
-            Stopped::Action(ActionError::Failed(_)) => {
-                let location = &repository.location;
-                ActionError::failed(format!("git repository {location}: cannot fetch the commit {commit}"))
-            }
-            Stopped::Action(error) => error,
-            Stopped::Remote(error) => error.into(),
-        })?;
-        empty(&folder)?;
+        let fetch = || {
+            git.fetch(commit, run, || context.cancelled()).map_err(|stopped| match stopped {
+                Stopped::Action(ActionError::Failed(_)) => {
+                    let location = &repository.location;
+                    let message = format!("git repository {location}: cannot fetch the commit {commit}");
+                    ActionError::failed(message)
+                }
+                Stopped::Action(error) => error,
+                Stopped::Remote(error) => error.into(),
+            })
+        };
         let failed = |error: UnpackError| ActionError::failed(format!("{}: {error}", source.name));
-        let mut writer = TreeWriter::new(&folder, UnpackLimits::default()).map_err(failed)?;
-        git.export(commit, &repository.folder, &mut writer)?;
-        nonempty(&source, writer.finish().map_err(failed)?)
+        let export = || {
+            empty(&folder)?;
+            let mut writer = TreeWriter::new(&folder, UnpackLimits::default()).map_err(failed)?;
+            let exported = git.export(commit, &repository.folder, &mut writer);
+            Ok::<_, ActionError>(exported.map(|()| writer))
+        };
+        fetch()?;
+        let writer = match export()? {
+            Err(RemoteError::Git { .. }) if git.remove_damaged()? => {
+                fetch()?;
+                export()?
+            }
+            exported => exported,
+        };
+        nonempty(&source, writer?.finish().map_err(failed)?)
     })
 }

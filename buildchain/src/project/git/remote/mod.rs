@@ -224,20 +224,17 @@ impl RemoteGit {
         mut run: impl FnMut(&mut Command) -> Result<(), E>,
         stopped: impl Fn() -> bool,
     ) -> Result<(), E> {
-        let above = self.folder.parent().unwrap_or(&self.folder);
-        content::create_folder(above).map_err(RemoteError::from)?;
-        let path = self.folder.with_extension("lock");
-        let lock = content::open_or_create(&path, 0o644).map_err(RemoteError::from)?;
-        lock.lock().map_err(|source| RemoteError::from(IoError::at("lock", &path)(source)))?;
+        let _lock = self.lock()?;
         if self.has(commit)? {
             return Ok(self.used()?);
         }
         self.start()?;
         match run(&mut self.fetching("--depth=1", &[commit.as_str()])) {
-            Ok(()) => {}
+            Ok(()) if self.has(commit)? => return Ok(()),
             Err(error) if stopped() => return Err(error),
-            // Some servers give only what a tag or branch names. And what git left when it was killed can be in its way.
-            Err(_) => {
+            // Some servers give only what a tag or branch names. And what git left when it was killed, or what is damaged, can be
+            // in its way.
+            Ok(()) | Err(_) => {
                 let fresh = Self { folder: self.folder.with_extension("new"), ..self.clone() };
                 content::remove(&fresh.folder).map_err(RemoteError::from)?;
                 fresh.start()?;
@@ -249,6 +246,33 @@ impl RemoteGit {
         }
         let hash = commit.as_str();
         if self.has(commit)? { Ok(()) } else { Err(self.wrong(format!("it has no commit {hash}")).into()) }
+    }
+
+    /// Waits until no other process fetches the repository. Until the file is closed, none does.
+    fn lock(&self) -> Result<File, RemoteError> {
+        content::create_folder(self.folder.parent().unwrap_or(&self.folder))?;
+        let path = self.folder.with_extension("lock");
+        let lock = content::open_or_create(&path, 0o644)?;
+        lock.lock().map_err(IoError::at("lock", &path))?;
+        Ok(lock)
+    }
+
+    /// Removes what is kept of the repository if it is damaged, so that the next fetch replaces it. Returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// git cannot be started, or the repository cannot be removed.
+    pub fn remove_damaged(&self) -> Result<bool, RemoteError> {
+        let _lock = self.lock()?;
+        let mut command = self.inside();
+        command.args(["fsck", "--full", "--no-dangling", "--no-progress"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let status = self.spawn(&mut command)?.wait();
+        let is_damaged = !status.map_err(|error| self.wrong(error.to_string()))?.success();
+        if is_damaged {
+            content::remove(&self.folder)?;
+        }
+        Ok(is_damaged)
     }
 
     /// Notes that the repository is used: those that are not go first when the store is pruned.
@@ -299,6 +323,7 @@ impl RemoteGit {
         folder: &Path,
         writer: &mut TreeWriter,
     ) -> Result<(), RemoteError> {
+        self.check_folder(commit, folder)?;
         let tree = format!("{}:{}", commit.as_str(), folder.to_string_lossy());
         let listed = self.run(self.inside().args(["ls-tree", "-r", "-z", "--full-tree", &tree]))?;
         let mut files = Vec::new();
@@ -326,6 +351,23 @@ impl RemoteGit {
         }
         let _ = child.wait();
         written
+    }
+
+    /// Refuses a folder that a commit does not have.
+    fn check_folder(&self, commit: &CommitHash, folder: &Path) -> Result<(), RemoteError> {
+        if folder.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let mut command = self.inside();
+        command.args(["ls-tree", "-z", "--full-tree", commit.as_str(), "--"]).arg(folder);
+        // `040000 tree HASH<tab>path`
+        let listed = self.run(&mut command)?;
+        let (folder, hash) = (folder.display(), commit.as_str());
+        match listed.split(|byte| *byte == b' ').nth(1) {
+            Some(b"tree") => Ok(()),
+            Some(_) => Err(self.wrong(format!("`{folder}` is not a folder in the commit {hash}"))),
+            None => Err(self.wrong(format!("the folder `{folder}` does not exist in the commit {hash}"))),
+        }
     }
 
     fn objects(

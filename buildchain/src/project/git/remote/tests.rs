@@ -226,6 +226,32 @@ fn a_fetch_that_was_killed_is_made_up_for() {
 }
 
 #[test]
+fn a_damaged_repository_of_the_store_is_fetched_again() {
+    let scratch = Scratch::new();
+    let commit = scratch.hash("main");
+    let intact = scratch.export(&commit, "").unwrap();
+    let remote = scratch.fetch(&commit).unwrap();
+    assert!(!remote.remove_damaged().unwrap());
+    // The commits are first, the files last.
+    for is_commit in [false, true] {
+        let packs = walkdir::WalkDir::new(&remote.folder).into_iter().map(Result::unwrap);
+        let mut packs = packs.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+        let pack = packs.next().unwrap().into_path();
+        let mut bytes = std::fs::read(&pack).unwrap();
+        let checksum = bytes.len() - 20;
+        let start = if is_commit { 12 } else { checksum - 8 };
+        bytes[start..checksum].fill(0);
+        std::fs::remove_file(&pack).unwrap();
+        std::fs::write(&pack, bytes).unwrap();
+        if !is_commit {
+            scratch.export(&commit, "").unwrap_err();
+            assert!(remote.remove_damaged().unwrap());
+        }
+        assert_eq!(scratch.export(&commit, "").unwrap(), intact);
+    }
+}
+
+#[test]
 fn what_no_archive_may_have_is_refused_by_name() {
     let scratch = Scratch::new();
     for (target, expected) in [("../../../etc/passwd", "leads out"), ("/etc/passwd", "leads out")] {
@@ -234,6 +260,14 @@ fn what_no_archive_may_have_is_refused_by_name() {
         let error = scratch.export(&scratch.hash("main"), "").unwrap_err();
         assert!(error.contains("`sub/bad`") && error.contains(expected), "{error}");
         std::fs::remove_file(scratch.path("theirs/sub/bad")).unwrap();
+    }
+    for (folder, expected) in [
+        ("nowhere", "the folder `nowhere` does not exist in the commit "),
+        ("sub/x/y", "the folder `sub/x/y` does not exist in the commit "),
+        ("a", "`a` is not a folder in the commit "),
+    ] {
+        let error = scratch.export(&scratch.hash("main"), folder).unwrap_err();
+        assert!(error.contains(expected), "{error}");
     }
     // A name that git itself would not check out.
     let blob = scratch.git("theirs", &["rev-parse", "main:a"]);
