@@ -25,7 +25,8 @@ type Node = Spanned<Shape>;
 enum Shape {
     Nothing,
     Boolean,
-    Number,
+    /// `None` if it is not whole.
+    Number(Option<i128>),
     Text(String),
     List(Vec<Node>),
     Map(Vec<(Spanned<String>, Node)>),
@@ -36,7 +37,7 @@ impl Shape {
         match self {
             Self::Nothing => "nothing",
             Self::Boolean => "true or false",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::Text(_) => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "keys with values",
@@ -48,10 +49,10 @@ impl Shape {
         match name {
             "array" => matches!(self, Self::List(_)),
             "boolean" => matches!(self, Self::Boolean),
-            "integer" | "number" => matches!(self, Self::Number),
+            "integer" | "number" => matches!(self, Self::Number(_)),
             "null" => matches!(self, Self::Nothing),
             "object" => matches!(self, Self::Map(_)),
-            "string" => matches!(self, Self::Text(_) | Self::Number | Self::Boolean),
+            "string" => matches!(self, Self::Text(_) | Self::Number(_) | Self::Boolean),
             _ => true,
         }
     }
@@ -84,16 +85,16 @@ impl<'de> Deserialize<'de> for Shape {
                 Ok(Shape::Boolean)
             }
 
-            fn visit_i64<E>(self, _: i64) -> Result<Shape, E> {
-                Ok(Shape::Number)
+            fn visit_i64<E>(self, number: i64) -> Result<Shape, E> {
+                Ok(Shape::Number(Some(number.into())))
             }
 
-            fn visit_u64<E>(self, _: u64) -> Result<Shape, E> {
-                Ok(Shape::Number)
+            fn visit_u64<E>(self, number: u64) -> Result<Shape, E> {
+                Ok(Shape::Number(Some(number.into())))
             }
 
             fn visit_f64<E>(self, _: f64) -> Result<Shape, E> {
-                Ok(Shape::Number)
+                Ok(Shape::Number(None))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Shape, E> {
@@ -259,7 +260,23 @@ impl Check<'_> {
             }
             Shape::Map(entries) => self.entries(schema, entries, node.referenced, depth),
             Shape::Text(text) => self.name(schema, text, node.referenced),
+            Shape::Number(number) if types.contains(&"integer") => {
+                self.whole(schema, *number, node.referenced);
+            }
             _ => {}
+        }
+    }
+
+    /// Checks a whole number against the range that `schema` gives it.
+    fn whole(&mut self, schema: &Value, number: Option<i128>, place: Location) {
+        let most = match schema.get("format").and_then(Value::as_str) {
+            Some("uint32") => u32::MAX.into(),
+            Some("uint64") => u64::MAX.into(),
+            _ => i128::MAX,
+        };
+        let least = schema.get("minimum").and_then(Value::as_i64).map_or(i128::MIN, Into::into);
+        if !number.is_some_and(|number| (least..=most).contains(&number)) {
+            self.wrong(place, format!("expected a whole number from {least} to {most}"));
         }
     }
 

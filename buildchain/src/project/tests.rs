@@ -208,6 +208,13 @@ fn all_mistakes_are_named_at_once_each_with_its_place_and_in_plain_words() {
         assert!(line.ends_with(&format!("sealift.yaml{expected}")), "{error}");
     }
 
+    for number in ["-1", "1.5", "4294967296", "99999999999999999999"] {
+        let spec =
+            format!("spec: {{images: {{pull: [{{source: a.example/b, semver: '1', latest: {number}}}]}}}}");
+        let error = load(&format!("{HEAD}{spec}\n")).unwrap_err().to_string();
+        assert!(error.ends_with(": expected a whole number from 0 to 4294967295"), "{error}");
+    }
+
     let root = tempfile::tempdir().unwrap();
     let text = format!(
         "{HEAD}spec:\n  registries: [{{host: 'https://x'}}]\n  files:\n  - {{from: nowhere, to: b}}\n  \
