@@ -55,7 +55,7 @@ impl TagList {
 impl Fetcher {
     /// The tags of the repository of `reference`, sorted by their bytes, each once.
     pub(super) async fn tags(&self, image: &str, reference: &Reference) -> Result<BTreeSet<String>, Error> {
-        let content = "list of tags";
+        let content = "the list of tags";
         let endpoints = RegistryEndpoint::all(reference, self.options())
             .map_err(|fault| Error::new(image, content, "", fault))?;
         let mut failures = Vec::new();

@@ -206,7 +206,7 @@ fn the_lock_chooses_tags_and_a_build_lists_none() {
     drop(project.registry.take());
     let (code, _, err) = project.sealift(&["update"]);
     assert!(
-        code == 2 && err.contains(&format!("{host}/team/app: cannot fetch list of tags: ")),
+        code == 2 && err.contains(&format!("{host}/team/app: cannot fetch the list of tags: ")),
         "{code}: {err}"
     );
     assert_eq!(fs::read_to_string(project.path("sealift.lock")).unwrap(), lock);
