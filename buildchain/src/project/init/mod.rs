@@ -219,7 +219,7 @@ fn version(tag: Option<&str>, options: &InitOptions) -> DraftVersion {
     };
     match tag.and_then(|tag| Some((tag, number(tag)?))) {
         Some((tag, number)) => DraftVersion {
-            text: if tag == number { "{{ tag }}" } else { "{{ tag | split('v', 1) | last }}" }.to_owned(),
+            text: if tag == number { "{{ tag }}" } else { "{{ tag[1:] }}" }.to_owned(),
             default: Some(format!("{tag}-dev")),
             length: number.len() + 4,
         },

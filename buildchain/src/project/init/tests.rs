@@ -345,7 +345,7 @@ fn the_version_is_that_of_the_user_or_the_tag_or_the_first() {
     folder.git(&["commit", "-qm", "a"]);
     for (tag, version, value) in [
         ("release/1", "0.1.0", "0.1.0"),
-        ("v1.2.0", "{{ tag | split('v', 1) | last }}", "1.2.0"),
+        ("v1.2.0", "{{ tag[1:] }}", "1.2.0"),
         ("1.3.0", "{{ tag }}", "1.3.0"),
     ] {
         folder.git(&["tag", "-f", tag]);
