@@ -102,8 +102,14 @@ fn a_template_that_cannot_be_rendered_is_named_with_its_place() {
     for (text, expected) in [
         (&b"a\n @@VERSOIN\n"[..], "salt/states.sls.in:2:2: unknown name `VERSOIN`, did you mean `VERSION`?"),
         (b"a @@ b", "salt/states.sls.in:1:3: invalid placeholder"),
-        (b"\x7fELF\xff\xfe", "salt/states.sls.in:1:1: is not UTF-8 text: a template must be"),
-        (b"a\n\0", "salt/states.sls.in:2:1: is not text: a template must be"),
+        (
+            b"\x7fELF\xff\xfe",
+            "salt/states.sls.in:1:1: is not UTF-8 text: if it is no template, change `suffix` or `patterns` of `templates`",
+        ),
+        (
+            b"a\n\0",
+            "salt/states.sls.in:2:1: is not text: if it is no template, change `suffix` or `patterns` of `templates`",
+        ),
     ] {
         fs::write(project.path("salt/states.sls.in"), text).unwrap();
         let (code, out, err) = project.sealift(&["run", "salt_tree"]);
