@@ -166,6 +166,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["cache", "show"],
         &["cache", "gc"],
         &["clean", "salt_tree", "--dry-run"],
+        &["init", "new", "--dry-run"],
     ] {
         documents.see(words, project.sealift(&[words, &["-o", "json"]].concat()));
     }
