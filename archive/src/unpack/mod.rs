@@ -113,18 +113,19 @@ impl TreeWriter {
     pub fn folder(&mut self, path: &str) -> Result<(), UnpackError> {
         self.count(0)?;
         check(path)?;
-        self.folders(path)
+        self.folders(path, path)
     }
 
-    fn folders(&mut self, path: &str) -> Result<(), UnpackError> {
+    /// Creates a folder for `entry`.
+    fn folders(&mut self, path: &str, entry: &str) -> Result<(), UnpackError> {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         for folder in ends.filter_map(|end| path.get(..end)).filter(|folder| !folder.is_empty()) {
             match self.kinds.get(folder) {
                 Some(EntryKind::Directory) => {}
                 Some(EntryKind::Symlink(_)) => {
-                    return Err(UnpackError::entry(path, format!("`{folder}` is a symbolic link")));
+                    return Err(UnpackError::entry(entry, format!("`{folder}` is a symbolic link")));
                 }
-                Some(_) => return Err(UnpackError::entry(path, format!("`{folder}` is not a folder"))),
+                Some(_) => return Err(UnpackError::entry(entry, format!("`{folder}` is not a folder"))),
                 None => {
                     self.root.create_dir(Path::new(folder), 0o755)?;
                     self.kinds.insert(folder.to_owned(), EntryKind::Directory);
@@ -144,7 +145,7 @@ impl TreeWriter {
             return Err(UnpackError::entry(path, "a second entry has this name"));
         }
         if let Some((folder, _)) = path.rsplit_once('/') {
-            self.folders(folder)?;
+            self.folders(folder, path)?;
         }
         self.kinds.insert(path.to_owned(), kind);
         Ok(())
