@@ -215,8 +215,9 @@ impl LockFile {
     }
 
     fn render(&self) -> String {
-        let mut text =
-            String::from("# The digest or commit behind every tag, URL and branch. Written by `sealift lock` and `sealift update`.\n");
+        let mut text = String::from(
+            "# The digest or commit behind every tag, URL and branch. Written by `sealift lock` and `sealift update`.\n",
+        );
         // Writing to a string cannot fail.
         let _ = writeln!(text, "version: {VERSION}");
         text.push_str(if self.images.is_empty() { "images: {}\n" } else { "images:\n" });

@@ -260,7 +260,8 @@ fn fetch_repository(
         };
         fetch()?;
         let writer = match export()? {
-            Err(RemoteError::Git { .. }) if git.remove_damaged()? => {
+            // A damaged object is read as one that is too short.
+            Err(RemoteError::Git { .. } | RemoteError::Content { .. }) if git.remove_damaged()? => {
                 fetch()?;
                 export()?
             }
