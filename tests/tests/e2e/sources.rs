@@ -269,6 +269,32 @@ fn a_branch_that_moved_is_updated_and_each_commit_stays_in_the_store() {
 }
 
 #[test]
+fn a_damaged_repository_of_the_store_is_fetched_again() {
+    let theirs = tempfile::tempdir().unwrap();
+    fs::write(theirs.path().join("a"), "the only file").unwrap();
+    git(theirs.path(), &["init", "-q", "-b", "main"]);
+    git(theirs.path(), &["add", "a"]);
+    git(theirs.path(), &["commit", "-q", "-m", "1"]);
+    let project =
+        project(&format!("  sources: [{{name: theirs, git: '{}', ref: main}}]\n", theirs.path().display()));
+    succeeds(&project, &["lock"]);
+    succeeds(&project, &["run", "sources"]);
+    let found =
+        peer::run(Command::new("find").arg(project.path(".cache/git")).args(["-name", "*.pack"])).stdout;
+    let pack = String::from_utf8(found).unwrap().trim().to_owned();
+    let mut bytes = fs::read(&pack).unwrap();
+    // The end of the last object, before the checksum of the pack: the file, which is the last.
+    let checksum = bytes.len() - 20;
+    bytes[checksum - 6..checksum].fill(0);
+    fs::remove_file(&pack).unwrap();
+    fs::write(&pack, bytes).unwrap();
+    fs::remove_dir_all(project.path("_build")).unwrap();
+    let text = succeeds(&project, &["run", "sources"]);
+    assert!(text.contains("1 task run"), "{text}");
+    assert_eq!(fs::read_to_string(project.path("_build/sources/theirs/a")).unwrap(), "the only file");
+}
+
+#[test]
 fn a_build_that_is_killed_while_it_fetches_resumes() {
     let bytes: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
     let half = bytes.len() / 2;
