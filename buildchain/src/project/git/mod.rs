@@ -29,6 +29,24 @@ const NEUTRAL: [&str; 6] = [
     "core.quotePath=false",
 ];
 
+/// git without configuration and prompts. Of its own variables it gets only those in `kept`.
+fn isolated(git: &Path, environment: &BTreeMap<String, String>, kept: &[&str]) -> Command {
+    let mut command = Command::new(git);
+    let passed = |name: &str| !name.starts_with("GIT_") || kept.contains(&name);
+    command.env_clear().envs(environment.iter().filter(|(name, _)| passed(name)));
+    command.envs([
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_SYSTEM", "/dev/null"),
+        ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("LC_ALL", "C"),
+    ]);
+    command
+}
+
 /// The repository that holds a project.
 #[derive(Debug, Clone)]
 pub(crate) struct GitRepository {
@@ -284,22 +302,8 @@ impl GitRepository {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.git);
-        command.env_clear();
-        command.envs(
-            self.environment.iter().filter(|(name, _)| !name.starts_with("GIT_") || *name == "GIT_EXEC_PATH"),
-        );
-        command.envs([
-            ("GIT_ATTR_NOSYSTEM", "1"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_SYSTEM", "/dev/null"),
-            ("GIT_NO_LAZY_FETCH", "1"),
-            ("GIT_NO_REPLACE_OBJECTS", "1"),
-            ("GIT_OPTIONAL_LOCKS", "0"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("LC_ALL", "C"),
-        ]);
+        let mut command = isolated(&self.git, &self.environment, &["GIT_EXEC_PATH"]);
+        command.env("GIT_OPTIONAL_LOCKS", "0");
         command.arg("-C").arg(&self.root);
         for setting in NEUTRAL {
             command.arg("-c").arg(setting);

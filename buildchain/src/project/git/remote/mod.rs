@@ -16,6 +16,7 @@ use archive::unpack::{TreeWriter, UnpackError};
 use content::{Digest, IoError, printable};
 use images::REPOSITORIES;
 
+use super::isolated;
 use crate::project::names::{CommitHash, GitLocation, GitRef, ParsedName as _};
 use crate::project::settings::Settings;
 
@@ -119,23 +120,10 @@ impl RemoteGit {
 
     /// git without configuration, prompts and hooks, and with the transports that are safe.
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.git);
-        command.env_clear().envs(
-            self.environment
-                .iter()
-                .filter(|(name, _)| !name.starts_with("GIT_") || KEPT.contains(&name.as_str())),
-        );
+        let mut command = isolated(&self.git, &self.environment, &KEPT);
         command.envs([
             ("GIT_ALLOW_PROTOCOL", "file:http:https:ssh"),
             ("GIT_ASKPASS", "true"),
-            ("GIT_ATTR_NOSYSTEM", "1"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_CONFIG_SYSTEM", "/dev/null"),
-            ("GIT_NO_LAZY_FETCH", "1"),
-            ("GIT_NO_REPLACE_OBJECTS", "1"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-            ("LC_ALL", "C"),
             ("SSH_ASKPASS_REQUIRE", "never"),
         ]);
         if !KEPT[1..3].iter().any(|name| self.environment.contains_key(*name)) {
