@@ -29,7 +29,7 @@ fn project() -> Project {
     project
 }
 
-/// Text in which durations are a placeholder.
+/// The text with `TIME` instead of each duration.
 fn without_times(text: &str) -> String {
     let line = |line: &str| match line.rsplit_once(", in ") {
         Some((start, time)) if time.ends_with(" s") => format!("{start}, in TIME\n"),

@@ -85,7 +85,7 @@ pub struct TaskReport {
     pub elapsed: Option<Duration>,
     /// The number of attempts; 0 if it did not run.
     pub attempts: u32,
-    /// The bytes that its action fetched or wrote, as far as it counted them; all attempts together.
+    /// The bytes that its action counted while it fetched or wrote, of all attempts together.
     pub bytes: u64,
 }
 

@@ -198,7 +198,7 @@ struct DraftVersion {
     length: usize,
 }
 
-/// What the repository that holds `root` says: its last tag, and the files that it tracks. Nothing if there is none.
+/// The last tag of the repository that holds `root`, and the files that it tracks. Both are empty without a repository.
 fn repository(root: &Path, settings: &Settings) -> Result<(Option<String>, BTreeSet<PathBuf>), Error> {
     match GitRepository::open(settings, root)? {
         Some(repository) => Ok((repository.last_tag()?, repository.tracked()?)),
@@ -258,7 +258,8 @@ fn ignore_line(root: &Path, build_root: &Path) -> Option<String> {
     (!is_ignored && is_writable).then(|| text::pattern(inner, true))
 }
 
-/// The text of the `.gitignore` at `path` and its permissions: empty if there is none, `None` if it is not a file of text.
+/// The text of the `.gitignore` at `path` and its permissions. The text is empty if the file does not exist; the result is `None` if
+/// it is not a text file.
 fn ignore_file(path: &Path) -> Option<(String, Option<u32>)> {
     match path.symlink_metadata() {
         Err(_) => Some((String::new(), None)),
