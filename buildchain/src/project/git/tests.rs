@@ -9,6 +9,20 @@ struct Scratch {
     folder: tempfile::TempDir,
 }
 
+/// What git prints in `folder`, without the blanks around it. Its home is `home`, and who commits and when is fixed.
+pub(super) fn git(home: &Path, folder: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home);
+    command.env("GIT_CONFIG_NOSYSTEM", "1");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.org");
+        command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+    }
+    let output = command.arg("-C").arg(folder).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 impl Scratch {
     /// A repository with two commits in `project/`, the first of which has a tag.
     fn new() -> Self {
@@ -35,15 +49,7 @@ impl Scratch {
     }
 
     fn git(&self, folder: &str, arguments: &[&str]) {
-        let mut command = Command::new("git");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.folder.path());
-        command.env("GIT_CONFIG_NOSYSTEM", "1");
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.org");
-            command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
-        }
-        let output = command.arg("-C").arg(self.path(folder)).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        git(self.folder.path(), &self.path(folder), arguments);
     }
 
     fn settings(&self, more: &[(&str, &str)]) -> Settings {

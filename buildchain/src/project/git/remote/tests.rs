@@ -7,6 +7,7 @@ use archive::unpack::UnpackLimits;
 
 use super::*;
 use crate::project::SettingsFlags;
+use crate::project::git::tests::git;
 
 struct Scratch {
     folder: tempfile::TempDir,
@@ -46,16 +47,7 @@ impl Scratch {
     }
 
     fn git(&self, folder: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.folder.path());
-        command.env("GIT_CONFIG_NOSYSTEM", "1");
-        for who in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.org");
-            command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
-        }
-        let output = command.arg("-C").arg(self.path(folder)).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        git(self.folder.path(), &self.path(folder), arguments)
     }
 
     fn hash(&self, name: &str) -> CommitHash {
