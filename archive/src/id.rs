@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::{Error, Result};
+
 /// The most characters of a name, and of a version.
 pub(crate) const PART_MAX: usize = 64;
 
@@ -71,6 +73,28 @@ fn is_part(text: &str, signs: &str) -> bool {
     text.len() <= PART_MAX
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || signs.contains(letter))
+}
+
+/// Checks that the value of `key` in `file` is fit to name a folder and a URL; `signs` are allowed beside letters and digits.
+///
+/// # Errors
+///
+/// [`Error::Content`] naming the key and its value.
+pub(crate) fn check_part(file: &str, key: &str, value: &str, signs: &str) -> Result<()> {
+    let problem = match value.bytes().next() {
+        None => format!("{key} is missing"),
+        Some(first) if !first.is_ascii_alphanumeric() => {
+            format!("{key} is {value:?}: expected a letter or digit first")
+        }
+        _ if value.len() > PART_MAX => {
+            format!("{key} has {} characters: expected at most {PART_MAX}", value.len())
+        }
+        _ => match value.chars().find(|c| !c.is_ascii_alphanumeric() && !signs.contains(*c)) {
+            Some(bad) => format!("{key} is {value:?}: {bad:?} is not allowed in the name of a folder"),
+            None => return Ok(()),
+        },
+    };
+    Err(Error::Content { file: file.into(), problem })
 }
 
 impl fmt::Display for ArchiveId {

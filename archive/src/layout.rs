@@ -18,6 +18,14 @@ pub const IMAGES: &str = "images";
 pub const REGISTRY: &str = "registry";
 /// The nginx configuration template of a platform archive.
 pub const REGISTRY_CONFIG: &str = "registry-config.inc.j2";
+/// [`REGISTRY_CONFIG`] with the values filled in, for a Solution that is mounted where the guidelines say.
+pub const REGISTRY_CONFIG_INCLUDE: &str = "registry-config.inc";
+/// The folder of the manifests that deploy the operator of a Solution: `crds/` and `role.yaml`.
+pub const OPERATOR: &str = "operator/deploy";
+/// The folder of the CustomResourceDefinitions of a Solution.
+pub const CRDS: &str = "operator/deploy/crds";
+/// The roles of the operator of a Solution.
+pub const ROLES: &str = "operator/deploy/role.yaml";
 /// The folder of the package repositories.
 pub const PACKAGES: &str = "packages";
 /// The Salt state tree.

@@ -33,11 +33,13 @@ mod lines;
 pub mod links;
 pub mod product;
 pub mod requires;
+pub mod solution;
 pub mod sums;
 pub mod tree;
 mod unindexed;
 pub mod unpack;
 pub mod verify;
+pub mod yaml;
 
 pub use error::{Error, Result};
 pub use id::{ArchiveId, ArchiveIdError};

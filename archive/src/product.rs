@@ -7,13 +7,11 @@
 use std::fmt::Write as _;
 
 use crate::id::{self, ArchiveId};
+use crate::solution::{SolutionManifest, manifest, requirement};
 use crate::{Error, Result, Tree, layout};
 
 /// The most bytes of an honest `product.txt`.
 pub const LIMIT: u64 = 64 * 1024;
-
-/// The most bytes of an honest `manifest.yaml`.
-pub const MANIFEST_LIMIT: u64 = 1024 * 1024;
 
 /// Product information.
 ///
@@ -40,7 +38,8 @@ pub struct Product {
     pub development_release: bool,
     /// `BUILD_TIMESTAMP`: the source date, `2026-11-20T10:00:00Z`. See [`timestamp`].
     pub build_timestamp: Option<String>,
-    /// Every other key, in the order of the file (`REQUIRE_METALK8S`, `ARCHIVE_LAYOUT_VERSION`).
+    /// Every other key, in the order of the file (`REQUIRE_METALK8S`, `ARCHIVE_LAYOUT_VERSION`); of a `manifest.yaml`, the
+    /// annotation with the same meaning.
     pub other: Vec<(String, String)>,
 }
 
@@ -106,32 +105,9 @@ impl Product {
     ///
     /// # Errors
     ///
-    /// [`Error::Content`]: invalid YAML, another `kind`, another group in `apiVersion`, a name or version unfit for a path.
+    /// Those of [`SolutionManifest::parse`].
     pub fn from_manifest(text: &str) -> Result<Self> {
-        let wrong = |problem: String| Error::Content { file: layout::MANIFEST.into(), problem };
-        let manifest: Manifest = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if manifest.kind != "Solution" || !manifest.api_version.starts_with("solutions.metalk8s.scality.com/")
-        {
-            return Err(wrong(format!(
-                "expected apiVersion solutions.metalk8s.scality.com/v1alpha1 and kind Solution, found {} and {}",
-                manifest.api_version, manifest.kind
-            )));
-        }
-        let annotation = |key: &str| {
-            let found = manifest.metadata.annotations.get(&format!("solutions.metalk8s.scality.com/{key}"));
-            found.filter(|value| !value.is_empty()).cloned()
-        };
-        let product = Self {
-            short_version: None,
-            git: annotation("git-revision"),
-            development_release: annotation("development-release").as_deref() == Some("1"),
-            build_timestamp: annotation("build-timestamp"),
-            name: manifest.metadata.name,
-            version: manifest.spec.version,
-            other: Vec::new(),
-        };
-        product.check_in(layout::MANIFEST, ["metadata.name", "spec.version"])?;
-        Ok(product)
+        Ok(SolutionManifest::parse(text)?.product())
     }
 
     /// Checks that name and version are fit to name a folder and a URL.
@@ -140,31 +116,8 @@ impl Product {
     ///
     /// [`Error::Content`] naming the key and its value.
     pub fn check(&self) -> Result<()> {
-        self.check_in(layout::PRODUCT, ["NAME", "VERSION"])
-    }
-
-    fn check_in(&self, file: &str, [name, version]: [&str; 2]) -> Result<()> {
-        for (key, value, also) in
-            [(name, &self.name, id::NAME_SIGNS), (version, &self.version, id::VERSION_SIGNS)]
-        {
-            let problem = match value.bytes().next() {
-                None => format!("{key} is missing"),
-                Some(first) if !first.is_ascii_alphanumeric() => {
-                    format!("{key} is {value:?}: expected a letter or digit first")
-                }
-                _ if value.len() > id::PART_MAX => {
-                    format!("{key} has {} characters: expected at most {}", value.len(), id::PART_MAX)
-                }
-                _ => match value.chars().find(|c| !c.is_ascii_alphanumeric() && !also.contains(*c)) {
-                    Some(bad) => {
-                        format!("{key} is {value:?}: {bad:?} is not allowed in the name of a folder")
-                    }
-                    None => continue,
-                },
-            };
-            return Err(Error::Content { file: file.into(), problem });
-        }
-        Ok(())
+        id::check_part(layout::PRODUCT, "NAME", &self.name, id::NAME_SIGNS)?;
+        id::check_part(layout::PRODUCT, "VERSION", &self.version, id::VERSION_SIGNS)
     }
 
     /// The ID, which names the mount point and is a part of URLs.
@@ -232,7 +185,7 @@ pub fn describe(tree: &Tree) -> Result<Option<(Product, ArchiveKind)>> {
             .map(Some)
             .map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() }),
     };
-    let manifest = read(layout::MANIFEST, MANIFEST_LIMIT)?;
+    let manifest = read(layout::MANIFEST, manifest::LIMIT)?;
     let product = read(layout::PRODUCT, LIMIT)?;
     let of_solution = |text: &str| {
         serde_saphyr::from_str::<Head>(text).is_ok_and(|head| head.kind.as_deref() == Some("Solution"))
@@ -241,8 +194,9 @@ pub fn describe(tree: &Tree) -> Result<Option<(Product, ArchiveKind)>> {
         return Ok(Some((Product::from_manifest(&text)?, ArchiveKind::Solution)));
     }
     let Some(product) = product.as_deref().map(Product::parse).transpose()? else { return Ok(None) };
-    let needs_platform =
-        |(key, _): &(String, String)| matches!(key.as_str(), "REQUIRE_METALK8S" | "ARCHIVE_LAYOUT_VERSION");
+    let needs_platform = |(key, _): &(String, String)| {
+        matches!(key.as_str(), requirement::PRODUCT_KEY | requirement::LAYOUT_KEY)
+    };
     let kind =
         if product.other.iter().any(needs_platform) { ArchiveKind::Solution } else { ArchiveKind::Platform };
     Ok(Some((product, kind)))
@@ -269,28 +223,6 @@ pub fn timestamp(source_date: i64) -> Option<String> {
 #[derive(serde::Deserialize)]
 struct Head {
     kind: Option<String>,
-}
-
-/// What is read of a `manifest.yaml`; the rest is the Solution's own.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    api_version: String,
-    kind: String,
-    metadata: Metadata,
-    spec: Spec,
-}
-
-#[derive(serde::Deserialize)]
-struct Metadata {
-    name: String,
-    #[serde(default)]
-    annotations: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(serde::Deserialize)]
-struct Spec {
-    version: String,
 }
 
 /// The value of a shell word that expands nothing.
@@ -415,45 +347,8 @@ mod tests {
         assert_eq!(timestamp(i64::MAX), None);
     }
 
-    const MANIFEST: &str = "\
-apiVersion: solutions.metalk8s.scality.com/v1alpha1
-kind: Solution
-metadata:
-  annotations:
-    solutions.metalk8s.scality.com/git-revision: 1.0-3-gabc
-    solutions.metalk8s.scality.com/development-release: \"1\"
-  labels: {}
-  name: example-solution
-spec:
-  images:
-    - example-operator:1.0.0
-  version: 1.0.0
-";
-
-    #[test]
-    fn manifests_of_solutions() {
-        let product = Product::from_manifest(MANIFEST).expect("read");
-        assert_eq!(product.id(), "example-solution-1.0.0");
-        assert_eq!((product.git.as_deref(), product.development_release), (Some("1.0-3-gabc"), true));
-        let cases = [
-            (
-                "kind: Solution",
-                "kind: Other",
-                "expected apiVersion solutions.metalk8s.scality.com/v1alpha1 and kind Solution",
-            ),
-            (
-                "name: example-solution",
-                "name: ..",
-                "metadata.name is \"..\": expected a letter or digit first",
-            ),
-            ("version: 1.0.0", "version: a/b", "spec.version is \"a/b\""),
-            ("kind: Solution", "kind: [", "manifest.yaml: "),
-        ];
-        for (from, to, expected) in cases {
-            let error = Product::from_manifest(&MANIFEST.replace(from, to)).expect_err(to).to_string();
-            assert!(error.contains(expected), "{error}");
-        }
-    }
+    const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\n\
+        metadata:\n  name: example-solution\nspec:\n  version: 1.0.0\n";
 
     #[test]
     fn a_solution_is_one_whatever_else_describes_it() {

@@ -1,4 +1,4 @@
-//! What an archive requires of others: `requires.json`, and `REQUIRE_METALK8S` in `product.txt`.
+//! What an archive requires of others: `requires.json`, and the versions of MetalK8s that a Solution needs.
 //!
 //! An archive can leave out images and packages that another archive has, which must then be imported first. It names that
 //! archive with a range of versions, and the contents that it uses.
@@ -14,6 +14,7 @@ use images::reference::{check_repository, check_tag};
 use images::tags;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::solution::PlatformRequirement;
 use crate::tree::EntryKind;
 use crate::{Error, Product, Result, Tree, id, layout};
 
@@ -22,10 +23,6 @@ pub const LIMIT: u64 = 4 << 20;
 
 const API_VERSION: &str = "sealift.dev/v1alpha1";
 const KIND: &str = "ArchiveRequirements";
-/// The key of `product.txt` in Solutions of the older layout.
-const REQUIRE_METALK8S: &str = "REQUIRE_METALK8S";
-/// The archive that it means.
-const METALK8S: &str = "MetalK8s";
 
 /// An archive that another one requires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +39,8 @@ pub struct Requirement {
     /// The packages that it must have, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
-    /// Whether it is the `REQUIRE_METALK8S` of `product.txt`. It means the running platform, whose archive need not be on the
-    /// node.
+    /// Whether it is the requirement of MetalK8s that a Solution has. It means the running platform, whose archive need not be
+    /// on the node.
     #[serde(skip)]
     pub of_platform: bool,
 }
@@ -247,19 +244,8 @@ pub fn listed(tree: &Tree) -> Result<Vec<Requirement>> {
 /// Those of [`listed`]; [`Error::Content`] for a `REQUIRE_METALK8S` that is no range.
 pub fn of(tree: &Tree, product: Option<&Product>) -> Result<Vec<Requirement>> {
     let mut requires = listed(tree)?;
-    let of_platform = product.into_iter().flat_map(|product| &product.other);
-    for (_, range) in of_platform.filter(|(key, value)| key == REQUIRE_METALK8S && !value.trim().is_empty()) {
-        let version = range.parse().map_err(|error: RequirementError| Error::Content {
-            file: layout::PRODUCT.into(),
-            problem: format!("{REQUIRE_METALK8S}: {error}"),
-        })?;
-        requires.push(Requirement {
-            name: METALK8S.into(),
-            version: Some(version),
-            images: Vec::new(),
-            packages: Vec::new(),
-            of_platform: true,
-        });
+    if let Some(platform) = product.map(PlatformRequirement::of).transpose()?.flatten() {
+        requires.push(platform.requirement());
     }
     Ok(requires)
 }

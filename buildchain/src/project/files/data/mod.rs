@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod tests;
 mod write;
-mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use archive::yaml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use content::Digest;

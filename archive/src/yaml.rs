@@ -6,14 +6,22 @@ use serde_json::{Number, Value};
 const KEY_MAX: usize = 1024;
 
 /// `value` as one document.
-pub(super) fn document(value: &Value) -> Result<String, String> {
+///
+/// # Errors
+///
+/// A key is longer than YAML allows.
+pub fn document(value: &Value) -> Result<String, String> {
     let mut text = String::new();
     node(value, 0, &mut text)?;
     Ok(text)
 }
 
 /// The items of the list `value` as documents.
-pub(super) fn documents(value: &Value) -> Result<String, String> {
+///
+/// # Errors
+///
+/// `value` is not a list; a key is longer than YAML allows.
+pub fn documents(value: &Value) -> Result<String, String> {
     let Value::Array(items) = value else { return Err("`yamlDocuments` needs a list".into()) };
     let documents: Vec<String> = items.iter().map(document).collect::<Result<_, _>>()?;
     Ok(documents.join("---\n"))
@@ -27,7 +35,7 @@ fn node(value: &Value, indent: usize, text: &mut String) -> Result<(), String> {
                 if position > 0 {
                     blanks(indent, text);
                 }
-                let key = inline(key);
+                let key = scalar(key);
                 if key.chars().count() > KEY_MAX {
                     return Err(format!("a key of more than {KEY_MAX} characters, which YAML does not have"));
                 }
@@ -90,7 +98,7 @@ fn number(number: &Number) -> String {
 /// A text and the end of its line. Lines of a block have `indent` blanks.
 fn string(value: &str, indent: usize, text: &mut String) {
     if !is_block(value) {
-        text.push_str(&inline(value));
+        text.push_str(&scalar(value));
         text.push('\n');
         return;
     }
@@ -124,8 +132,9 @@ fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }
 
-/// A text on one line.
-fn inline(value: &str) -> String {
+/// A text on one line: bare, if every parser takes it for a text, otherwise in quotes.
+#[must_use]
+pub fn scalar(value: &str) -> String {
     if is_plain(value) {
         return value.to_owned();
     }
