@@ -44,8 +44,11 @@
 //!
 //! A task is recorded once its result is on disk, in the [`ProjectState`]; only then can tasks start that depend on it. A run that
 //! is killed at any moment loses only the tasks that were running. A task that does not succeed is not recorded, and its
-//! outputs are removed: those of an earlier run are moved back, unless the task [resumes](Task::resumes) from them. Nothing
-//! outside of the build root is ever removed.
+//! outputs are removed: those of an earlier run are moved back, unless the task [resumes](Task::resumes) from them.
+//!
+//! Outside of the build root, only files that a task itself created in one of its output folders are removed, unless the user
+//! edited them. The next run or [`clean`] puts back what a killed run moved aside there; what it may have left is moved to a
+//! folder in the build root, since it may also be a file of the user.
 //!
 //! # What the crate does not know
 //!
@@ -91,7 +94,7 @@ pub use model::progress::{Stream, Transfer};
 pub use model::reason::{InputChange, Reason};
 pub use model::selection::SelectedTasks;
 pub use model::task::{Discover, Pool, Retry, Task, TaskAction, TaskInput, TaskOutput, Title};
-pub use query::clean::{CleanError, Cleaned, clean, plan_clean};
+pub use query::clean::{CleanError, Cleaned, KeptFile, clean, plan_clean};
 pub use query::dry_run::{PlannedTask, dry_run, plan};
 pub use query::explain::{ExplainedTask, explain};
 pub use query::export::{GraphForm, export};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use content::Digest;
 use crate::cache::ResultCache;
 use crate::engine::attempts::attempts;
 use crate::engine::outputs;
+use crate::engine::project::{self, Occupied};
 use crate::engine::schedule::Status;
 use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::model::error::{ActionError, FileError, chain};
@@ -48,19 +49,31 @@ pub(crate) fn act(
         Ok(aside) => aside,
         Err(error) => {
             report.break_by(&error, shared.options.help);
-            end(shared, id, report, Vec::new(), messages, record);
+            end(shared, id, report, Vec::new(), None, (messages, record));
             return;
         }
     };
     if let Some(frames) = restore(shared, linked, &judged, &mut report) {
         warn_of(aside.discard(), &mut report);
-        end(shared, id, report, frames, messages, record);
+        end(shared, id, report, frames, None, (messages, record));
         return;
     }
     let OutOfDate { reasons, mut key, mut manifest, mut listings } = judged;
+    let recorded = shared.own.get(&linked.task.name);
+    let mut occupied = match project::occupy(shared.graph, id, shared.evidence.files, recorded) {
+        Ok(occupied) => occupied,
+        Err(error) => {
+            warn_of(aside.put_back(), &mut report);
+            report.break_by(&error, shared.options.help);
+            end(shared, id, report, Vec::new(), None, (messages, record));
+            return;
+        }
+    };
     let _ = messages.send(Message::Started(id, reasons));
     let begun = if linked.task.learns { shared.evidence.files.tick() } else { None };
-    let result = attempts(shared, id, &mut report, messages)
+    let mut own = None;
+    let result = attempts(shared, id, &mut report, messages, occupied.as_ref())
+        .and_then(|()| own_now(shared, occupied.as_mut(), &mut own, &mut report))
         .and_then(|()| collect(shared, linked, &mut listings, &mut found))
         .and_then(|()| inputs_now(shared, linked, begun, &mut manifest, &mut listings));
     if result.is_ok() && linked.task.learns {
@@ -69,11 +82,19 @@ pub(crate) fn act(
     }
     report.elapsed = Some(start.elapsed());
     let mut frames = Vec::new();
+    let mut own_aside = None;
     if result.is_ok() {
         warn_of(aside.discard(), &mut report);
+        own_aside = occupied.map(Occupied::into_place);
+        let recorded: &[u8] = recorded.map(|own| &**own).unwrap_or_default();
+        if let Some(files) = own.as_deref().filter(|own| *own != recorded) {
+            journal::put(&mut frames, &JournalEntry::Own { name: &linked.task.name, files });
+        }
     } else {
         let removed = outputs::remove_outputs(shared.graph, &linked.task).map_err(io::Error::from);
         warn_of(removed.and_then(|()| aside.put_back()), &mut report);
+        let undone = occupied.map_or(Ok(()), |occupied| occupied.undo(shared.graph));
+        warn_of(undone.map_err(io::Error::other), &mut report);
     }
     match result {
         Ok(InputsNow::Changed) => {
@@ -100,7 +121,22 @@ pub(crate) fn act(
             forget(shared, &linked.task, &mut frames);
         }
     }
-    end(shared, id, report, frames, messages, record);
+    end(shared, id, report, frames, own_aside, (messages, record));
+}
+
+/// Lists what the action created in output folders of the project, and keeps the files that the user edited.
+fn own_now(
+    shared: &SharedRun<'_>,
+    occupied: Option<&mut Occupied>,
+    own: &mut Option<Vec<u8>>,
+    report: &mut TaskReport,
+) -> Result<(), ActionError> {
+    let Some(occupied) = occupied else { return Ok(()) };
+    for warning in occupied.keep_edited(shared.graph)? {
+        report.err.push_str(&format!("{warning}\n"));
+    }
+    *own = Some(occupied.own_now(shared.graph, shared.evidence.files)?);
+    Ok(())
 }
 
 /// Warns of old or partial outputs that cannot be removed or moved back. The verdict stays.
@@ -116,8 +152,8 @@ fn end(
     id: TaskId,
     report: TaskReport,
     frames: Vec<u8>,
-    messages: &Sender<Message>,
-    record: &Sender<ToRecord>,
+    aside: Option<PathBuf>,
+    (messages, record): (&Sender<Message>, &Sender<ToRecord>),
 ) {
     let verdict = report.verdict;
     // Sent by the worker itself, so that its messages on one task come before those on the next.
@@ -126,7 +162,7 @@ fn end(
     schedule.stopping |= shared.ends_run(verdict);
     schedule.set(id, Status::Recording);
     drop(schedule);
-    let _ = record.send(ToRecord { id, verdict, frames });
+    let _ = record.send(ToRecord { id, verdict, frames, aside });
     // A slot of its pool is free.
     shared.wake.notify_all();
 }

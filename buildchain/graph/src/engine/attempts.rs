@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::host::{Attempt, AttemptEvent};
 use crate::engine::outputs;
+use crate::engine::project::Occupied;
 use crate::engine::shared::{Message, SharedRun};
 use crate::model::context::TaskContext;
 use crate::model::error::ActionError;
@@ -21,18 +22,22 @@ use crate::report::outcome::TaskReport;
 /// How often a pause checks whether the run stops.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Runs the action of a task until it succeeds, or may not be retried.
+/// Runs the action of a task until it succeeds, or may not be retried. `occupied` are its output folders in the project.
 pub(crate) fn attempts(
     shared: &SharedRun<'_>,
     id: TaskId,
     report: &mut TaskReport,
     messages: &Sender<Message>,
+    occupied: Option<&Occupied>,
 ) -> Result<(), ActionError> {
     let task = shared.graph.task(id);
     let mut pause = task.retry.pause;
     loop {
         report.attempts += 1;
-        let prepared = outputs::prepare(shared.graph, task).map_err(ActionError::from);
+        let earlier = occupied.filter(|_| report.attempts > 1);
+        let prepared =
+            earlier.map_or(Ok(()), |occupied| occupied.clear(shared.graph)).map_err(ActionError::from);
+        let prepared = prepared.and_then(|()| Ok(outputs::prepare(shared.graph, task)?));
         match prepared.and_then(|()| attempt(shared, id, report, messages)) {
             Err(error)
                 if may_retry(task, &error) && report.attempts <= task.retry.times && !shared.cancelled() =>

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod notifier;
 pub(crate) mod options;
 pub(crate) mod outputs;
+pub(crate) mod project;
 pub(crate) mod prune;
 pub(crate) mod recorder;
 pub(crate) mod run;

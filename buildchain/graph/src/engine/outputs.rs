@@ -1,5 +1,5 @@
 //! The outputs of a task before and after its action: old ones are moved aside, and those of an unsuccessful run are removed.
-//! Nothing outside of the build root is ever removed.
+//! Nothing outside of the build root: for output folders there, see [`project`](super::project).
 
 use std::fs;
 use std::io;

@@ -7,15 +7,18 @@ use content::{FileKind, Root};
 
 use crate::engine::error::RunError;
 use crate::engine::outputs::is_behind_link;
+use crate::engine::project;
 use crate::model::graph::Graph;
 use crate::model::paths;
+use crate::record::files::KnownFiles;
 use crate::record::journal::JournalEntry;
 use crate::record::key::{ItemTag, ItemValue, items};
+use crate::record::own;
 use crate::record::state::ProjectState;
 use crate::report::events::{Reporter, RunEvent};
 
 /// The stale outputs of the task with this name: what it produced in an earlier run and no task produces now, the deepest
-/// paths first. Nothing outside of the build root.
+/// paths first. Nothing outside of the build root: [`project::stale`] has those.
 pub(crate) fn stale_outputs(graph: &Graph, state: &ProjectState, name: &str) -> Vec<PathBuf> {
     let Some(record) = state.records.get(name) else { return Vec::new() };
     let same = graph.find(name).is_some_and(|id| {
@@ -51,6 +54,7 @@ pub(crate) fn stale_outputs(graph: &Graph, state: &ProjectState, name: &str) -> 
 /// Removes stale outputs, and the records of tasks that the graph no longer has. Links in their paths are not followed.
 pub(crate) fn prune(
     graph: &Graph,
+    files: &KnownFiles,
     state: &mut ProjectState,
     reporter: &mut dyn Reporter,
 ) -> Result<(), RunError> {
@@ -78,6 +82,32 @@ pub(crate) fn prune(
     let forget: Vec<_> = gone.iter().map(|name| JournalEntry::Forget { name }).collect();
     if !forget.is_empty() {
         state.write(&forget)?;
+    }
+    prune_own(graph, files, state, reporter)
+}
+
+/// Removes the files that tasks created in folders of the project that are no longer their outputs. Those that the user edited
+/// are kept.
+fn prune_own(
+    graph: &Graph,
+    files: &KnownFiles,
+    state: &mut ProjectState,
+    reporter: &mut dyn Reporter,
+) -> Result<(), RunError> {
+    let mut names: Vec<String> = state.own.keys().cloned().collect();
+    names.sort();
+    for name in names {
+        let (stale, rest) = project::stale(graph, state, &name);
+        if stale.is_empty() {
+            continue;
+        }
+        let mut removed = |path: &Path| reporter.event(&RunEvent::Pruned { path });
+        for path in project::remove_own(graph, files, &stale, &mut removed)? {
+            let path = content::printable_path(&path);
+            let text = format!("{path} was edited, so it is kept although no task produces it any more");
+            reporter.event(&RunEvent::Warned { text: &text });
+        }
+        state.write(&[JournalEntry::Own { name: &name, files: &own::list(rest) }])?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 
+use crate::engine::project::discard;
 use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::record::journal;
 use crate::record::state::{Journal, StateError};
@@ -35,6 +36,8 @@ pub(crate) fn record(
         };
         let ended: Vec<_> = batch.iter().map(|result| (result.id, result.verdict)).collect();
         if written.is_ok() {
+            // What cannot be removed is removed by the next run.
+            batch.iter().filter_map(|result| result.aside.as_deref()).for_each(|aside| drop(discard(aside)));
             recorded.frames.extend(batch.into_iter().map(|result| result.frames));
         }
         if let Err(error) = written {

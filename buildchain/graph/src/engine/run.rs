@@ -12,6 +12,7 @@ use crate::engine::error::RunError;
 use crate::engine::notifier::notify;
 use crate::engine::options::RunOptions;
 use crate::engine::outputs;
+use crate::engine::project;
 use crate::engine::prune;
 use crate::engine::recorder::record;
 use crate::engine::schedule::Schedule;
@@ -68,14 +69,17 @@ fn run_cone(
     state: &mut ProjectState,
     reporter: &mut dyn Reporter,
 ) -> Result<RunOutcome, RunError> {
-    if options.prune {
-        prune::prune(graph, state, reporter)?;
-    }
-    outputs::clear_aside(graph)?;
     let clock = state.journal.as_ref().and_then(Journal::lock);
     let state_lock = state.journal.as_ref().and_then(Journal::lock);
     let jobs = options.jobs.max(1);
     let files = KnownFiles::new(&graph.root, clock, std::mem::take(&mut state.digests), jobs)?;
+    for recovered in project::recover(graph, &files, &state.own)? {
+        reporter.event(&RunEvent::Warned { text: &recovered.to_string() });
+    }
+    if options.prune {
+        prune::prune(graph, &files, state, reporter)?;
+    }
+    outputs::clear_aside(graph)?;
     let mut schedule = Schedule::new(graph, wanted, cone, jobs);
     let ended = schedule.start(wanted);
     let mut journal = state.journal.take();
@@ -92,6 +96,7 @@ fn run_cone(
             stop: &options.cancel,
         },
         ignored: &state.ignored,
+        own: &state.own,
         lock: state_lock.as_ref(),
         schedule: Mutex::new(schedule),
         queued: Mutex::default(),
@@ -138,6 +143,7 @@ fn run_cone(
         }
     }
     outputs::clear_aside(graph)?;
+    project::remove_empty(graph);
     files.persist();
     let unsaved = files.take_unsaved();
     state.digests = files.into_recorded();

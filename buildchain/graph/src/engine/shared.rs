@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex};
@@ -13,6 +14,7 @@ use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::progress::{Stream, Transfer};
 use crate::model::reason::Reason;
+use crate::record::journal::Slice;
 use crate::record::judge::{Evidence, OutOfDate};
 use crate::record::threads::lock;
 use crate::report::outcome::{TaskReport, TaskVerdict};
@@ -23,6 +25,8 @@ pub(crate) struct SharedRun<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) evidence: Evidence<'a>,
     pub(crate) ignored: &'a BTreeSet<String>,
+    /// What each task created in output folders of the project.
+    pub(crate) own: &'a HashMap<String, Slice>,
     /// The lock of the state, for the child processes of actions.
     pub(crate) lock: Option<&'a File>,
     pub(crate) schedule: Mutex<Schedule<'a>>,
@@ -47,6 +51,8 @@ pub(crate) struct ToRecord {
     pub(crate) verdict: TaskVerdict,
     /// The frames to write; empty if there is nothing to record.
     pub(crate) frames: Vec<u8>,
+    /// The folder with own files of the project that were moved aside: removed once the frames are on disk.
+    pub(crate) aside: Option<PathBuf>,
 }
 
 impl SharedRun<'_> {

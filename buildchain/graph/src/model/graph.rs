@@ -25,8 +25,9 @@ pub struct Graph {
 impl Graph {
     /// Checks the tasks as a whole and links them.
     ///
-    /// All relative paths start from `root`, an absolute folder. Outputs are in `build_root`, below `root` or elsewhere:
-    /// nothing outside of it is ever removed, be it by `clean`, by pruning or before a task runs.
+    /// All relative paths start from `root`, an absolute folder. Outputs are in `build_root`, below `root` or elsewhere. Outside
+    /// of it, only files that a task itself created in one of its output folders are ever removed, be it by `clean`, by pruning
+    /// or before a task runs.
     ///
     /// # Errors
     ///

@@ -32,13 +32,13 @@ pub struct Task {
     /// inputs are discovered once more after it succeeded, and these count. Before the first run, `discover` must return an
     /// input that it never returns later.
     pub learns: bool,
-    /// All that the action produces: below the build root, except for generated sources. A folder of generated sources is
-    /// never emptied.
+    /// All that the action produces: below the build root, except for generated sources. A folder of generated sources may also
+    /// have files of the user: only what the task itself created there is removed.
     pub outputs: Vec<TaskOutput>,
     /// Tasks that must succeed before, without their results being an input; the members of a group.
     pub after: Vec<String>,
     /// The work; `None` for a group. When it is called, the folders of the outputs exist, output folders below the build root
-    /// are empty, and output files below it do not exist.
+    /// are empty, other output folders have only files of the user, and output files below the build root do not exist.
     pub action: Option<TaskAction>,
     /// The pool that limits how many of its tasks run at once.
     pub pool: Option<String>,

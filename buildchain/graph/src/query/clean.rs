@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use content::IoError;
 
 use crate::engine::outputs;
+use crate::engine::project::{self, Recovered};
 use crate::engine::prune::stale_outputs;
+use crate::model::error::FileError;
 use crate::model::graph::Graph;
 use crate::model::linked::TaskId;
 use crate::model::paths;
 use crate::model::selection::SelectedTasks;
 use crate::model::task::TaskOutput;
 use crate::query::forget::forget;
+use crate::record::files::KnownFiles;
 use crate::record::journal::JournalEntry;
+use crate::record::own::{self, OwnState};
 use crate::record::state::{ProjectState, StateError};
 
 /// A path that `clean` removes.
@@ -27,6 +31,17 @@ pub struct Cleaned {
     pub path: PathBuf,
     /// Whether it is a folder.
     pub is_folder: bool,
+    /// Why it is not removed.
+    pub kept: Option<KeptFile>,
+}
+
+/// Why a file in an output folder of the project is not removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptFile {
+    /// The user edited it after the task created it.
+    Edited,
+    /// It came to the folder when a run was killed, and may be half an output or a file of the user: it is moved to this folder.
+    Moved(PathBuf),
 }
 
 /// The line of doit: `X - removing file 'p'`.
@@ -35,8 +50,15 @@ impl fmt::Display for Cleaned {
         if let Some(task) = &self.task {
             write!(f, "{task} - ")?;
         }
+        let path = content::printable_path(&self.path);
         let kind = if self.is_folder { "dir" } else { "file" };
-        write!(f, "removing {kind} '{}'", content::printable_path(&self.path))
+        match &self.kept {
+            None => write!(f, "removing {kind} '{path}'"),
+            Some(KeptFile::Edited) => write!(f, "keeping {kind} '{path}', which was edited"),
+            Some(KeptFile::Moved(to)) => {
+                write!(f, "moving {kind} '{path}' of a killed run to '{}'", content::printable_path(to))
+            }
+        }
     }
 }
 
@@ -47,6 +69,9 @@ pub enum CleanError {
     /// A path cannot be read or removed.
     #[error(transparent)]
     Io(#[from] IoError),
+    /// A file cannot be compared with what the task created.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The state cannot be written.
     #[error(transparent)]
     State(#[from] StateError),
@@ -56,7 +81,8 @@ pub enum CleanError {
 /// no task produces and that are removed too, folders with all below them.
 ///
 /// Stale outputs of these tasks are removed; if all tasks are selected, also the outputs of tasks that the graph no longer
-/// has. Outputs outside of the build root are kept. Folders that become empty are removed, also the build root.
+/// has. Outside of the build root, what a task created in its output folders is removed, unless it was edited; all else is kept.
+/// Folders that become empty are removed, also the build root.
 ///
 /// # Errors
 ///
@@ -81,14 +107,37 @@ pub fn plan_clean(
             }
             if graph.root.join(path).symlink_metadata().is_ok() && removed.insert(path.clone()) {
                 let is_folder = matches!(output, TaskOutput::Folder(_));
-                cleaned.push(Cleaned { task: Some(task.name.clone()), path: path.clone(), is_folder });
+                cleaned.push(Cleaned {
+                    task: Some(task.name.clone()),
+                    path: path.clone(),
+                    is_folder,
+                    kept: None,
+                });
+            }
+        }
+    }
+    let files = KnownFiles::new(&graph.root, None, state.digests.clone(), 1)?;
+    let mut own_folders = BTreeSet::new();
+    for name in members.tasks.iter().map(|id| &graph.task(*id).name).chain(&earlier) {
+        for file in state.own.get(name).map(|own| own::parse(own)).unwrap_or_default() {
+            match file.state(&files) {
+                OwnState::Gone => {}
+                OwnState::Same if file.is_folder() => drop(own_folders.insert(file.path)),
+                state => {
+                    let kept = (state == OwnState::Edited).then_some(KeptFile::Edited);
+                    if kept.is_none() {
+                        removed.insert(file.path.clone());
+                    }
+                    let task = Some(name.clone());
+                    cleaned.push(Cleaned { task, path: file.path, is_folder: false, kept });
+                }
             }
         }
     }
     let mut remove = |task: Option<String>, path: PathBuf| {
         let Ok(metadata) = graph.root.join(&path).symlink_metadata() else { return };
         if removed.insert(path.clone()) {
-            cleaned.push(Cleaned { task, path, is_folder: metadata.is_dir() });
+            cleaned.push(Cleaned { task, path, is_folder: metadata.is_dir(), kept: None });
         }
     };
     for name in members.tasks.iter().map(|id| &graph.task(*id).name).chain(&earlier) {
@@ -102,6 +151,12 @@ pub fn plan_clean(
         remove(None, path);
     }
     let count = cleaned.len();
+    // The deepest first.
+    for folder in own_folders.into_iter().rev() {
+        if would_be_empty(graph, &folder, &removed)? && removed.insert(folder.clone()) {
+            cleaned.push(Cleaned { task: None, path: folder, is_folder: true, kept: None });
+        }
+    }
     for index in 0..count {
         let Some(path) = cleaned.get(index).map(|cleaned| cleaned.path.clone()) else { break };
         for folder in
@@ -111,7 +166,7 @@ pub fn plan_clean(
                 continue;
             }
             removed.insert(folder.to_owned());
-            cleaned.push(Cleaned { task: None, path: folder.to_owned(), is_folder: true });
+            cleaned.push(Cleaned { task: None, path: folder.to_owned(), is_folder: true, kept: None });
         }
     }
     // The deepest folders first.
@@ -125,10 +180,8 @@ pub fn plan_clean(
 fn earlier_tasks(graph: &Graph, members: &SelectedTasks, state: &ProjectState) -> Vec<String> {
     let selected: BTreeSet<TaskId> = members.tasks.iter().copied().collect();
     let all = graph.tasks().all(|(id, task)| task.is_group() || selected.contains(&id));
-    let mut names: Vec<String> =
-        state.records.keys().filter(|name| all && graph.find(name).is_none()).cloned().collect();
-    names.sort();
-    names
+    let recorded: BTreeSet<&String> = state.records.keys().chain(state.own.keys()).collect();
+    recorded.into_iter().filter(|name| all && graph.find(name).is_none()).cloned().collect()
 }
 
 fn would_be_empty(graph: &Graph, folder: &Path, removed: &BTreeSet<PathBuf>) -> Result<bool, CleanError> {
@@ -154,19 +207,37 @@ pub fn clean(
     state: &mut ProjectState,
     notify: &mut dyn FnMut(&Cleaned),
 ) -> Result<(), CleanError> {
+    let files = KnownFiles::new(&graph.root, None, state.digests.clone(), 1)?;
+    // What a killed run did is undone first.
+    for Recovered { task, unknown, kept } in project::recover(graph, &files, &state.own)? {
+        for path in unknown {
+            let (task, kept) = (Some(task.clone()), Some(KeptFile::Moved(kept.clone())));
+            notify(&Cleaned { task, path, is_folder: false, kept });
+        }
+    }
     let cleaned = plan_clean(graph, selection, stale, state)?;
     let whole: BTreeSet<PathBuf> =
         stale.iter().map(|path| paths::normal(&graph.root, path)).chain([outputs::aside(graph)]).collect();
     for item in &cleaned {
         notify(item);
+        if item.kept.is_some() {
+            continue;
+        }
         let path = graph.root.join(&item.path);
         // A folder that should be empty may have new files, which are not ours.
         let emptied = item.task.is_none() && item.is_folder && !whole.contains(&item.path);
         let removed = if emptied { fs::remove_dir(&path) } else { outputs::remove(&path) };
         removed.map_err(IoError::at("remove", &item.path))?;
     }
-    let earlier = earlier_tasks(graph, &graph.members(selection), state);
-    let entries: Vec<_> = earlier.iter().map(|name| JournalEntry::Forget { name }).collect();
+    let members = graph.members(selection);
+    let earlier = earlier_tasks(graph, &members, state);
+    let selected = members.tasks.iter().map(|id| &graph.task(*id).name).chain(&earlier);
+    let own = selected.filter(|name| state.own.contains_key(*name));
+    let entries: Vec<_> = earlier
+        .iter()
+        .map(|name| JournalEntry::Forget { name })
+        .chain(own.map(|name| JournalEntry::Own { name, files: &[] }))
+        .collect();
     if !entries.is_empty() {
         state.write(&entries)?;
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use content::Digest;
 
 use crate::engine::options::RunOptions;
+use crate::engine::project;
 use crate::engine::prune::stale_outputs;
 use crate::model::error::FileError;
 use crate::model::error::chain;
@@ -58,8 +59,9 @@ pub fn plan(
         listings: &state.listings,
         stop: &options.cancel,
     };
-    let stale: Vec<PathBuf> =
-        state.records.keys().flat_map(|name| stale_outputs(graph, state, name)).collect();
+    let own = state.own.keys().flat_map(|name| project::stale(graph, state, name).0);
+    let outputs = state.records.keys().flat_map(|name| stale_outputs(graph, state, name));
+    let stale: Vec<PathBuf> = outputs.chain(own.map(|file| file.path)).collect();
     let cone = if options.single { selection.tasks.clone() } else { graph.cone(selection) };
     let mut verdicts = vec![TaskVerdict::UpToDate; graph.tasks.len()];
     let mut planned = Vec::with_capacity(cone.len());

@@ -5,7 +5,8 @@
 //! frame = length:u32le checksum:8 bytes payload        checksum = the first bytes of SHA-256(payload)
 //! ```
 //!
-//! A frame that is cut off, or has a wrong checksum, ends the journal: it was being written when the machine stopped.
+//! A frame that is cut off, or has a wrong checksum, ends the journal: it was being written when the machine stopped. So does an
+//! entry of a kind that a later version added: what follows counts as never run.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -76,6 +77,11 @@ pub(crate) enum JournalEntry<'a> {
         digest: Digest,
         bytes: &'a [u8],
     },
+    /// What a task created in output folders of the project. It outlives the record of the task.
+    Own {
+        name: &'a str,
+        files: &'a [u8],
+    },
     /// Packed [`FileDigest`]s.
     Digests(&'a [u8]),
 }
@@ -85,6 +91,7 @@ const FORGET: u8 = 2;
 const IGNORE: u8 = 3;
 const LISTING: u8 = 4;
 const DIGESTS: u8 = 5;
+const OWN: u8 = 6;
 
 /// Appends the frame of an entry to `bytes`.
 pub(crate) fn put(bytes: &mut Vec<u8>, entry: &JournalEntry<'_>) {
@@ -111,6 +118,11 @@ pub(crate) fn put(bytes: &mut Vec<u8>, entry: &JournalEntry<'_>) {
             bytes.push(LISTING);
             bytes.extend(digest.as_bytes());
             put_text(bytes, listing);
+        }
+        JournalEntry::Own { name, files } => {
+            bytes.push(OWN);
+            put_text(bytes, name.as_bytes());
+            put_text(bytes, files);
         }
         JournalEntry::Digests(packed) => {
             bytes.push(DIGESTS);
@@ -189,6 +201,7 @@ fn frame<'a>(rest: &mut ByteReader<'a>) -> Option<JournalEntry<'a>> {
         IGNORE => JournalEntry::Ignore { name: name(&mut bytes)? },
         LISTING => JournalEntry::Listing { digest: bytes.digest()?, bytes: bytes.text()? },
         DIGESTS => JournalEntry::Digests(bytes.0),
+        OWN => JournalEntry::Own { name: name(&mut bytes)?, files: bytes.text()? },
         _ => return None,
     })
 }

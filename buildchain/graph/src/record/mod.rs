@@ -6,6 +6,7 @@ pub(crate) mod inputs;
 pub(crate) mod journal;
 pub(crate) mod judge;
 pub(crate) mod key;
+pub(crate) mod own;
 pub(crate) mod parts;
 pub(crate) mod state;
 pub(crate) mod survey;

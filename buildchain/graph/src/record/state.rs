@@ -48,6 +48,8 @@ pub enum StateError {
 pub struct ProjectState {
     pub(crate) path: PathBuf,
     pub(crate) records: HashMap<String, TaskRecord>,
+    /// What each task created in output folders of the project.
+    pub(crate) own: HashMap<String, Slice>,
     pub(crate) ignored: BTreeSet<String>,
     pub(crate) listings: HashMap<Digest, Slice>,
     pub(crate) digests: HashMap<(u64, u64), FileDigest>,
@@ -149,10 +151,10 @@ impl ProjectState {
         self.dropped
     }
 
-    /// Whether no task is recorded.
+    /// Whether no task is recorded, and no file that one created in the project.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.ignored.is_empty()
+        self.records.is_empty() && self.ignored.is_empty() && self.own.is_empty()
     }
 
     /// Removes the state with its lock, and their folder if nothing else is in it.
@@ -178,6 +180,7 @@ impl ProjectState {
         let mut state = Self {
             path: path.to_owned(),
             records: HashMap::new(),
+            own: HashMap::new(),
             ignored: BTreeSet::new(),
             listings: HashMap::new(),
             digests: HashMap::new(),
@@ -223,6 +226,10 @@ impl ProjectState {
             JournalEntry::Ignore { name } => drop(self.ignored.insert(name.to_owned())),
             JournalEntry::Listing { digest, bytes: listing } => {
                 self.listings.insert(digest, Slice::of(bytes, listing));
+            }
+            JournalEntry::Own { name, files: [] } => drop(self.own.remove(name)),
+            JournalEntry::Own { name, files } => {
+                self.own.insert(name.to_owned(), Slice::of(bytes, files));
             }
             JournalEntry::Digests(packed) => {
                 for found in journal::digests(packed) {
@@ -283,6 +290,9 @@ impl ProjectState {
         for name in &self.ignored {
             journal::put(&mut bytes, &JournalEntry::Ignore { name });
         }
+        for (name, files) in &self.own {
+            journal::put(&mut bytes, &JournalEntry::Own { name, files });
+        }
         journal::put_digests(&mut bytes, self.digests.values());
         if (bytes.len() as u64) < journal.size / 2 {
             journal.file = journal::replace(&self.path, &bytes)?;
@@ -302,6 +312,10 @@ pub fn fuzz_state(input: &[u8]) {
         let _ = crate::record::key::differences(&record.manifest, &record.outputs, &listing);
         let find = |digest| state.listings.get(&digest).map(|bytes| &**bytes);
         let _ = crate::record::parts::parts(&record.outputs, &find);
+    }
+    for own in state.own.values() {
+        let listed = crate::record::own::list(crate::record::own::parse(own));
+        assert!(listed.len() <= own.len());
     }
     let all = crate::record::key::all_items(input);
     assert!(all.is_none_or(|all| all.len() == items(input).count()));
@@ -416,5 +430,30 @@ mod tests {
         drop(state);
         assert_eq!(fs::read(&path).unwrap(), whole);
         assert_eq!(ProjectState::read(&path).unwrap().ignored.len(), 1);
+    }
+
+    /// A list of own files must outlive all else in the journal: without it, these files would count as the user's.
+    #[test]
+    fn own_files_survive_forgetting_and_compaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let mut state = ProjectState::open(&path, "test").unwrap();
+        assert!(state.is_empty());
+        let (big, digest) = (vec![0; 2 << 20], Digest::of(b"big"));
+        state.write(&[JournalEntry::Own { name: "a", files: b"files" }]).unwrap();
+        state
+            .write(&[JournalEntry::Own { name: "b", files: b"more" }, JournalEntry::Forget { name: "a" }])
+            .unwrap();
+        state.write(&[JournalEntry::Listing { digest, bytes: &big }]).unwrap();
+        state.write(&[JournalEntry::Own { name: "b", files: b"" }]).unwrap();
+        state.compact().unwrap();
+        drop(state);
+        assert!(fs::metadata(&path).unwrap().len() < 1000);
+        let state = ProjectState::read(&path).unwrap();
+        assert_eq!(
+            (state.own.len(), state.own.get("a").map(|own| own.to_vec())),
+            (1, Some(b"files".to_vec()))
+        );
+        assert!(!state.is_empty());
     }
 }

@@ -11,5 +11,6 @@ mod forms;
 mod kill;
 mod learning;
 mod model;
+mod project;
 mod run;
 mod scratch;

@@ -112,6 +112,7 @@ pub(crate) struct Ran {
     pub(crate) reports: BTreeMap<String, TaskReport>,
     pub(crate) pruned: Vec<String>,
     pub(crate) started: Vec<String>,
+    pub(crate) warned: Vec<String>,
 }
 
 impl Ran {
@@ -136,6 +137,7 @@ impl Reporter for Ran {
                 let before = self.reports.insert(task.name.clone(), (*report).clone());
                 assert!(before.is_none(), "{} ended twice", task.name);
             }
+            RunEvent::Warned { text } => self.warned.push((*text).to_owned()),
             RunEvent::Pruned { path } => self.pruned.push(path.display().to_string()),
             _ => {}
         }

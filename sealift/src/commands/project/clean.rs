@@ -52,7 +52,13 @@ pub(crate) fn run(clean: &Arguments) -> CommandResult {
         let state = ProjectState::read(&session.state_path())?;
         let planned = graph::plan_clean(&session.graph, &selection, &stale()?, &state)?;
         return Ok(clean.output.report(
-            || planned.iter().map(Removal::from).collect::<List<_>>(),
+            || {
+                planned
+                    .iter()
+                    .filter(|cleaned| cleaned.kept.is_none())
+                    .map(Removal::from)
+                    .collect::<List<_>>()
+            },
             || planned.iter().map(|cleaned| format!("{cleaned}\n")).collect(),
         )?);
     }
@@ -62,7 +68,7 @@ pub(crate) fn run(clean: &Arguments) -> CommandResult {
     let mut removals = Vec::new();
     let cleaned = graph::clean(&session.graph, &selection, &stale, &mut state, &mut |cleaned| {
         if !clean.output.is_text() {
-            removals.push(Removal::from(cleaned));
+            removals.extend(Some(cleaned).filter(|cleaned| cleaned.kept.is_none()).map(Removal::from));
         } else if printed.is_ok() {
             printed = output::print(&format!("{cleaned}\n"));
         }

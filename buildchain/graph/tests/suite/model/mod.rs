@@ -5,7 +5,7 @@ mod caches;
 mod plan;
 mod reference;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -124,12 +124,15 @@ fn discover(list: String) -> Discover {
 
 fn on_disk(project: &Project) -> Tree {
     let mut tree = Tree::new();
-    let mut folders = vec!["src".to_owned(), "_build".to_owned()];
+    let mut folders = vec!["src".to_owned(), "gen".to_owned(), "_build".to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(project.path(&folder)).into_iter().flatten() {
             let entry = entry.unwrap();
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
             let metadata = entry.metadata().unwrap();
+            if path == "_build/.kept" {
+                continue;
+            }
             if metadata.is_dir() {
                 folders.push(path);
             } else if !path.starts_with("_build/.state") {
@@ -139,6 +142,20 @@ fn on_disk(project: &Project) -> Tree {
         }
     }
     tree
+}
+
+/// The contents of the files that were moved out of the way.
+fn kept(project: &Project) -> Vec<String> {
+    let mut contents = Vec::new();
+    let mut folders = vec![project.path("_build/.kept")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { contents.push(fs::read_to_string(path).unwrap()) }
+        }
+    }
+    contents.sort();
+    contents
 }
 
 /// Makes an edit in the project and in the reference. Edits of missing tasks do nothing.
@@ -185,6 +202,18 @@ fn edit(project: &Project, reference: &mut Reference, edit: &Edit, caches: Optio
         }
         Edit::Delete(task, first) if task < count => {
             let path = reference.output(task, first);
+            if reference.disk.remove(&path).is_some() {
+                fs::remove_file(project.path(&path)).unwrap();
+            }
+        }
+        Edit::UserWrite(task, name, text) if task < count && reference.plans[task].in_project => {
+            let path = reference.plans[task].user_file(task, name);
+            let text = format!("user {text}");
+            project.write(&path, &text);
+            reference.disk.insert(path, (text, false));
+        }
+        Edit::UserRemove(task, name) if task < count => {
+            let path = reference.plans[task].user_file(task, name);
             if reference.disk.remove(&path).is_some() {
                 fs::remove_file(project.path(&path)).unwrap();
             }
@@ -287,6 +316,14 @@ fn step(project: &Project, reference: &mut Reference, trouble: Option<&Edit>, ca
     assert_eq!(on_disk(project), reference.disk);
 }
 
+/// No file of the user is lost: one that was edited and produced again is kept elsewhere.
+fn assert_kept(project: &Project, reference: &Reference) {
+    let found = kept(project);
+    for content in &reference.kept {
+        assert!(found.contains(content), "{content:?} is lost; kept: {found:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -306,6 +343,8 @@ proptest! {
             step(&project, &mut reference, None, &caches);
             // Then everything is up to date.
             assert!(reference.live().into_iter().all(|index| !reference.must_run(index)));
+            reference.kept.sort();
+            assert_eq!(kept(&project), reference.kept);
         }
     }
 }
@@ -314,7 +353,7 @@ proptest! {
 fn run_plans(root: PathBuf) {
     let project = Project::at(root);
     let plans = serde_json::from_str(&project.read("plans")).unwrap();
-    let reference = Reference { plans, disk: Tree::new(), memory: BTreeMap::new() };
+    let reference = Reference::of(plans);
     let caches: Caches = serde_json::from_str(&std::env::var(CACHE).unwrap()).unwrap();
     run(&project, &reference, None, &caches);
 }
@@ -370,6 +409,7 @@ fn a_run_that_is_killed_repeatedly_ends_like_the_reference() {
                 }
             }
             assert_eq!(on_disk(&project), reference.disk);
+            assert_kept(&project, &reference);
             step(&project, &mut reference, None, &caches);
         }
         Ok(())

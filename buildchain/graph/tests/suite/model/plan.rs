@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) backwards: bool,
     /// Whether it produces a folder of two files instead of one file.
     pub(super) makes_folder: bool,
+    /// Whether that folder is in the project, where files of the user are too. Then the value is part of the name of a file.
+    pub(super) in_project: bool,
     /// A value that is part of its key and of its output.
     pub(super) value: u8,
     /// Whether its outputs have another path.
@@ -57,6 +59,9 @@ pub(super) enum Edit {
     Clean(usize),
     CleanAll,
     Forget(usize),
+    /// Writes a file of the user into the project folder of a task, perhaps over an output.
+    UserWrite(usize, u8, u32),
+    UserRemove(usize, u8),
     /// Empties the cache of this machine; a remote cache keeps its results.
     EmptyCache,
     /// In the next run, this task fails half way.
@@ -75,22 +80,26 @@ pub(super) fn plans() -> impl Strategy<Value = Vec<Plan>> {
             prop::collection::btree_set(0..SOURCES, 0..3),
             earlier(),
             prop::bool::weighted(0.2),
-            prop::bool::weighted(0.3),
+            prop::bool::weighted(0.4),
+            any::<bool>(),
             any::<bool>(),
             prop::option::weighted(0.4, earlier()),
         )
-            .prop_map(move |(sources, makers, reads_folder, makes_folder, dull, learns)| Plan {
-                sources,
-                makers,
-                reads_folder,
-                backwards: false,
-                makes_folder,
-                value: 0,
-                moved: false,
-                dull,
-                gone: false,
-                learns,
-            })
+            .prop_map(
+                move |(sources, makers, reads_folder, makes_folder, in_project, dull, learns)| Plan {
+                    sources,
+                    makers,
+                    reads_folder,
+                    backwards: false,
+                    makes_folder,
+                    in_project: makes_folder && in_project,
+                    value: 0,
+                    moved: false,
+                    dull,
+                    gone: false,
+                    learns,
+                },
+            )
     };
     (1_usize..7).prop_flat_map(move |count| (0..count).map(plan).collect::<Vec<_>>())
 }
@@ -114,6 +123,8 @@ pub(super) fn edits() -> impl Strategy<Value = Vec<Vec<Edit>>> {
         1 => task().prop_map(Edit::Clean),
         1 => Just(Edit::CleanAll),
         1 => task().prop_map(Edit::Forget),
+        3 => (task(), 0_u8..4, any::<u32>()).prop_map(|(task, name, text)| Edit::UserWrite(task, name, text)),
+        1 => (task(), 0_u8..4).prop_map(|(task, name)| Edit::UserRemove(task, name)),
         1 => Just(Edit::EmptyCache),
         2 => task().prop_map(Edit::Fail),
         1 => task().prop_map(Edit::Cancel),
@@ -125,13 +136,27 @@ impl Plan {
     /// The files that it produces. The last one of a task that learns its inputs is their list.
     pub(super) fn outputs(&self, index: usize) -> Vec<String> {
         let place = if self.moved { "elsewhere/" } else { "" };
-        let mut outputs = if self.makes_folder {
+        let mut outputs = if self.in_project {
+            let (folder, value) = (self.project_folder(index), self.value);
+            vec![format!("{folder}x{value}"), format!("{folder}sub{value}/y")]
+        } else if self.makes_folder {
             vec![format!("_build/{place}d{index}/x"), format!("_build/{place}d{index}/sub/y")]
         } else {
             vec![format!("_build/{place}f{index}")]
         };
         outputs.extend(self.list(index));
         outputs
+    }
+
+    /// Its folder in the project.
+    pub(super) fn project_folder(&self, index: usize) -> String {
+        let place = if self.moved { "elsewhere/" } else { "" };
+        format!("gen/{place}d{index}/")
+    }
+
+    /// A file in that folder that a user writes: an output or another file.
+    pub(super) fn user_file(&self, index: usize, name: u8) -> String {
+        format!("{}x{name}", self.project_folder(index))
     }
 
     /// The list of the inputs that it learns.

@@ -21,12 +21,22 @@ pub(super) struct Reference {
     pub(super) plans: Vec<Plan>,
     pub(super) disk: Tree,
     pub(super) memory: BTreeMap<usize, Memory>,
+    /// The files that each task created in the project, with their contents.
+    pub(super) own: BTreeMap<usize, BTreeMap<String, String>>,
+    /// The contents of edited files that tasks produced again.
+    pub(super) kept: Vec<String>,
 }
 
 impl Reference {
+    /// Nothing exists.
+    pub(super) fn of(plans: Vec<Plan>) -> Self {
+        let (disk, memory, own) = Default::default();
+        Self { plans, disk, memory, own, kept: Vec::new() }
+    }
+
     /// The sources exist, and no task has run.
     pub(super) fn new(project: &Project, plans: Vec<Plan>) -> Self {
-        let mut reference = Self { plans, disk: Tree::new(), memory: BTreeMap::new() };
+        let mut reference = Self::of(plans);
         for source in 0..SOURCES {
             edit(project, &mut reference, &Edit::Write(source, 1), None);
         }
@@ -125,9 +135,22 @@ impl Reference {
             let read = |path: &str| self.disk.get(path).map(|file| file.0.clone());
             (list, learn(&mut text, &self.candidates(index), read))
         });
+        let edited = if plan.in_project { self.take_own(index) } else { Vec::new() };
         self.remove(index);
+        let before: BTreeSet<String> = self.disk.keys().cloned().collect();
         for output in plan.outputs(index) {
             self.disk.insert(output, (plan.output_for(&text), false));
+        }
+        if plan.in_project {
+            let made = plan.outputs(index).into_iter().filter(|path| path.starts_with("gen/"));
+            let own = made.filter(|path| !before.contains(path));
+            self.own.insert(index, own.map(|path| (path, plan.output_for(&text))).collect());
+        }
+        for (path, content) in edited {
+            match self.disk.contains_key(&path) {
+                true => self.kept.push(content),
+                false => drop(self.disk.insert(path, (content, false))),
+            }
         }
         if let Some((list, learned)) = list {
             self.disk.insert(list, (learned.join("\n"), false));
@@ -136,21 +159,47 @@ impl Reference {
         self.memory.insert(index, memory);
     }
 
+    /// Removes the own files of a task in the project. Returns those that the user edited.
+    fn take_own(&mut self, index: usize) -> Vec<(String, String)> {
+        let mut edited = Vec::new();
+        for (path, content) in self.own.remove(&index).unwrap_or_default() {
+            match self.disk.remove(&path) {
+                Some((now, _)) if now != content => edited.push((path, now)),
+                _ => {}
+            }
+        }
+        edited
+    }
+
+    /// Removes the own files of a task in the project that the user did not edit.
+    fn remove_own(&mut self, index: usize) {
+        for (path, content) in self.take_own(index) {
+            self.disk.insert(path, (content, false));
+        }
+    }
+
+    /// Removes the outputs of a task in the build root.
     fn remove(&mut self, index: usize) {
-        for path in self.now(index).into_keys() {
+        for path in self.now(index).into_keys().filter(|path| path.starts_with("_build/")) {
             self.disk.remove(&path);
         }
     }
 
     /// Removes what a task produced in an earlier run and no task produces now.
     fn remove_stale(&mut self, index: usize) {
+        let folder = self.plans[index].project_folder(index);
+        let is_in_folder = |path: &String| path.starts_with(&folder);
+        if !self.is_live(index) || self.own.get(&index).is_some_and(|own| !own.keys().all(is_in_folder)) {
+            self.remove_own(index);
+        }
         let declared: BTreeSet<String> = self
             .live()
             .into_iter()
             .flat_map(|index| self.now(index).into_keys().chain(self.plans[index].outputs(index)))
             .collect();
         let Some(memory) = self.memory.get(&index) else { return };
-        for path in memory.left.keys().filter(|path| !declared.contains(*path)) {
+        for path in memory.left.keys().filter(|path| path.starts_with("_build/") && !declared.contains(*path))
+        {
             self.disk.remove(path);
         }
     }
@@ -165,6 +214,7 @@ impl Reference {
     /// Removes the outputs of a task.
     pub(super) fn clean(&mut self, index: usize) {
         self.remove_stale(index);
+        self.remove_own(index);
         if self.is_live(index) {
             self.remove(index);
         }
