@@ -104,6 +104,15 @@ impl ResultCache {
         }
     }
 
+    /// Marks a record as used: the least recently used one is evicted first.
+    pub(super) fn touch(&self, record: &Path) {
+        if let Ok(file) = content::open(record, LinkPolicy::Refuse) {
+            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
+            let both = rustix::fs::Timestamps { last_access: now, last_modification: now };
+            let _ = rustix::fs::futimens(&file, &both);
+        }
+    }
+
     /// Adds a record.
     pub(super) fn add_record(&self, key: Digest, record: &[u8]) -> io::Result<()> {
         let temporary = self.temporary()?;

@@ -4,6 +4,7 @@
 //! blobs/<2 digits>/<sha256>-<mode>     the content of a file
 //! blobs/<2 digits>/<sha256>-link       the target of a symbolic link
 //! tasks/<key>                          the outputs of a task, in frames of the journal
+//! tasks/<digest>                       what a task has learned of its inputs, by what it declares
 //! size                                 an upper bound of the bytes of all files
 //! lock                                 shared while files are added, exclusive while unfinished ones are removed
 //! ```
@@ -18,6 +19,7 @@
 
 mod eviction;
 mod exchange;
+mod learned;
 mod local;
 mod remote;
 mod restore;
@@ -37,4 +39,6 @@ pub use remote::{RemoteCache, RemoteError};
 #[doc(hidden)]
 pub fn fuzz_records(input: &[u8]) {
     forged::restore_from_bytes(input);
+    let learned = learned::unpack(input).unwrap_or_default();
+    assert!(learned.iter().map(Vec::len).sum::<usize>() <= input.len());
 }

@@ -126,14 +126,7 @@ impl ResultCache {
             return Ok(None);
         }
         self.restore_parts(target, &parts, files)?;
-        // The least recently used result is evicted first.
-        if let Ok(file) = content::open(&record, LinkPolicy::Refuse) {
-            let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
-            let _ = rustix::fs::futimens(
-                &file,
-                &rustix::fs::Timestamps { last_access: now, last_modification: now },
-            );
-        }
+        self.touch(&record);
         Ok(Some((outputs, listings)))
     }
 }

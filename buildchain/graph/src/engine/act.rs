@@ -1,4 +1,4 @@
-//! Running a task that is out of date: restoring its outputs from the cache, or running its action and recording the result.
+//! Running a task that is out of date: restoring its outputs, or running its action and recording the result.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,16 +10,15 @@ use std::time::Instant;
 
 use content::Digest;
 
-use crate::cache::ResultCache;
 use crate::engine::attempts::attempts;
 use crate::engine::outputs;
 use crate::engine::project::{self, Occupied};
+use crate::engine::restore::{restore, store};
 use crate::engine::schedule::Status;
 use crate::engine::shared::{Message, SharedRun, ToRecord};
 use crate::model::error::{ActionError, FileError, chain};
 use crate::model::linked::{LinkedTask, TaskId};
-use crate::model::paths;
-use crate::model::task::{Task, TaskOutput};
+use crate::model::task::Task;
 use crate::record::entry::FileEntryKind;
 use crate::record::files::NEVER;
 use crate::record::journal::{self, JournalEntry};
@@ -102,7 +101,7 @@ pub(crate) fn act(
             forget(shared, &linked.task, &mut frames);
         }
         Ok(InputsNow::Same) => {
-            store(shared, linked, key, &found, &listings, &mut report);
+            store(shared, linked, &manifest, &found, &listings, &mut report);
             let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             let name = &linked.task.name;
             put_listings(shared, &listings, &mut frames);
@@ -167,69 +166,8 @@ fn end(
     shared.wake.notify_all();
 }
 
-/// The cache, if results of this task may be stored in it.
-fn cache_of(shared: &SharedRun<'_>, task: &Task) -> Option<ResultCache> {
-    let within = |output: &TaskOutput| paths::is_within(output.path(), &shared.graph.build_root);
-    let fit = !task.always && !task.resumes && !task.outputs.is_empty() && task.outputs.iter().all(within);
-    let cache = shared.options.cache.as_ref().filter(|_| fit)?;
-    Some(if task.cheap { cache.without_remote() } else { cache.clone() })
-}
-
-/// Restores the outputs of a task from the cache, if it has them. Returns the frames to record.
-fn restore(
-    shared: &SharedRun<'_>,
-    linked: &LinkedTask,
-    judged: &OutOfDate,
-    report: &mut TaskReport,
-) -> Option<Vec<u8>> {
-    let (graph, files) = (shared.graph, shared.evidence.files);
-    let cache = cache_of(shared, &linked.task).filter(|_| !shared.options.always)?;
-    let start = Instant::now();
-    let restored = outputs::prepare(graph, &linked.task).map_err(io::Error::from).and_then(|()| {
-        let cancel = &shared.options.cancel;
-        cache.restore(&graph.root, &graph.build_root, judged.key, &linked.task.outputs, files, cancel)
-    });
-    let (expected, listings) = match restored {
-        Ok(restored) => restored?,
-        Err(_) if shared.cancelled() => return None,
-        Err(error) => {
-            report.err.push_str(&format!("cannot restore the outputs from the cache: {}\n", chain(&error)));
-            return None;
-        }
-    };
-    let mut found = Vec::new();
-    let surveyed = survey::outputs(&graph.root, linked, files, &NEVER, &mut Vec::new(), &mut found);
-    // Also refuses a result with other outputs than the task declares.
-    if surveyed.is_err() || found != expected {
-        return None;
-    }
-    let mut frames = Vec::new();
-    put_listings(shared, listings.iter().chain(&judged.listings), &mut frames);
-    let (name, manifest) = (&linked.task.name, &judged.manifest);
-    let entry = JournalEntry::Task { name, key: judged.key, manifest, outputs: &found, millis: 0 };
-    journal::put(&mut frames, &entry);
-    report.verdict = TaskVerdict::Restored;
-    report.elapsed = Some(start.elapsed());
-    Some(frames)
-}
-
-/// Stores the outputs of a task in the cache. A failure is only a warning.
-fn store(
-    shared: &SharedRun<'_>,
-    linked: &LinkedTask,
-    key: Digest,
-    outputs: &[u8],
-    listings: &[FolderListing],
-    report: &mut TaskReport,
-) {
-    let Some(cache) = cache_of(shared, &linked.task) else { return };
-    if let Err(error) = cache.store(&shared.graph.root, key, outputs, listings, shared.evidence.files) {
-        report.err.push_str(&format!("cannot store the outputs in the cache: {}\n", chain(&error)));
-    }
-}
-
 /// Appends the frames of listings that the state does not have.
-fn put_listings<'a>(
+pub(crate) fn put_listings<'a>(
     shared: &SharedRun<'_>,
     listings: impl IntoIterator<Item = &'a FolderListing>,
     frames: &mut Vec<u8>,

@@ -11,6 +11,7 @@ pub(crate) mod outputs;
 pub(crate) mod project;
 pub(crate) mod prune;
 pub(crate) mod recorder;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod shared;

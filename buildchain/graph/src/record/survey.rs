@@ -14,7 +14,7 @@ use crate::model::task::{Discover, TaskInput, TaskOutput};
 use crate::model::tree::InputTree;
 use crate::record::entry::{FileEntry, FileEntryKind};
 use crate::record::files::KnownFiles;
-use crate::record::key::{ItemTag, ItemValue, ManifestItem, put};
+use crate::record::key::{ItemTag, ItemValue, ManifestItem, items, put};
 use crate::record::walk::walk;
 
 /// The listing of a folder, for the state. The manifest has its digest.
@@ -79,6 +79,22 @@ pub(crate) fn declared(
         );
     }
     put_inputs(graph, &linked.task.inputs, &linked.trees, files, stop, listings, bytes)
+}
+
+/// Whether the files among the inputs of a manifest, or of a part of one, are as they were. Other inputs are not checked. Fails
+/// once `stop` is true.
+pub(crate) fn may_be_same(files: &KnownFiles, manifest: &[u8], stop: &AtomicBool) -> bool {
+    let of_files = |item: ManifestItem<'_>| match item.value {
+        ItemValue::Entry(entry) if item.tag == ItemTag::File => Some((item.path().to_owned(), entry)),
+        _ => None,
+    };
+    let (paths, entries): (Vec<PathBuf>, Vec<FileEntry>) = items(manifest).filter_map(of_files).unzip();
+    let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let found = files.entries(&paths, true, stop);
+    found
+        .into_iter()
+        .zip(entries)
+        .all(|(now, entry)| matches!(now, Ok(Some(now)) if Modes::Executable.of(now) == entry))
 }
 
 /// The inputs that a task discovers now, with normalized paths, and the trees among them.

@@ -227,11 +227,11 @@ type Stored = (Vec<u8>, HashMap<Digest, Vec<u8>>);
 
 /// A remote cache in memory, which can be made to fail.
 #[derive(Default)]
-struct InMemory {
+pub(crate) struct InMemory {
     stored: Mutex<HashMap<Digest, Stored>>,
     unavailable: AtomicBool,
     damages: AtomicBool,
-    calls: AtomicUsize,
+    pub(crate) calls: AtomicUsize,
 }
 
 impl InMemory {

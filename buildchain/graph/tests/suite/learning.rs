@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use graph::{
     ActionError, ProjectState, ResultCache, RunOptions, Task, TaskContext, TaskInput, TaskOutput,
     TaskVerdict, explain,
 };
 
+use crate::cache::InMemory;
 use crate::scratch::Project;
 
 fn compiled() -> Vec<Task> {
@@ -50,41 +53,50 @@ fn cached(cache: &Path) -> RunOptions {
     RunOptions { cache: Some(ResultCache::new(cache.to_owned(), None)), ..RunOptions::default() }
 }
 
-/// The list that the last run wrote can be damaged, or name what another task writes by now. The action writes another one; until
-/// then the old one must not end the run.
+/// The list that the last run wrote can be damaged, or name what another task writes by now. The action writes another one, or the
+/// cache has it; until then the old one must not end the run.
 #[test]
 fn a_list_of_learned_inputs_that_is_invalid_now_only_runs_the_task_again() {
-    let project = Project::new();
-    let cache = tempfile::tempdir().unwrap();
-    let later = || Task {
-        name: "later".into(),
-        inputs: vec![TaskInput::file("_build/b")],
-        outputs: vec![TaskOutput::File("_build/later".into())],
-        action: Some(Box::new(|context| Ok(fs::write(context.path("_build/later"), "later")?))),
-        ..Task::default()
-    };
-    let run = || {
-        let mut tasks = compiled();
-        tasks.push(later());
-        project.run_with(tasks, &["later"], cached(cache.path()))
-    };
-    project.write("a", "x");
-    project.write("x", "1");
-    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
-    for list in ["_build/later", "/dev/null"] {
-        project.write("_build/depfile", list);
+    for (has_cache, again) in [(false, TaskVerdict::Succeeded), (true, TaskVerdict::Restored)] {
+        let project = Project::new();
+        let cache = tempfile::tempdir().unwrap();
+        let later = || Task {
+            name: "later".into(),
+            inputs: vec![TaskInput::file("_build/b")],
+            outputs: vec![TaskOutput::File("_build/later".into())],
+            action: Some(Box::new(|context| Ok(fs::write(context.path("_build/later"), "later")?))),
+            ..Task::default()
+        };
+        let run = || {
+            let mut tasks = compiled();
+            tasks.push(later());
+            let options = if has_cache { cached(cache.path()) } else { RunOptions::default() };
+            project.run_with(tasks, &["later"], options)
+        };
+        project.write("a", "x");
+        project.write("x", "1");
+        assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
+        for list in ["_build/later", "/dev/null"] {
+            // It shares its content with the cache.
+            fs::remove_file(project.path("_build/depfile")).unwrap();
+            project.write("_build/depfile", list);
+            let ran = run();
+            assert_eq!(ran.verdict("b"), again, "{list}: {:?}", ran.reports["b"]);
+            assert!(
+                ran.reasons("b").iter().any(|reason| reason.contains("inputs of the last run")),
+                "{list}"
+            );
+            assert_eq!(run().verdict("b"), TaskVerdict::UpToDate);
+            assert_eq!(project.read("_build/b"), "x1");
+        }
+        // Of the list that the action writes now, it is an error.
+        project.write("a", "_build/later");
         let ran = run();
-        assert_eq!(ran.verdict("b"), TaskVerdict::Succeeded, "{list}: {:?}", ran.reports["b"]);
-        assert!(ran.reasons("b").iter().any(|reason| reason.contains("inputs of the last run")), "{list}");
-        assert_eq!(run().verdict("b"), TaskVerdict::UpToDate);
+        assert_eq!(ran.verdict("b"), TaskVerdict::Broken);
+        assert!(ran.reports["b"].error.as_deref().unwrap().contains("which `later` produces"));
+        project.write("a", "x");
+        assert_eq!(run().verdict("b"), again);
     }
-    // Of the list that the action writes now, it is an error.
-    project.write("a", "_build/later");
-    let ran = run();
-    assert_eq!(ran.verdict("b"), TaskVerdict::Broken);
-    assert!(ran.reports["b"].error.as_deref().unwrap().contains("which `later` produces"));
-    project.write("a", "x");
-    assert_eq!(run().verdict("b"), TaskVerdict::Succeeded);
 }
 
 #[test]
@@ -191,4 +203,65 @@ fn a_plan_knows_what_happens_to_learned_inputs() {
     );
     assert_eq!(project.run(tasks("_build/moved"), &["b"]).verdict("b"), TaskVerdict::Succeeded);
     assert_eq!(project.read("_build/b"), "_build/x-");
+}
+
+/// A fresh clone has no list of learned inputs. The cache has the manifests of earlier results, and restores the one whose inputs
+/// are as they were.
+#[test]
+fn a_fresh_clone_restores_what_learned_its_inputs() {
+    let cache = tempfile::tempdir().unwrap();
+    // What is in the project, what it gives, and whether a result for it exists.
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, TaskVerdict);
+    let cases: [Case<'_>; 9] = [
+        (&[("a", "x"), ("x", "1")], "x1", TaskVerdict::Succeeded),
+        (&[("a", "x"), ("x", "1")], "x1", TaskVerdict::Restored),
+        (&[("a", "x"), ("x", "2")], "x2", TaskVerdict::Succeeded),
+        (&[("a", "x"), ("x", "1"), ("unrelated", "")], "x1", TaskVerdict::Restored),
+        (&[("a", "x"), ("x", "2")], "x2", TaskVerdict::Restored),
+        // Files that were missing, and folders, are compared once the list is restored.
+        (&[("a", "x")], "x-", TaskVerdict::Succeeded),
+        (&[("a", "x")], "x-", TaskVerdict::Restored),
+        (&[("a", "x"), ("x/one", "3")], "x3", TaskVerdict::Succeeded),
+        (&[("a", "x"), ("x", "5")], "x5", TaskVerdict::Succeeded),
+    ];
+    for (index, (files, expected, verdict)) in cases.into_iter().enumerate() {
+        let project = Project::new();
+        files.iter().for_each(|(path, text)| project.write(path, text));
+        let run = || project.run_with(compiled(), &["b"], cached(cache.path()));
+        assert_eq!(run().verdict("b"), verdict, "case {index}");
+        assert_eq!(project.read("_build/b"), expected, "case {index}");
+        assert_eq!(run().verdict("b"), TaskVerdict::UpToDate, "case {index}");
+        // What was restored knows its learned inputs.
+        if files.len() > 1 {
+            project.write(files[1].0, &format!("edited {index}"));
+            assert_eq!(run().verdict("b"), TaskVerdict::Succeeded, "case {index}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_restores_what_learned_its_inputs_on_another() {
+    let remote = Arc::new(InMemory::default());
+    let machine = |cache: &Path, writes: bool, x: &str| {
+        let project = Project::new();
+        project.write("a", "x");
+        project.write("x", x);
+        let cache = ResultCache::new(cache.to_owned(), None).with_remote(remote.clone(), writes);
+        let options = RunOptions { cache: Some(cache), ..RunOptions::default() };
+        let ran = project.run_with(compiled(), &["b"], options);
+        assert_eq!(project.read("_build/b"), format!("x{x}"));
+        ran.verdict("b")
+    };
+    let caches: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    // Two machines write, and neither removes what the other has learned.
+    assert_eq!(machine(caches[0].path(), true, "1"), TaskVerdict::Succeeded);
+    assert_eq!(machine(caches[1].path(), true, "2"), TaskVerdict::Succeeded);
+    for x in ["1", "2"] {
+        assert_eq!(machine(caches[2].path(), false, x), TaskVerdict::Restored);
+    }
+    assert_eq!(machine(caches[2].path(), false, "3"), TaskVerdict::Succeeded);
+    // What was restored is here now: only the key without learned inputs is looked up.
+    let calls = remote.calls.load(Ordering::SeqCst);
+    assert_eq!(machine(caches[2].path(), false, "1"), TaskVerdict::Restored);
+    assert_eq!(remote.calls.load(Ordering::SeqCst), calls + 1);
 }
