@@ -217,10 +217,8 @@ fn the_umask_of_the_user_shows_in_no_result() {
     assert!(built[0] == built[1] && built[0] == built[2]);
 }
 
-#[test]
-fn a_dependency_file_of_gcc_names_inputs() {
-    let project = project(
-        r#"
+/// A compiler that names the headers which it has read.
+const COMPILE: &str = r#"
   tasks:
     compile:
       run: [gcc, -MD, -MF, "{{ build_root }}/main.d", -c, main.c, -o, "{{ build_root }}/main.o"]
@@ -228,8 +226,31 @@ fn a_dependency_file_of_gcc_names_inputs() {
       outputs: ["{{ build_root }}/main.o"]
       depfile: "{{ build_root }}/main.d"
       tools: [{name: gcc, version: [gcc, -dumpversion]}]
-"#,
-    );
+"#;
+
+/// Without its dependency file, a clone does not know which headers count. The cache does.
+#[test]
+fn a_fresh_clone_restores_what_a_compiler_produced() {
+    let project = project(COMPILE);
+    project.write("main.c", "#include \"a.h\"\nint main(void) { return A; }\n");
+    let mut objects = Vec::new();
+    for (header, mark) in
+        [("1", ".  RUN"), ("2", ".  RUN"), ("1", "<- RUN"), ("2", "<- RUN"), ("3", ".  RUN")]
+    {
+        project.write("a.h", &format!("#define A {header}\n"));
+        let _ = fs::remove_dir_all(project.path("_build"));
+        let mut command = project.command();
+        let command = command.args(["run", "compile"]).env("SEALIFT_CACHE_SIZE", "1G");
+        let out = String::from_utf8(peer::run(command).stdout).unwrap();
+        assert!(out.lines().any(|line| untimed(line).starts_with(mark)), "{header} {mark}: {out}");
+        objects.push(fs::read(project.path("_build/main.o")).unwrap());
+    }
+    assert!(objects[0] == objects[2] && objects[1] == objects[3] && objects[0] != objects[1]);
+}
+
+#[test]
+fn a_dependency_file_of_gcc_names_inputs() {
+    let project = project(COMPILE);
     project.write("main.c", "#include \"a.h\"\nint main(void) { return A; }\n");
     project.write("a.h", "#define A 1\n");
     assert_eq!(ran(&project, &["compile"]), ["compile"]);
@@ -567,4 +588,41 @@ fn a_context_that_a_task_writes_does_not_concern_the_commit() {
     let (code, out, err) = project.sealift(&["run", "populate_iso:product.txt"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(fs::read_to_string(project.path("_build/root/product.txt")).unwrap().contains("GIT="));
+}
+
+/// The file that was made from a source with an old name neither stays in the folder nor gets into the archive.
+#[test]
+fn an_output_folder_in_the_project_is_that_of_a_fresh_clone_with_the_files_of_its_user() {
+    let spec = "  files: [{from: gen, to: gen}]\n  tasks:\n    copy:\n      script: cp src/* gen/\n      \
+                inputs: [src/]\n      outputs: [gen/]\n";
+    let listed = |project: &Project, folder: &str| -> Vec<(String, String)> {
+        let entries = fs::read_dir(project.path(folder)).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<_> = entries
+            .map(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                (name, fs::read_to_string(path).unwrap())
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let project = project(spec);
+    project.write("src/old", "1\n");
+    project.write("gen/README", "by hand\n");
+    assert_eq!(ran(&project, &[]), ["copy"]);
+    fs::rename(project.path("src/old"), project.path("src/new")).unwrap();
+    assert_eq!(ran(&project, &[]), ["copy"]);
+    assert_eq!(ran(&project, &[]), [""; 0]);
+    let expected =
+        [("README", "by hand\n"), ("new", "1\n")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+    assert_eq!(listed(&project, "gen"), expected);
+    assert_eq!(listed(&project, "_build/root/gen"), expected);
+    project.write("gen/new", "edited\n");
+    let (code, out, _) = project.sealift(&["clean", "copy"]);
+    assert_eq!((code, out.as_str()), (0, "copy - keeping file 'gen/new', which was edited\n"));
+    assert_eq!(ran(&project, &["copy"]), ["copy"]);
+    // Now it is a file of the user.
+    let (code, out, _) = project.sealift(&["clean", "copy"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(project.path("gen/new").exists() && project.path("gen/README").exists());
 }
