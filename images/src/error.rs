@@ -8,6 +8,7 @@ use content::{Digest, IoError, ParseDigestError};
 use crate::closure::Refusal;
 use crate::manifest::{self, DEPTH_MAX, MANIFESTS_MAX, MissingPlatform};
 use crate::reference;
+use crate::source::{EngineImage, EngineStorage};
 
 /// A failed operation on the store or on a tree made from it.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,27 @@ pub enum Error {
     NoEngine {
         /// The programs that were looked for.
         looked_for: String,
+    },
+    /// No program that has the images of a storage.
+    #[error(
+        "no container engine with the images of `{storage}`: looked for {looked_for}; install {}, or name it with DOCKER_BIN",
+        storage.programs()
+    )]
+    NoStorage {
+        /// The storage.
+        storage: EngineStorage,
+        /// The programs that were looked for.
+        looked_for: String,
+    },
+    /// A container engine that does not save an image.
+    #[error("{image}: {} does not save it: {reason}", content::printable_path(program))]
+    NotSaved {
+        /// The image.
+        image: Box<EngineImage>,
+        /// The program.
+        program: PathBuf,
+        /// What it wrote, or how it ended.
+        reason: String,
     },
     /// Text that is not a digest.
     #[error(transparent)]

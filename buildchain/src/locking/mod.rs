@@ -1,5 +1,6 @@
 //! `sealift lock` and `sealift update`: no other command asks a registry for the digest of a tag.
 
+mod engines;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +8,7 @@ use std::fmt;
 
 use content::{Digest, parallel};
 use images::pull::TransferProgress;
+use images::source::EngineImage;
 use images::{Platform, Reference, RegistrySession};
 
 pub use self::sources::{LockedSource, SourceChange};
@@ -29,6 +31,8 @@ pub enum Scope {
 pub enum LockedEntry {
     /// The digest of a tag.
     Tag(Reference),
+    /// The ID of an image of a container engine.
+    Engine(EngineImage),
     /// The digest of a list of referrers.
     Referrers {
         /// The image.
@@ -42,6 +46,7 @@ impl fmt::Display for LockedEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(reference) => reference.fmt(f),
+            Self::Engine(image) => image.fmt(f),
             Self::Referrers { reference, subject: None } => write!(f, "{reference} (referrers)"),
             Self::Referrers { reference, subject: Some(subject) } => {
                 write!(f, "{reference}@{subject} (referrers)")
@@ -161,6 +166,9 @@ pub enum Error {
     /// A git repository cannot be reached, or lacks a tag or branch.
     #[error(transparent)]
     Git(RemoteError),
+    /// No container engine gives an image.
+    #[error(transparent)]
+    Engine(images::Error),
     /// The content store cannot be used.
     #[error(transparent)]
     Store(images::Error),
@@ -266,6 +274,9 @@ pub fn resolve(
         let entry = LockedEntry::Tag(reference);
         resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
+    let (engines, failed) = engines::resolve(projects, scope, &mut lock);
+    resolved.extend(engines);
+    failures.extend(failed);
     let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
     failures.extend(failed);
     Ok(LockUpdate { lock, selections, resolved, sources, failures })

@@ -74,7 +74,7 @@ fn too_long(path: &Path, line: u64) -> Error {
 fn reference(text: &str) -> Result<Reference, String> {
     let reference = match ImageSource::parse(text)? {
         ImageSource::Registry(reference) => reference,
-        ImageSource::Local(_) => {
+        ImageSource::Local(_) | ImageSource::Engine(_) => {
             return Err(format!("`{text}` is not in a registry: write it under `spec.images.pull`"));
         }
     };

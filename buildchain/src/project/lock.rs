@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use content::{AtomicFile, Digest, Durability, LinkPolicy};
+use images::source::EngineImage;
 use images::{Platform, Reference};
 
 use super::error::Error;
@@ -27,6 +28,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockFile {
     images: BTreeMap<Reference, Digest>,
+    engines: BTreeMap<EngineImage, Digest>,
     tags: BTreeMap<String, BTreeMap<String, Vec<Tag>>>,
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
@@ -77,6 +79,7 @@ impl From<LockFileContent> for LockFile {
         });
         Self {
             images: plain(file.images),
+            engines: plain(file.engines),
             tags: file
                 .tags
                 .0
@@ -119,6 +122,22 @@ impl LockFile {
     /// Locks `reference` to `digest`; returns what it was locked to before.
     pub fn set(&mut self, reference: Reference, digest: Digest) -> Option<Digest> {
         self.images.insert(reference, digest)
+    }
+
+    /// The ID locked for an image of a container engine.
+    #[must_use]
+    pub fn id(&self, image: &EngineImage) -> Option<Digest> {
+        self.engines.get(image).copied()
+    }
+
+    /// Locks an image of a container engine to its ID; returns what it was locked to before.
+    pub fn set_id(&mut self, image: EngineImage, id: Digest) -> Option<Digest> {
+        self.engines.insert(image, id)
+    }
+
+    /// Removes every image of a container engine that `keep` refuses; returns those.
+    pub fn retain_engines(&mut self, keep: impl Fn(&EngineImage) -> bool) -> Vec<(EngineImage, Digest)> {
+        self.engines.extract_if(.., |image, _| !keep(image)).collect()
     }
 
     /// Locks the manifests that the index behind `reference` lists, by their platforms; returns what was locked before.
@@ -224,6 +243,12 @@ impl LockFile {
         for (reference, digest) in by_text(&self.images) {
             let _ = writeln!(text, "  \"{reference}\": {digest}");
         }
+        if !self.engines.is_empty() {
+            text.push_str("engines:\n");
+        }
+        for (image, id) in by_text(&self.engines) {
+            let _ = writeln!(text, "  \"{image}\": {id}");
+        }
         if !self.tags.is_empty() {
             text.push_str("tags:\n");
         }
@@ -297,6 +322,9 @@ mod tests {
             (reference("docker.io/library/nginx:1.27.0-alpine"), reference("localhost:5000/b:1"));
         lock.set(nginx, digest("a"));
         lock.set(b.clone(), digest("b"));
+        let engine = |text: &str| text.parse::<EngineImage>().unwrap();
+        assert_eq!(lock.set_id(engine("docker-daemon:my_image:1"), digest("e")), None);
+        assert_eq!(lock.set_id(engine("containers-storage:localhost/a:1"), digest("f")), None);
         lock.set_referrers(b.clone(), BTreeMap::from([(Subject::from(digest("b")), digest("c"))]));
         lock.set_referrers(reference("localhost:5000/c:1"), BTreeMap::new());
         let repository = || "docker.io/library/nginx".to_owned();
@@ -314,6 +342,9 @@ mod tests {
         assert_eq!(gone, [(repository(), range(), Vec::new())]);
         assert_eq!(lock.tags(&repository(), &pattern()), Some(&tags[..]));
         assert_eq!(lock.tags(&repository(), &range()), None);
+        assert_eq!(lock.id(&engine("docker-daemon:my_image:1")), Some(digest("e")));
+        let gone = lock.retain_engines(|image| *image == engine("docker-daemon:my_image:1"));
+        assert_eq!(gone, [(engine("containers-storage:localhost/a:1"), digest("f"))]);
         lock.retain_referrers(|reference| *reference != b);
         assert_eq!(lock.referrers(&b), None);
         let gone = lock.retain(|reference| reference.registry() == "docker.io");

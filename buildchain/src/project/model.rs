@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use archive::requires::Requirement;
 use images::Reference;
+use images::source::EngineImage;
 
 use super::book::{Book, MarkdownDocument};
 use super::error::{Error, Origin};
@@ -16,7 +17,7 @@ use super::image_folders::{ImageFolders, RENAME};
 use super::lock::{self, LockFile};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
-use super::pull::{PullDefinition, SelectedTags};
+use super::pull::{PullDefinition, PullSource, SelectedTags};
 use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
 use super::sources::SourceDefinition;
@@ -171,6 +172,16 @@ impl Project {
         let bases = self.bases().map(|base| &base.reference).filter(|base| base.digest().is_none());
         let mut seen = BTreeSet::new();
         pulls.chain(bases).filter(|reference| seen.insert(*reference)).cloned().collect()
+    }
+
+    /// The images of container engines that `lock` has IDs for: all that the project itself does not pin, each once.
+    #[must_use]
+    pub fn engine_images(&self) -> BTreeSet<EngineImage> {
+        let engine = |pull: &PullDefinition| match &pull.source {
+            PullSource::Engine(image) if !pull.is_pinned => Some(image.clone()),
+            _ => None,
+        };
+        self.pull.iter().filter_map(engine).collect()
     }
 
     /// The images that others are built on.

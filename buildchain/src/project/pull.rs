@@ -4,7 +4,7 @@ use std::fmt;
 
 use content::Digest;
 use images::pull::is_attached_tag;
-use images::source::LocalImage;
+use images::source::{EngineImage, LocalImage};
 use images::tags::TagFilter;
 use images::{Platform, Reference};
 
@@ -25,7 +25,8 @@ pub struct PullDefinition {
     pub aliases: Vec<Tag>,
     /// Where it comes from.
     pub source: PullSource,
-    /// The digest: that of the project file, else that of the lock file, else none.
+    /// The digest: that of the project file, else that of the lock file, else none. For an image of a container engine, the ID:
+    /// the digest of its configuration.
     pub digest: Option<Digest>,
     /// Whether the project file has the digest, so that the lock file need not.
     pub is_pinned: bool,
@@ -53,14 +54,26 @@ pub enum PullSource {
         /// With an absolute path.
         local: LocalImage,
     },
+    /// The storage of a container engine of this machine: the image with its tag.
+    Engine(EngineImage),
 }
 
 impl PullDefinition {
-    /// The reference that the lock file has; `None` for an image in the project, which needs no lock.
+    /// The reference of an image of a registry, by which the lock file has its digest.
     #[must_use]
     pub fn reference(&self) -> Option<&Reference> {
         match &self.source {
             PullSource::Registry(reference) => Some(reference),
+            PullSource::Local { .. } | PullSource::Engine(_) => None,
+        }
+    }
+
+    /// What the lock file names it by; `None` for an image in the project, which needs no lock.
+    #[must_use]
+    pub fn locked_name(&self) -> Option<String> {
+        match &self.source {
+            PullSource::Registry(reference) => Some(reference.to_string()),
+            PullSource::Engine(image) => Some(image.to_string()),
             PullSource::Local { .. } => None,
         }
     }
@@ -93,6 +106,7 @@ impl fmt::Display for PullSource {
         match self {
             Self::Registry(reference) => reference.fmt(f),
             Self::Local { text, .. } => f.write_str(text),
+            Self::Engine(image) => image.fmt(f),
         }
     }
 }
@@ -128,9 +142,13 @@ impl PullTemplate {
             tar: self.tar,
             is_selected: false,
         };
-        if let PullSource::Registry(reference) = &pull.source {
-            let referrers = self.with_referrers.then(|| lock.referrers(reference).cloned()).flatten();
-            (pull.digest, pull.referrers) = (self.digest.or_else(|| lock.digest(reference)), referrers);
+        match &pull.source {
+            PullSource::Registry(reference) => {
+                let referrers = self.with_referrers.then(|| lock.referrers(reference).cloned()).flatten();
+                (pull.digest, pull.referrers) = (self.digest.or_else(|| lock.digest(reference)), referrers);
+            }
+            PullSource::Engine(image) => pull.digest = self.digest.or_else(|| lock.id(image)),
+            PullSource::Local { .. } => {}
         }
         pull
     }

@@ -18,7 +18,7 @@ use super::base;
 use super::containerfile::BaseReference;
 use super::context::BuildContext;
 use crate::error::{Error, Result, io as failed};
-use crate::source::{LocalImage, LocalLayout, import};
+use crate::source::{EngineStorage, LocalImage, LocalLayout, import};
 use crate::tree::copy_file;
 use crate::{Platform, Store, dir_layout};
 
@@ -73,7 +73,28 @@ impl Engine {
     pub fn find(program: Option<&Path>) -> Result<Self> {
         let candidates =
             program.map_or_else(|| KNOWN.map(PathBuf::from).to_vec(), |program| vec![program.into()]);
-        for program in &candidates {
+        Self::first(&candidates, None)?.ok_or_else(|| Error::NoEngine { looked_for: listed(&candidates) })
+    }
+
+    /// The engine that has the images of `storage`: `program`, if it is one of them, or else the first that is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoStorage`] if there is none, [`Error::Io`] if one cannot be run.
+    pub fn of_storage(storage: EngineStorage, program: Option<&Path>) -> Result<Self> {
+        let (kind, known) = match storage {
+            EngineStorage::Docker => (Kind::Docker, &["docker"][..]),
+            EngineStorage::Containers => (Kind::Buildah, &["podman", "buildah"][..]),
+        };
+        let candidates: Vec<PathBuf> =
+            program.map(Path::to_owned).into_iter().chain(known.iter().map(PathBuf::from)).collect();
+        Self::first(&candidates, Some(kind))?
+            .ok_or_else(|| Error::NoStorage { storage, looked_for: listed(&candidates) })
+    }
+
+    /// The first of `candidates` that is an engine, of the kind `wanted` if one is.
+    fn first(candidates: &[PathBuf], wanted: Option<Kind>) -> Result<Option<Self>> {
+        for program in candidates {
             let output = match Command::new(program).arg("--version").stdin(Stdio::null()).output() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other.map_err(failed("run", program))?,
@@ -85,10 +106,18 @@ impl Engine {
                 Some("docker") => Kind::Docker,
                 _ => continue,
             };
-            return Ok(Self { program: program.clone(), kind, version: said.trim().to_owned() });
+            if wanted.is_none_or(|wanted| wanted == kind) {
+                let version = said.trim().to_owned();
+                return Ok(Some(Self { program: program.clone(), kind, version }));
+            }
         }
-        let looked_for = candidates.iter().map(|program| program.display().to_string()).collect::<Vec<_>>();
-        Err(Error::NoEngine { looked_for: looked_for.join(", ") })
+        Ok(None)
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Its name and reported version: another engine may build another image.
@@ -118,6 +147,10 @@ impl Engine {
         }?;
         Ok(import(&built, &[], store)?)
     }
+}
+
+fn listed(programs: &[PathBuf]) -> String {
+    programs.iter().map(|program| program.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// One build, in a folder of its own.

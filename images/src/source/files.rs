@@ -44,7 +44,7 @@ impl SourceFiles {
     }
 
     /// Reads the table of a tar. Names are only ever looked up, never used as paths.
-    fn archive(path: &Path) -> Result<Self> {
+    pub(super) fn archive(path: &Path) -> Result<Self> {
         let file = content::open(path, content::LinkPolicy::Follow)?;
         let bad = |reason: &str| Error::Layout { path: path.to_owned(), reason: reason.into() };
         let mut magic = [0; 2];

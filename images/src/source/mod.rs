@@ -6,6 +6,8 @@
 //! oci-archive:FILE[:NAME|:@N]     an OCI layout in a tar
 //! docker-archive:FILE[:NAME|:@N]  what `docker save` writes
 //! dir:FOLDER                      skopeo's folder of one image
+//! docker-daemon:NAME[:TAG]        the storage of Docker
+//! containers-storage:NAME[:TAG]   the storage of podman and buildah
 //! ```
 //!
 //! The first colon ends the path. A name is what the image is called in the layout, in short or in full; `@N` is the image
@@ -15,10 +17,10 @@
 //! older Docker drops the manifest; one is made for its uncompressed layers then, the same every time.
 
 mod docker;
+mod engine;
 mod files;
 mod index;
 mod naming;
-mod saving;
 
 use std::fmt;
 use std::io::Read;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use content::Digest;
 
+pub use self::engine::{EngineImage, EngineStorage};
 use self::files::SourceFiles;
 pub use self::naming::default_name;
 use crate::closure::Closure;
@@ -46,6 +49,8 @@ pub enum ImageLocation {
     Registry(Reference),
     /// On this machine.
     Local(LocalImage),
+    /// In the storage of a container engine.
+    Engine(EngineImage),
 }
 
 /// An image in a folder or archive.
@@ -102,8 +107,8 @@ impl FromStr for ImageLocation {
             }
             return Ok(Self::Local(LocalImage { layout, path: path.into(), name }));
         }
-        if let Some(refused) = saving::refused(text) {
-            return Err(refused);
+        if let Some(image) = EngineImage::recognise(text) {
+            return image.map(Self::Engine);
         }
         text.strip_prefix("docker://").unwrap_or(text).parse().map(Self::Registry)
     }
@@ -125,6 +130,7 @@ impl fmt::Display for ImageLocation {
         match self {
             Self::Registry(reference) => reference.fmt(f),
             Self::Local(local) => local.fmt(f),
+            Self::Engine(image) => image.fmt(f),
         }
     }
 }
@@ -145,10 +151,29 @@ pub fn import(local: &LocalImage, platforms: &[Platform], store: &Store) -> Resu
     }
     let root = match index::choose(&files, local) {
         Some(chosen) => chosen?,
-        None => return docker::import(&files, name, platforms, store),
+        None => return docker::import(&files, name, platforms, store).map(|image| image.digest),
     };
     let tree = Tree { files, manifest: "blobs/sha256/{}", blob: "blobs/sha256/{}" };
     tree.import(tree.read_manifest(&root.digest)?, platforms, store)
+}
+
+/// An image by its configuration, which has the digests of its uncompressed layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedImage {
+    /// The digest of the manifest that was made for it; always the same for the same configuration.
+    pub digest: Digest,
+    /// The digest of its configuration, which engines call its ID.
+    pub id: Digest,
+}
+
+/// The image with the configuration `id`, if the store has all of it from an earlier [`EngineImage::save`] or `docker-archive:`.
+///
+/// # Errors
+///
+/// [`Error::Layout`] if `id` is the digest of something else, [`Error::NoPlatform`] if the image is for none of `platforms`,
+/// [`Error::Io`].
+pub fn stored(id: &Digest, platforms: &[Platform], store: &Store) -> Result<Option<SavedImage>> {
+    docker::stored(id, platforms, store)
 }
 
 /// The number in `@N`.

@@ -12,7 +12,7 @@ use crate::reference::{is_repository, is_tag};
 
 /// The name and tag to save an image as, such as `alpine` and `3.20`.
 ///
-/// For an image of a registry: the last part of its repository and its tag, or else its digest. For an image of this machine
+/// For an image of a registry or an engine: the last part of its repository and its tag, or else its digest. For an image of this machine
 /// the same, of the full name that `local` asks for or that the image has in its layout (`docker.io/library/alpine:3.20`).
 /// Where there is only a tag (`oci:alpine:3.20`), the name is that of the folder or file. A `dir:` has neither: its folder
 /// is `NAME`, `NAME:TAG` as `skopeo sync` writes them, or `NAME/VERSION` as `sealift image pull` does.
@@ -23,6 +23,7 @@ use crate::reference::{is_repository, is_tag};
 pub fn default_name(source: &ImageLocation) -> Result<(String, String)> {
     match source {
         ImageLocation::Registry(reference) => Ok(of_reference(reference)),
+        ImageLocation::Engine(image) => Ok(of_reference(image.reference())),
         ImageLocation::Local(local) => of_local(local),
     }
 }

@@ -37,7 +37,7 @@ fn sources_are_written_as_containers_image_writes_them() {
         assert_eq!(text.parse::<ImageLocation>().unwrap().to_string(), "docker.io/library/alpine:3");
     }
     for text in [
-        "docker-daemon:alpine",
+        "docker-daemon:",
         "docker-archive:x.tar:UPPER",
         "docker-archive:x.tar:@x",
         "oci:",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use buildchain::locking::{self, EntryChange, SelectionChange, SourceChange};
+use buildchain::locking::{self, EntryChange, LockedEntry, SelectionChange, SourceChange};
 use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable_path};
 use graph::quoted;
@@ -105,6 +105,7 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         {
             Some("git never asks: use an ssh:// URL with an agent, or put the password into ~/.netrc".into())
         }
+        locking::Error::Engine(error) => in_engine(error),
         locking::Error::NoTag { repository, .. } => Some(format!(
             "change the entry; `skopeo list-tags {}` prints the tags",
             quoted(&format!("docker://{repository}"))
@@ -114,9 +115,28 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
     helped(Failure::from(error), help)
 }
 
+/// An image that a container engine does not give.
+pub(crate) fn engine(error: images::Error) -> Failure {
+    let help = in_engine(&error);
+    helped(Failure::from(error), help)
+}
+
+fn in_engine(error: &images::Error) -> Option<String> {
+    let images::Error::NotSaved { image, program, .. } = error else { return None };
+    let (program, name) = (program.to_string_lossy(), image.name());
+    let program = quoted(&program);
+    Some(format!(
+        "build the image, or pull it with `{program} pull {name}`; `{program} images` lists what the engine has"
+    ))
+}
+
 /// A tag that differs from the lock file.
 pub(crate) fn moved(change: &EntryChange) -> Failure {
-    differs(&change.entry, change.old.as_ref(), change.new.as_ref(), "registry", "digests")
+    let (server, what) = match &change.entry {
+        LockedEntry::Engine(_) => ("engine", "IDs"),
+        LockedEntry::Tag(_) | LockedEntry::Referrers { .. } => ("registry", "digests"),
+    };
+    differs(&change.entry, change.old.as_ref(), change.new.as_ref(), server, what)
 }
 
 /// A pattern or range that stands for other tags than in the lock file.

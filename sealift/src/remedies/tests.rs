@@ -135,6 +135,7 @@ fn of_serving() -> Vec<Failure> {
 
 fn of_images() -> Vec<Failure> {
     use ::images::Error;
+    use ::images::source::EngineStorage;
     use buildchain::locking::{self, EntryChange, LockedEntry, LockedSource, SelectionChange, SourceChange};
     use buildchain::project::{CommitHash, LockedDownload, Origin, ParsedName as _, RemoteError, Tag};
 
@@ -169,6 +170,21 @@ fn of_images() -> Vec<Failure> {
             old: None,
             new: Some(digest()),
             platforms: Vec::new(),
+        }),
+        images::moved(&EntryChange {
+            entry: LockedEntry::Engine("docker-daemon:team/app:1".parse().unwrap()),
+            old: Some(digest()),
+            new: Some(content::Digest::of(b"other")),
+            platforms: Vec::new(),
+        }),
+        images::lock(locking::Error::Engine(Error::NotSaved {
+            image: Box::new("docker-daemon:team/app:1".parse().unwrap()),
+            program: "docker".into(),
+            reason: "Error response from daemon: reference does not exist".into(),
+        })),
+        images::engine(Error::NoStorage {
+            storage: EngineStorage::Containers,
+            looked_for: "podman, buildah".into(),
         }),
         images::chosen(&SelectionChange {
             repository: "quay.io/team/app".into(),

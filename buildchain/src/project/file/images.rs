@@ -90,9 +90,10 @@ pub struct PullImage {
     /// The name that servers use for it; it can contain `/`. Default: the last part of the repository.
     #[serde(default)]
     pub name: Option<Field<ImageName>>,
-    /// Where it comes from: a repository such as `docker.io/library/alpine`, perhaps with a tag and a digest, or a file or
-    /// folder of the project: `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`.
-    /// Files and folders need a `name` and a `tag`, and no lock. In the build root they are the outputs of tasks.
+    /// Where it comes from: a repository such as `docker.io/library/alpine`, perhaps with a tag and a digest; an image of a
+    /// container engine of this machine: `docker-daemon:NAME:TAG`, `containers-storage:NAME:TAG`; or a file or folder of the
+    /// project: `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, `dir:FOLDER`. Files and folders
+    /// need a `name` and a `tag`, and no lock. In the build root they are the outputs of tasks.
     pub source: Field<ImageSource>,
     /// The tag to pull, which servers use too. The lock file has the digest that it had in the repository.
     #[serde(default)]
@@ -112,7 +113,8 @@ pub struct PullImage {
     /// Further tags of the same image for servers. They share its files. They need a single tag.
     #[serde(default)]
     pub aliases: Vec<Field<Tag>>,
-    /// The digest to pull: `sha256:…`. It replaces the entry in the lock file.
+    /// The digest to pull: `sha256:…`. It replaces the entry in the lock file. For an image of a container engine, it is the
+    /// image's ID.
     #[serde(default)]
     pub digest: Option<Field<Digest>>,
     /// The platforms of an image index to keep, such as `linux/amd64`. Default: all.

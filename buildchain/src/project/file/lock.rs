@@ -1,6 +1,7 @@
 //! The lock file.
 
 use content::Digest;
+use images::source::EngineImage;
 use images::{Platform, Reference};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,6 +18,10 @@ pub struct LockFileContent {
     /// The digest of each reference with a tag, such as `docker.io/library/alpine:3.20.1`.
     #[serde(default)]
     pub images: ByName<Reference, Named<Digest>>,
+    /// The ID of each image in the storage of a container engine, such as `docker-daemon:team/app:1`: the digest of its
+    /// configuration.
+    #[serde(default)]
+    pub engines: ByName<EngineImage, Named<Digest>>,
     /// The tags of each repository that a `tagPattern` or a range of versions (`semver`) stands for.
     #[serde(default)]
     pub tags: ByName<ImageRepository, ByName<Text, Vec<Named<Tag>>>>,

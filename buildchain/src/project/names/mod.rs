@@ -14,7 +14,7 @@ use archive::requires::{RequiredImage, VersionRange};
 use content::Digest;
 use images::build::{Created, LayerMode};
 use images::pull::attached_tag;
-use images::source::LocalImage;
+use images::source::{EngineImage, LocalImage};
 use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
 use serde::Deserialize;
@@ -66,7 +66,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 40] = [
+const RULES: [NameRule; 41] = [
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),
@@ -106,6 +106,7 @@ const RULES: [NameRule; 40] = [
     NameRule::of::<Created>(),
     NameRule::of::<LayerMode>(),
     NameRule::of::<Reference>(),
+    NameRule::of::<EngineImage>(),
     NameRule::of::<Subject>(),
 ];
 
@@ -489,6 +490,8 @@ pub enum ImageSource {
     Registry(Reference),
     /// A file or folder of the project.
     Local(LocalImage),
+    /// The storage of a container engine of this machine.
+    Engine(EngineImage),
 }
 
 impl ParsedName for ImageSource {
@@ -499,6 +502,7 @@ impl ParsedName for ImageSource {
         match text.parse::<ImageLocation>() {
             Err(error) => Err(error.to_string()),
             Ok(ImageLocation::Local(local)) => Ok(Self::Local(local)),
+            Ok(ImageLocation::Engine(image)) => Ok(Self::Engine(image)),
             Ok(ImageLocation::Registry(reference)) => Ok(Self::Registry(reference)),
         }
     }
@@ -542,6 +546,15 @@ impl ParsedName for Platform {
 
 impl ParsedName for Reference {
     const FORMAT: &'static str = "image-reference";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl ParsedName for EngineImage {
+    const FORMAT: &'static str = "engine-image";
     const PATTERN: Option<&'static str> = None;
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -33,8 +33,20 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("platform", &["linux/amd64", "linux/arm/v7"], &["amd64", "linux/", "a/b/c/d"]),
         (
             "image-source",
-            &["quay.io/a/b", "docker://b", "oci:a/b:n", "a:1"],
-            &["a/UPPER", "oci:", "sif:x", "docker-daemon:a:1", "a:1@sha256:00"],
+            &["quay.io/a/b", "docker://b", "oci:a/b:n", "a:1", "docker-daemon:a:1"],
+            &[
+                "a/UPPER",
+                "oci:",
+                "sif:x",
+                "docker-daemon:",
+                "containers-storage:[vfs@/a]b:1",
+                "a:1@sha256:00",
+            ],
+        ),
+        (
+            "engine-image",
+            &["docker-daemon:a_b:1", "containers-storage:localhost/a"],
+            &["a:1", "docker-daemon:A"],
         ),
         ("tag-pattern", &["^1\\.27\\.", "", "it's"], &["(", "a\n", "é", "a{9999999}", &long]),
         ("tag-range", &[">=1.27 <1.28", "1.27", "1 || 3"], &["", "latest", ">=1\n<2", "1 ||", &long]),

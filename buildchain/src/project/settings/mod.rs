@@ -273,6 +273,12 @@ impl Settings {
         self.build_root.join(HOME)
     }
 
+    /// `DOCKER_BIN`: the container engine that the user names.
+    #[must_use]
+    pub fn engine(&self) -> Option<&Path> {
+        self.programs.get("DOCKER_BIN").map(PathBuf::as_path)
+    }
+
     /// The path of the program `name`. Its variable ([`program_variable`]) may have a path or another name; a name is looked up
     /// on the search path. `None` if the program does not exist.
     #[must_use]

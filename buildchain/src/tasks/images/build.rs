@@ -174,7 +174,7 @@ fn contained(
 }
 
 fn engine(project: &Project) -> Result<Engine, images::Error> {
-    Engine::find(project.settings.programs.get("DOCKER_BIN").map(PathBuf::as_path))
+    Engine::find(project.settings.engine())
 }
 
 /// What a `Containerfile` may copy, and what builds it, as they are when the image's turn comes.

@@ -36,9 +36,9 @@ pub fn check_locked(project: &Project, graph: &Graph, selection: &SelectedTasks)
 fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
     let mut unlocked = Vec::new();
     for pull in &project.pull {
-        let Some(reference) = pull.reference() else { continue };
+        let Some(reference) = pull.locked_name() else { continue };
         let reference = match (&pull.digest, &pull.referrers) {
-            (None, _) => reference.to_string(),
+            (None, _) => reference,
             (Some(_), None) if pull.with_referrers => format!("the referrer list of {reference}"),
             (Some(_), _) => continue,
         };

@@ -1,6 +1,7 @@
 //! Container images and the registry tree: `images`.
 
 mod build;
+mod engine;
 mod lock;
 mod referrers;
 
@@ -168,7 +169,7 @@ fn pull_image(
     inputs.push(digest_input(pull.digest));
     inputs.push(TaskInput::value("platforms", pull.platform_names()));
     inputs.extend(match &pull.source {
-        PullSource::Registry(_) => None,
+        PullSource::Registry(_) | PullSource::Engine(_) => None,
         PullSource::Local { local, .. } => Some(match local.layout {
             LocalLayout::Oci | LocalLayout::Dir => TaskInput::folder(&local.path),
             LocalLayout::OciArchive | LocalLayout::DockerArchive => TaskInput::file(&local.path),
@@ -182,7 +183,12 @@ fn pull_image(
         inputs,
         outputs: folders.iter().cloned().map(TaskOutput::Folder).collect(),
         action: Some(fetch(project, pull, registries, folders)),
-        pool: pull.reference().is_some().then(|| super::NETWORK.into()),
+        pool: match pull.source {
+            PullSource::Registry(_) => Some(super::NETWORK.into()),
+            PullSource::Engine(_) => Some(super::ENGINE.into()),
+            PullSource::Local { .. } => None,
+        },
+        timeout: matches!(pull.source, PullSource::Engine(_)).then_some(engine::TIMEOUT),
         ..Task::default()
     }
 }
@@ -236,6 +242,10 @@ fn fetch(
     Box::new(move |context| {
         let store = open_store(&project)?;
         let digest = match &pull.source {
+            PullSource::Engine(image) => {
+                let id = pull.digest.ok_or_else(|| not_locked(image))?;
+                engine::take(image, &id, (&project, &pull), &store, context)?
+            }
             PullSource::Local { local, .. } => take(local, &pull.platforms, pull.digest, &store)?,
             PullSource::Registry(reference) => {
                 let digest = locked(reference, pull.digest)?;
@@ -293,7 +303,11 @@ fn request(pull: &PullDefinition, reference: &Reference, digest: Digest) -> Pull
 
 /// The digest that a build takes an image by. [`check_locked`] is called before tasks run.
 fn locked(reference: &Reference, digest: Option<Digest>) -> Result<Digest, ActionError> {
-    digest.ok_or_else(|| ActionError::failed(format!("{reference} is not locked: run `sealift lock`")))
+    digest.ok_or_else(|| not_locked(reference))
+}
+
+fn not_locked(image: &dyn std::fmt::Display) -> ActionError {
+    ActionError::failed(format!("{image} is not locked: run `sealift lock`"))
 }
 
 /// Records the digests of the files of an image, which the store computed when it took them in, so that they are not read

@@ -24,7 +24,7 @@ use crate::session::environment;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The images: `[docker://][host/]repository[:tag][@sha256:…]`, or on this machine `oci:FOLDER[:NAME]`, `oci-archive:FILE[:NAME]`,
-    /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`
+    /// `docker-archive:FILE[:NAME]`, `dir:FOLDER`, and in a container engine `docker-daemon:NAME:TAG`, `containers-storage:NAME:TAG`
     #[arg(required = true)]
     references: Vec<String>,
     /// Save the images below DIR
@@ -129,9 +129,16 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         places.push((of(image.tag), image.digest, &platforms));
     }
     for (source, saved) in wanted {
-        if let ImageLocation::Local(local) = source {
-            places.push((saved, images::source::import(&local, &platforms, &store)?, &platforms));
-        }
+        let digest = match source {
+            ImageLocation::Registry(_) => continue,
+            ImageLocation::Local(local) => images::source::import(&local, &platforms, &store)?,
+            ImageLocation::Engine(image) => {
+                let program = environment().remove("DOCKER_BIN").filter(|program| !program.is_empty());
+                let saved = image.save_now(program.as_deref().map(Path::new), &platforms, &store);
+                saved.map_err(remedies::images::engine)?.digest
+            }
+        };
+        places.push((saved, digest, &platforms));
     }
     refuse_clashes(&places)?;
     for (saved, ..) in &places {

@@ -147,7 +147,7 @@ fn an_image_of_the_project_is_named_wrong_with_line_and_column() {
         ("dir:../outside", "", "sealift.yaml:7:27: `../outside` leads out of its folder"),
         ("oci-archive:/etc/passwd", "", "`/etc/passwd` leads out of its folder"),
         ("dir:", "", "expected a folder or file after the colon"),
-        ("docker-daemon:a", "", "save it with `docker save -o a-latest.tar a:latest`"),
+        ("containers-storage:[vfs@/a]a", "", "the engine itself finds its storage"),
         ("dir:saved", ", referrers: true", "`referrers` needs a registry"),
         ("oci:saved", ", digest: 'sha256:0'", "is not a digest"),
     ] {

@@ -2,6 +2,7 @@
 
 mod attached;
 mod chosen;
+mod engine;
 mod local;
 mod platforms;
 mod together;

@@ -54,6 +54,9 @@ impl Loader {
             (None, Some(ImageSource::Registry(reference))) => {
                 self.default_name(&Origin::new(path, image.source.place()), reference, false)
             }
+            (None, Some(ImageSource::Engine(engine))) => {
+                self.default_name(&Origin::new(path, image.source.place()), engine.reference(), false)
+            }
             (None, Some(ImageSource::Local(_))) => {
                 self.refuse(path, &image.source, "an image of the project needs a `name`");
                 None
@@ -109,8 +112,19 @@ impl Loader {
                     self.add(pull, RENAME);
                 }
             }
+            (Tags::Named(tags), ImageSource::Engine(engine)) => {
+                if !self.has_no_referrers(path, image) {
+                    return;
+                }
+                for tag in tags {
+                    // Every tag of a project is one of a reference.
+                    let Ok(engine) = engine.with_tag(tag.as_str()) else { continue };
+                    let pull = template.image(tag, PullSource::Engine(engine), &self.lock);
+                    self.add(pull, RENAME);
+                }
+            }
             // Refused with its tags.
-            (Tags::Selected(_), ImageSource::Local(_)) => {}
+            (Tags::Selected(_), ImageSource::Local(_) | ImageSource::Engine(_)) => {}
         }
     }
 
@@ -130,11 +144,17 @@ impl Loader {
         ];
         let keys: Vec<&str> = keys.into_iter().flatten().collect();
         let is_local = matches!(source, Some(ImageSource::Local(_)));
+        let is_engine = matches!(source, Some(ImageSource::Engine(_)));
         match keys.as_slice() {
             // What is wrong with the source is reported.
             [] if source.is_none() => return None,
             [] if is_local => {
                 self.refuse(path, &image.source, "an image of the project needs `tag` or `tags`");
+                return None;
+            }
+            [] if is_engine => {
+                let message = "no tag: expected one in `source` (`NAME:TAG`), `tag` or `tags`";
+                self.refuse(path, &image.source, message);
                 return None;
             }
             [] => {
@@ -156,7 +176,7 @@ impl Loader {
         if image.latest == Some(0) {
             self.refuse(path, &image.source, "`latest: 0` takes no tag: expected 1 or more");
         }
-        if is_local && is_selection {
+        if (is_local || is_engine) && is_selection {
             self.refuse(path, &image.source, "`tagPattern` and `semver` need a repository of a registry");
             return None;
         }
@@ -212,15 +232,22 @@ impl Loader {
 
     /// An image in the project, with an absolute path.
     fn local_source(&mut self, path: &Path, image: &PullImage, mut local: LocalImage) -> Option<LocalImage> {
-        if image.referrers {
-            let message = "`referrers` needs a registry: expected a repository, such as `quay.io/team/app`";
-            self.refuse(path, &image.source, message);
+        if !self.has_no_referrers(path, image) {
             return None;
         }
         let inner: Field<InnerPath> = image.source.renamed(local.path.to_string_lossy().into_owned());
         let mut entries = self.entries(path);
         local.path = entries.root.join(entries.existing(&inner)?);
         Some(local)
+    }
+
+    /// Refuses `referrers` of an image that is in no registry.
+    fn has_no_referrers(&mut self, path: &Path, image: &PullImage) -> bool {
+        if image.referrers {
+            let message = "`referrers` needs a registry: expected a repository, such as `quay.io/team/app`";
+            self.refuse(path, &image.source, message);
+        }
+        !image.referrers
     }
 
     /// Adds the images of the lists that the file at `path` names, once all other images and the registries are known.
@@ -279,10 +306,11 @@ impl Loader {
     }
 }
 
-/// The reference of an image of a registry.
+/// The reference of an image of a registry or an engine.
 fn reference_of(source: &ImageSource) -> Option<&Reference> {
     match source {
         ImageSource::Registry(reference) => Some(reference),
+        ImageSource::Engine(image) => Some(image.reference()),
         ImageSource::Local(_) => None,
     }
 }

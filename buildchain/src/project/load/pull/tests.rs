@@ -129,16 +129,16 @@ fn an_entry_without_one_meaning_is_refused_where_it_stands() {
         ("{name: a, source: 'oci:vendor'}", 27, "an image of the project needs `tag` or `tags`"),
         ("{name: a, source: 'oci:vendor', semver: '1'}", 27, "need a repository of a registry"),
         ("{name: a, source: 'oci:vendor', tag: '1', referrers: true}", 27, "`referrers` needs a registry"),
+        ("docker-daemon:team/app", 9, "no tag: expected one in `source` (`NAME:TAG`), `tag` or `tags`"),
+        ("{source: 'docker-daemon:app', semver: '1'}", 18, "need a repository of a registry"),
         (
-            "docker-daemon:team/app:1",
-            9,
-            "save it with `docker save -o app-1.tar team/app:1`, and write `docker-archive:app-1.tar`",
+            "{source: 'docker-daemon:app:1', tag: '1'}",
+            18,
+            "a tag in `source` and `tag`: expected one of them",
         ),
-        (
-            "{name: a, source: 'containers-storage:app:1', tag: '1'}",
-            27,
-            "`podman save --format oci-archive -o app-1.tar app:1`, and write `oci-archive:app-1.tar`",
-        ),
+        ("{source: 'docker-daemon:app:1', referrers: true}", 18, "`referrers` needs a registry"),
+        ("docker-daemon:app:1@DIGEST", 9, "expected `docker-daemon:NAME:TAG`"),
+        ("'containers-storage:[vfs@/a]app:1'", 9, "the engine itself finds its storage"),
     ] {
         let entry = entry.replace("DIGEST", &pin.to_string());
         let project = Scratch::new(&format!("pull:\n- {entry}\n"), &[("vendor/index.json", "{}")]);
@@ -149,6 +149,37 @@ fn an_entry_without_one_meaning_is_refused_where_it_stands() {
         );
         assert_eq!(error.lines().count(), 1, "{entry}: {error}");
     }
+}
+
+#[test]
+fn images_of_engines_have_the_ids_of_the_lock_file_or_of_the_project() {
+    let (locked, pin) = (Digest::of(b"locked"), Digest::of(b"pin"));
+    let pinned = format!("- {{name: own, source: 'docker-daemon:app:1', digest: '{pin}'}}\n");
+    let text = "pull:\n- docker-daemon:quay.io/team/my_image:1.0.0\n\
+                - {name: team/b, source: containers-storage:b, tags: ['1', '2']}\n"
+        .to_owned();
+    let project = Scratch::new(&(text + &pinned), &[]);
+    project.lock(|lock| {
+        for image in ["containers-storage:b:2", "docker-daemon:app:1"] {
+            assert_eq!(lock.set_id(image.parse().unwrap(), locked), None);
+        }
+    });
+    let project = project.load().unwrap();
+    let short = |digest: &Digest| digest.hex()[..2].to_owned();
+    assert_eq!(
+        pulled(&project),
+        [
+            "my_image:1.0.0 = docker-daemon:quay.io/team/my_image:1.0.0".to_owned(),
+            "team/b:1 = containers-storage:b:1".to_owned(),
+            format!("team/b:2 = containers-storage:b:2@{}", short(&locked)),
+            format!("own:1 = docker-daemon:app:1@{}", short(&pin)),
+        ]
+    );
+    let wanted: Vec<String> = project.engine_images().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        wanted,
+        ["docker-daemon:quay.io/team/my_image:1.0.0", "containers-storage:b:1", "containers-storage:b:2"]
+    );
 }
 
 #[test]
