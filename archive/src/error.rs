@@ -32,6 +32,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file of the archive has a format or describes a layout that this version does not know.
+    #[error("{file}: {}", printable(problem))]
+    UnknownVersion {
+        /// The file, relative to the root of the archive.
+        file: String,
+        /// Which version it has, and which are known.
+        problem: String,
+    },
     /// A path inside an archive is empty, absolute, climbs (`..`), or leads out through a symbolic link.
     #[error("{path:?} is not a path inside an archive: {problem}")]
     Path {

@@ -85,6 +85,13 @@ impl VersionRange {
     pub fn contains(&self, version: &str) -> bool {
         tags::version(version).is_some_and(|version| self.range.contains(&version))
     }
+
+    /// As [`VersionRange::contains`], for the running platform: its pre-release counts as the release that it precedes, unless the
+    /// range has a pre-release. `>=2.0` holds for 2.10.0-alpha1, and `<2.10` does not.
+    #[must_use]
+    pub fn contains_platform(&self, version: &str) -> bool {
+        tags::version(version).is_some_and(|version| self.range.contains_release_of(&version))
+    }
 }
 
 /// The most characters of a range.
@@ -319,8 +326,12 @@ impl Requirement {
         }
         let versions = named.iter().map(|base| base.product.version.clone()).collect();
         let mut reason = UnmetReason::Versions(versions);
-        let fits =
-            |base: &&Base| self.version.as_ref().is_none_or(|range| range.contains(&base.product.version));
+        let fits = |base: &&Base| {
+            let version = &base.product.version;
+            self.version.as_ref().is_none_or(|range| {
+                if self.of_platform { range.contains_platform(version) } else { range.contains(version) }
+            })
+        };
         for base in named.into_iter().filter(fits) {
             let lacking = self.lacking(base);
             if lacking.is_empty() {
@@ -424,6 +435,17 @@ mod tests {
             let range: VersionRange = range.parse().unwrap();
             inside.iter().for_each(|version| assert!(range.contains(version), "{range} {version}"));
             outside.iter().for_each(|version| assert!(!range.contains(version), "{range} {version}"));
+        }
+        for (range, inside, outside) in [
+            (">=2.0", &["2.0.0-alpha1", "2.10.0-alpha1", "2.10.0"][..], &["1.9.0"][..]),
+            ("<2.10", &["2.9.0-dev"], &["2.10.0-alpha1", "newest"]),
+            (">=2.10.0-rc.2", &["2.10.0-rc.10", "2.10.0"], &["2.10.0-rc.1", "2.9.0"]),
+        ] {
+            let range: VersionRange = range.parse().unwrap();
+            inside.iter().for_each(|version| assert!(range.contains_platform(version), "{range} {version}"));
+            outside
+                .iter()
+                .for_each(|version| assert!(!range.contains_platform(version), "{range} {version}"));
         }
         for wrong in ["newest", ">=2.7\n<2.8", ">= ", "", &"1 ".repeat(300)] {
             let error = wrong.parse::<VersionRange>().unwrap_err().to_string();

@@ -128,8 +128,9 @@ impl SolutionManifest {
     ///
     /// # Errors
     ///
-    /// [`Error::Limit`]: larger than [`LIMIT`]. [`Error::Content`]: invalid YAML, another `kind`, another group or version in
-    /// `apiVersion`, a name or version unfit for a path, text that is not an image.
+    /// [`Error::Limit`]: larger than [`LIMIT`]. [`Error::Content`]: invalid YAML, another `kind`, another group in
+    /// `apiVersion`, a name or version unfit for a path, text that is not an image. [`Error::UnknownVersion`]: another version in
+    /// `apiVersion`.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() as u64 > LIMIT {
             let found = text.len() as u64;
@@ -139,10 +140,17 @@ impl SolutionManifest {
         let file: File =
             serde_saphyr::from_str(text).map_err(|error| wrong(error.without_snippet().to_string()))?;
         if file.kind != KIND || file.api_version != API_VERSION {
-            return Err(wrong(format!(
-                "expected apiVersion {API_VERSION} and kind {KIND}, found {} and {}",
-                file.api_version, file.kind
-            )));
+            let (version, kind) = (file.api_version, file.kind);
+            let problem =
+                format!("expected apiVersion {API_VERSION} and kind {KIND}, found {version} and {kind}");
+            return Err(match version.split_once('/') {
+                Some((group, _))
+                    if kind == KIND && API_VERSION.split_once('/').is_some_and(|own| own.0 == group) =>
+                {
+                    Error::UnknownVersion { file: layout::MANIFEST.into(), problem }
+                }
+                _ => wrong(problem),
+            });
         }
         let component = |key: &str, component: Option<Component>| {
             let image = component.and_then(|component| component.image);

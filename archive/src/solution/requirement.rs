@@ -77,11 +77,11 @@ impl std::str::FromStr for PlatformRequirement {
 ///
 /// # Errors
 ///
-/// [`Error::Content`]: the layout has another version than [`LAYOUT_VERSION`].
+/// [`Error::UnknownVersion`]: the layout has another version than [`LAYOUT_VERSION`].
 pub fn check_layout(product: &Product) -> Result<()> {
     match product.other.iter().find(|(key, value)| key == LAYOUT_KEY && value != LAYOUT_VERSION) {
         None => Ok(()),
-        Some((_, version)) => Err(Error::Content {
+        Some((_, version)) => Err(Error::UnknownVersion {
             file: layout::PRODUCT.into(),
             problem: format!("{LAYOUT_KEY} is {version:?}: only {LAYOUT_VERSION} is known"),
         }),

@@ -76,6 +76,16 @@ impl VersionRange {
             counts && all.iter().all(|comparison| comparison.holds(version))
         })
     }
+
+    /// As [`VersionRange::contains`], but if the range has no pre-release, one of `version` counts as the release that it precedes.
+    #[must_use]
+    pub fn contains_release_of(&self, version: &Version) -> bool {
+        let mut comparisons = self.alternatives.iter().flatten();
+        if comparisons.any(|comparison| !comparison.version.pre.is_empty()) {
+            return self.contains(version);
+        }
+        self.contains(&Version { pre: Prerelease::EMPTY, ..version.clone() })
+    }
 }
 
 /// The comparisons of an alternative.

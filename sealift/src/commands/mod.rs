@@ -101,7 +101,7 @@ pub(crate) enum Command {
     /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Choose the active version of a Solution
+    /// Import, list and activate Solutions
     #[command(subcommand)]
     Solution(solution::Command),
     /// Serve images and packages over HTTP: the same as `registry serve`

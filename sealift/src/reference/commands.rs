@@ -43,7 +43,7 @@ fn section(page: &mut String, name: &str, command: &Command, node_paths: &mut Ve
     table(page, "Command", &subcommands);
     let shown: Vec<&Arg> = command
         .get_arguments()
-        .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"))
+        .filter(|arg| !arg.is_hide_set() && !is_about_the_program(arg))
         // The options of all commands are listed once.
         .filter(|arg| name == "sealift" || !arg.is_global_set())
         .collect();
@@ -155,4 +155,10 @@ fn meaning(arg: &Arg) -> String {
         sentence(&mut meaning, format!("Environment: `{}`.", variable.to_string_lossy()));
     }
     meaning
+}
+
+/// Whether an option prints the help or the version of the program: every command has it.
+fn is_about_the_program(arg: &clap::Arg) -> bool {
+    use clap::ArgAction::{Help, HelpLong, HelpShort, Version};
+    matches!(arg.get_action(), Help | HelpLong | HelpShort | Version)
 }

@@ -20,6 +20,10 @@ pub(crate) fn explained(error: Error) -> Failure {
         }
         Error::Changed(_) => Failure::failed(error)
             .remedy("re-run the command once nothing writes to the archive; nothing was changed"),
+        Error::Archive(archive::Error::UnknownVersion { .. }) => Failure::failed(error)
+            .remedy("a newer sealift may know it; else ask the vendor for an archive that MetalK8s accepts"),
+        Error::NoSolutionArchive(_) => Failure::usage_by(error)
+            .remedy("other archives are imported with `sealift archive import` and removed with `sealift archive delete`"),
         Error::Present { .. } | Error::SamePrefix { .. } => {
             Failure::failed(error).remedy("delete the other archive first: `sealift archive delete`")
         }

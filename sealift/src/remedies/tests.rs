@@ -47,6 +47,11 @@ fn of_archives() -> Vec<Failure> {
         Error::Damaged(damaged()),
         Error::Unverifiable(path()),
         Error::Changed(path()),
+        Error::NoSolutionArchive(path()),
+        Error::Archive(::archive::Error::UnknownVersion {
+            file: "product.txt".into(),
+            problem: "ARCHIVE_LAYOUT_VERSION is \"7\": only 1 is known".into(),
+        }),
         Error::Present { id: id(), path: path() },
         Error::SamePrefix { id: id(), prefix: "metalk8s".into(), path: path() },
         Error::NoSolution { name: "example".into(), version: "2.0".into(), available: vec!["1.0".into()] },

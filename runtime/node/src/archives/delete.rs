@@ -7,11 +7,22 @@ use super::lock::lock;
 use super::machine::Machine;
 use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
+use super::only::Only;
 use super::solutions::active;
 use super::{apply, plan, requires};
 
+/// Options of [`delete`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeleteOptions {
+    /// The archives that may be deleted.
+    pub only: Only,
+    /// Whether to delete the archive even if it is in use.
+    pub force: bool,
+    /// Whether to return the steps without doing them.
+    pub dry_run: bool,
+}
+
 /// Deletes an archive from this node: `which` is its ID, its path, or its mount point. The archive file itself stays.
-/// `force` deletes it even if it is in use.
 ///
 /// # Errors
 ///
@@ -19,14 +30,16 @@ use super::{apply, plan, requires};
 pub fn delete(
     paths: &NodeLayout,
     which: &str,
-    force: bool,
-    dry_run: bool,
+    options: &DeleteOptions,
     machine: &dyn Machine,
 ) -> Result<NodeChange, Error> {
+    let &DeleteOptions { only, force, dry_run } = options;
     let paths = &paths.resolved();
     let _lock = lock(paths, dry_run)?;
     let (archive, id, kind) = find(paths, which, machine)?;
     let configuration = read(paths, kind)?;
+    let listing = configuration.archives().contains(&archive).then_some(kind);
+    only.refuse_listed(&archive, listing)?;
     if let Some(id) = id.as_ref().filter(|id| !force && active(&configuration).contains(id)) {
         return Err(Error::Active { id: id.clone() });
     }

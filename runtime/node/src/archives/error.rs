@@ -38,6 +38,9 @@ pub enum Error {
     /// The archive has no product information.
     #[error("{} is not an archive: it contains neither {} nor {}", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
+    /// The archive is not a Solution, and only Solutions are accepted.
+    #[error("{} is not a Solution", content::printable_path(.0))]
+    NoSolutionArchive(PathBuf),
     /// The node has another archive with this ID.
     #[error("this node already has {id}: {}", content::printable_path(path))]
     Present {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use archive::Product;
+use archive::solution::requirement::check_layout;
 
 use super::describe::{described, product_of};
 use super::error::Error;
@@ -13,12 +14,15 @@ use super::mount_choice::{MountChoice, usable};
 use super::mount_mode::MountMode;
 use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
+use super::only::Only;
 use super::open_archive::OpenArchive;
 use super::{apply, plan, requires, verify};
 
 /// Options of [`import`].
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
+    /// The archives that may be imported.
+    pub only: Only,
     /// Whether the archive is verified first.
     pub verify: bool,
     /// Whether to import an unverifiable archive even if the node's configuration does not accept it. A damaged one is
@@ -35,6 +39,7 @@ pub struct ImportOptions {
 impl Default for ImportOptions {
     fn default() -> Self {
         Self {
+            only: Only::default(),
             verify: true,
             unverified: false,
             ignore_requires: false,
@@ -63,6 +68,8 @@ pub fn import(
     let tree = open.tree()?;
     let (product, kind) = product_of(&tree)?;
     let id = product.id();
+    options.only.refuse_other(&archive, kind)?;
+    check_layout(&product)?;
     refuse_second(paths, &archive, &product)?;
     let notes = if options.ignore_requires {
         Vec::new()

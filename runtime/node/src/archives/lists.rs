@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::node_layout::NodeLayout;
+use super::only::Only;
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The archives that the node configurations list, those of the platform first, each once: the archives that a server on
@@ -14,6 +15,27 @@ use crate::site_config::{ConfigurationKind, NodeConfiguration};
 /// [`Error::Configuration`].
 pub fn configured(paths: &NodeLayout) -> Result<Vec<PathBuf>, Error> {
     still_configured(paths, &[])
+}
+
+/// Those of [`configured`] that are Solutions, or may be: an `ArchivesConfiguration` lists all kinds, and an archive in it may be
+/// missing.
+///
+/// # Errors
+///
+/// [`Error::Configuration`].
+pub fn configured_solutions(paths: &NodeLayout) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for kind in ConfigurationKind::ALL {
+        let Some(configuration) = read_if_exists(paths, kind)? else { continue };
+        let solutions = configuration
+            .archives()
+            .iter()
+            .filter(|path| Only::Solutions.refuse_listed(path, Some(kind)).is_ok());
+        for path in solutions.filter(|path| !found.contains(*path)).cloned().collect::<Vec<_>>() {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// As [`configured`], where the files of the kinds `required` must exist. They existed before; a missing file does not mean

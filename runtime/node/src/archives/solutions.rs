@@ -3,22 +3,22 @@
 
 use std::path::PathBuf;
 
-use archive::ArchiveId;
-use serde::Serialize;
+use archive::solution::requirement::check_layout;
+use archive::{ArchiveId, Product, Tree};
 
 use super::describe::described;
 use super::error::Error;
 use super::lists::read;
 use super::lock::lock;
 use super::node_layout::NodeLayout;
-use super::version;
+use super::{requires, version};
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The version by which a configuration names the newest imported one.
 pub const LATEST: &str = "latest";
 
 /// A change of the active version of a Solution.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activation {
     /// The Solution's name.
     pub solution: String,
@@ -28,37 +28,54 @@ pub struct Activation {
     pub former: Option<String>,
     /// The configuration that records it.
     pub file: PathBuf,
+    /// What else the user should know: requirements that cannot be checked on this node.
+    pub notes: Vec<String>,
+}
+
+/// Options of [`activate`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ActivationOptions {
+    /// Whether to activate a version even if the node does not have the archives that it requires.
+    pub ignore_requires: bool,
+    /// Whether to return the change without making it.
+    pub dry_run: bool,
 }
 
 /// Activates `version` of the Solution `name`, or deactivates the Solution with `None`. The version is [`LATEST`], or an
-/// imported version.
+/// imported version. Its requirements are checked again: since the import, archives may have come or gone.
 ///
 /// # Errors
 ///
-/// [`Error::NoSolution`], [`Error::NotForMetalk8s`], [`Error::Configuration`], [`Error::Locked`].
+/// [`Error::NoSolution`], [`Error::NotForMetalk8s`], [`Error::Requires`], [`Error::Configuration`], [`Error::Locked`];
+/// [`Error::Archive`] for a layout that is not known.
 pub fn activate(
     paths: &NodeLayout,
     name: &str,
     version: Option<&str>,
-    dry_run: bool,
+    options: &ActivationOptions,
 ) -> Result<Activation, Error> {
-    let _lock = lock(paths, dry_run)?;
+    let _lock = lock(paths, options.dry_run)?;
     let mut configuration = read(paths, ConfigurationKind::Solutions)?;
+    let mut notes = Vec::new();
     if let Some(version) = version {
         let available = versions(&configuration, name);
-        if newest(&available, version).is_none() {
-            return Err(not_available(paths, name, version, available)?);
+        let Some((path, product)) = newest(&available, version) else {
+            return Err(not_available(paths, name, version, &available)?);
+        };
+        check_layout(product)?;
+        if !options.ignore_requires {
+            notes = requires::refuse_unmet(paths, path, &Tree::open(path)?, product)?;
         }
     }
     let former = configuration.active().get(name).cloned();
     if former.as_deref() != version {
         configuration.set_active(name, version)?;
-        if !dry_run {
+        if !options.dry_run {
             configuration.write()?;
         }
     }
     let file = configuration.path().to_path_buf();
-    Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file })
+    Ok(Activation { solution: name.to_owned(), version: version.map(str::to_owned), former, file, notes })
 }
 
 /// The error for a version that no archive of the `SolutionsConfiguration` has.
@@ -66,36 +83,44 @@ fn not_available(
     paths: &NodeLayout,
     name: &str,
     version: &str,
-    available: Vec<String>,
+    available: &[(PathBuf, Product)],
 ) -> Result<Error, Error> {
     let served = read(paths, ConfigurationKind::Archives)?;
     let name = name.to_owned();
     Ok(match newest(&versions(&served, &name), version) {
-        Some(version) => {
-            Error::NotForMetalk8s { name, version: version.to_owned(), file: served.path().to_path_buf() }
+        Some((_, product)) => Error::NotForMetalk8s {
+            name,
+            version: product.version.clone(),
+            file: served.path().to_path_buf(),
+        },
+        None => {
+            let available = available.iter().map(|(_, product)| product.version.clone()).collect();
+            Error::NoSolution { name, version: version.to_owned(), available }
         }
-        None => Error::NoSolution { name, version: version.to_owned(), available },
     })
 }
 
 /// The version `wanted`, or for [`LATEST`] the last, if it is available.
-fn newest<'a>(available: &'a [String], wanted: &str) -> Option<&'a str> {
-    available.iter().rfind(|found| *found == wanted || wanted == LATEST).map(String::as_str)
+fn newest<'a>(available: &'a [(PathBuf, Product)], wanted: &str) -> Option<&'a (PathBuf, Product)> {
+    available.iter().rfind(|(_, product)| product.version == wanted || wanted == LATEST)
 }
 
 /// The imported versions of a Solution whose archives can be read, the oldest first.
-fn versions(configuration: &NodeConfiguration, name: &str) -> Vec<String> {
-    let products = configuration.archives().iter().filter_map(|archive| described(archive).ok());
-    let mut versions: Vec<String> =
-        products.filter(|(product, _)| product.name == name).map(|(product, _)| product.version).collect();
-    version::sort(&mut versions, String::as_str);
+fn versions(configuration: &NodeConfiguration, name: &str) -> Vec<(PathBuf, Product)> {
+    let archives = configuration.archives().iter();
+    let products = archives.filter_map(|archive| Some((archive.clone(), described(archive).ok()?.0)));
+    let mut versions: Vec<_> = products.filter(|(_, product)| product.name == name).collect();
+    version::sort(&mut versions, |(_, product)| &product.version);
     versions
 }
 
 /// The IDs of the Solutions that a configuration activates. `latest` is the newest version that it lists.
 pub(super) fn active(configuration: &NodeConfiguration) -> Vec<ArchiveId> {
     let version = |name: &String, version: &String| {
-        if version == LATEST { versions(configuration, name).pop() } else { Some(version.clone()) }
+        if version != LATEST {
+            return Some(version.clone());
+        }
+        Some(versions(configuration, name).pop()?.1.version)
     };
     let active = configuration.active().iter();
     active
@@ -108,6 +133,9 @@ pub(super) fn active(configuration: &NodeConfiguration) -> Vec<ArchiveId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NOW: ActivationOptions = ActivationOptions { ignore_requires: false, dry_run: false };
+    const DRY: ActivationOptions = ActivationOptions { dry_run: true, ..NOW };
 
     fn paths(folder: &std::path::Path) -> NodeLayout {
         NodeLayout {
@@ -148,7 +176,7 @@ mod tests {
             let text = std::fs::read_to_string(&paths.solutions).unwrap();
             text[text.find("# ours").unwrap()..].to_owned()
         };
-        assert!(activate(&paths, "example", Some("1.9.0"), true).unwrap().former.is_none());
+        assert!(activate(&paths, "example", Some("1.9.0"), &DRY).unwrap().former.is_none());
         assert_eq!(text_of(&paths), "# ours\nactive: {}  # none yet\n");
         for (version, expected) in [
             (Some("1.9.0"), "# ours\nactive:  # none yet\n  example: \"1.9.0\"\n"),
@@ -157,13 +185,62 @@ mod tests {
             (None, "# ours\nactive: {}  # none yet\n"),
             (None, "# ours\nactive: {}  # none yet\n"),
         ] {
-            activate(&paths, "example", version, false).unwrap();
+            activate(&paths, "example", version, &NOW).unwrap();
             assert_eq!(text_of(&paths), expected);
         }
         for (name, version) in [("example", "1.0.0"), ("other", "1.9.0"), ("other", LATEST)] {
-            let refused = activate(&paths, name, Some(version), false);
+            let refused = activate(&paths, name, Some(version), &NOW);
             assert!(matches!(refused, Err(Error::NoSolution { .. })), "{refused:?}");
         }
+    }
+
+    #[test]
+    fn an_activated_version_fits_the_platform() {
+        let (folder, paths) = node(&["1.0.0", "1.1.0", "1.2.0-rc.1"], "");
+        let requires = |version: &str, range: &str| {
+            let file = folder.path().join(version).join("manifest.yaml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let annotation = format!(
+                "{{name: example, annotations: {{solutions.metalk8s.scality.com/require-metalk8s: '{range}'}}}}"
+            );
+            std::fs::write(file, text.replace("{name: example}", &annotation)).unwrap();
+        };
+        requires("1.0.0", ">=2.0");
+        requires("1.1.0", "newest");
+        requires("1.2.0-rc.1", ">=2.11");
+        let version = |version, options| activate(&paths, "example", Some(version), options);
+        let note = "example-1.0.0 is for MetalK8s >=2.0; no archive on this node says which version runs";
+        assert_eq!(version("1.0.0", &DRY).unwrap().notes, [note]);
+
+        let platform = folder.path().join("platform");
+        std::fs::create_dir(&platform).unwrap();
+        std::fs::write(platform.join("product.txt"), "NAME=MetalK8s\nVERSION=2.10.0-alpha1\n").unwrap();
+        std::fs::write(
+            &paths.bootstrap,
+            format!(
+                "apiVersion: metalk8s.scality.com/v1alpha3\nkind: BootstrapConfiguration\nnetworks:\n  \
+                 controlPlane: {{cidr: 10.0.0.0/8}}\n  workloadPlane: {{cidr: 10.0.0.0/8}}\nca: {{minion: b}}\narchives:\n  - {}\n",
+                platform.display()
+            ),
+        )
+        .unwrap();
+        assert_eq!(version("1.0.0", &NOW).unwrap().notes, [""; 0]);
+        let refused = version("1.1.0", &NOW).unwrap_err().to_string();
+        assert!(refused.contains("require-metalk8s: `newest` is not a range of versions"), "{refused}");
+        for wanted in ["1.2.0-rc.1", LATEST] {
+            let refused = version(wanted, &NOW).unwrap_err().to_string();
+            let expected = "example-1.2.0-rc.1 requires archives that this node does not have: MetalK8s >=2.11 is missing; \
+                            available versions: 2.10.0-alpha1";
+            assert_eq!(refused, expected);
+        }
+        version(LATEST, &ActivationOptions { ignore_requires: true, ..NOW }).unwrap();
+
+        let manifest = folder.path().join("1.0.0/manifest.yaml");
+        std::fs::remove_file(&manifest).unwrap();
+        let older = "NAME=example\nVERSION=1.0.0\nARCHIVE_LAYOUT_VERSION=7\n";
+        std::fs::write(folder.path().join("1.0.0/product.txt"), older).unwrap();
+        let refused = version("1.0.0", &NOW).unwrap_err().to_string();
+        assert_eq!(refused, "product.txt: ARCHIVE_LAYOUT_VERSION is \"7\": only 1 is known");
     }
 
     #[test]
@@ -175,7 +252,7 @@ mod tests {
             .unwrap();
         std::fs::remove_file(&paths.solutions).unwrap();
         for (wanted, found) in [("1.9.0", "1.9.0"), (LATEST, "1.10.0")] {
-            let refused = activate(&paths, "example", Some(wanted), false).unwrap_err();
+            let refused = activate(&paths, "example", Some(wanted), &NOW).unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 format!(
@@ -184,7 +261,7 @@ mod tests {
                 )
             );
         }
-        let refused = activate(&paths, "example", Some("2.0.0"), false);
+        let refused = activate(&paths, "example", Some("2.0.0"), &NOW);
         assert!(matches!(refused, Err(Error::NoSolution { .. })), "{refused:?}");
         assert!(!paths.solutions.exists());
     }

@@ -2,7 +2,7 @@
 
 /// The content of a new file of Solutions.
 pub(super) const NEW_SOLUTIONS: &str =
-    "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n";
+    "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: []\n";
 
 /// The content of a new file of archives.
 pub(super) const NEW_ARCHIVES: &str = "\
@@ -40,7 +40,7 @@ impl ConfigurationKind {
     pub(super) fn versions(self) -> &'static [&'static str] {
         match self {
             Self::Bootstrap => &["metalk8s.scality.com/v1alpha2", "metalk8s.scality.com/v1alpha3"],
-            // The documentation of MetalK8s has both.
+            // The documentation of MetalK8s has both; its formulas accept only the second one.
             Self::Solutions => &["metalk8s.scality.com/v1alpha1", "solutions.metalk8s.scality.com/v1alpha1"],
             Self::Archives => &["sealift.dev/v1alpha1"],
         }

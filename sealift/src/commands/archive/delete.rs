@@ -1,7 +1,7 @@
-//! `sealift archive delete`.
+//! `sealift archive delete` and `solution unimport`.
 
 use clap::Args;
-use node::archives;
+use node::archives::{self, DeleteOptions, Only};
 
 use super::steps::{machine, report};
 use crate::args::node_paths::NodePaths;
@@ -11,9 +11,10 @@ use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The archive: NAME-VERSION, its path, or its mount point
-    archive: String,
-    /// Continue even if the archive is in use
+    /// The archives: NAME-VERSION, path or mount point of each
+    #[arg(required = true)]
+    archives: Vec<String>,
+    /// Continue even if an archive is in use
     #[arg(long)]
     force: bool,
     /// Report what would change, without changing it
@@ -25,9 +26,21 @@ pub(crate) struct Arguments {
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let paths = arguments.paths.paths();
-    let deleted =
-        archives::delete(&paths, &arguments.archive, arguments.force, arguments.dry_run, &machine()?);
-    report(&[deleted.map_err(explained)?], arguments.dry_run, arguments.output)
+/// Deletes the archives that `only` accepts.
+pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
+    let (paths, machine) = (arguments.paths.paths(), machine()?);
+    let options = DeleteOptions { only, force: arguments.force, dry_run: arguments.dry_run };
+    let mut done = Vec::new();
+    for archive in &arguments.archives {
+        match archives::delete(&paths, archive, &options, &machine) {
+            Ok(deleted) => done.push(deleted),
+            Err(error) => {
+                if !done.is_empty() {
+                    report(&done, arguments.dry_run, arguments.output)?;
+                }
+                return Err(explained(error));
+            }
+        }
+    }
+    report(&done, arguments.dry_run, arguments.output)
 }

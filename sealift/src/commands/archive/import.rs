@@ -1,9 +1,9 @@
-//! `sealift archive import`.
+//! `sealift archive import` and `solution import`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use node::archives::{self, ImportOptions};
+use node::archives::{self, ImportOptions, Only};
 
 use super::mount::MountMethod;
 use super::steps::{machine, report, verifying};
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// The archives: ISO files or folders
     #[arg(required_unless_present = "configured")]
     archives: Vec<PathBuf>,
-    /// Import all archives in this node's configuration: verify them and mount those that are not mounted
+    /// Import all that this node's configuration lists: verify them and mount those that are not mounted
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
     /// Also import archives with neither SHA256SUMS nor an implanted MD5, which cannot be verified
@@ -38,8 +38,10 @@ pub(crate) struct Arguments {
     paths: NodePaths,
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+/// Imports the archives that `only` accepts.
+pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
     let options = ImportOptions {
+        only,
         verify: true,
         unverified: arguments.unverified,
         ignore_requires: arguments.ignore_requires,
@@ -47,8 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         dry_run: arguments.dry_run,
     };
     let (paths, machine) = (arguments.paths.paths(), machine()?);
-    let configured =
-        if arguments.configured { archives::configured(&paths).map_err(explained)? } else { Vec::new() };
+    let configured = match only {
+        _ if !arguments.configured => Ok(Vec::new()),
+        Only::Any => archives::configured(&paths),
+        Only::Solutions => archives::configured_solutions(&paths),
+    };
+    let configured = configured.map_err(explained)?;
     let mut done = Vec::new();
     let mut failed = 0;
     for archive in arguments.archives.iter().chain(&configured) {
@@ -63,7 +69,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 failed += 1;
                 output::failure(&failure);
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                if !done.is_empty() {
+                    report(&done, arguments.dry_run, arguments.output)?;
+                }
+                return Err(failure);
+            }
         }
     }
     report(&done, arguments.dry_run, arguments.output)?;

@@ -2,9 +2,9 @@
 
 mod compare;
 mod copy_to;
-mod delete;
+pub(crate) mod delete;
 mod get;
-mod import;
+pub(crate) mod import;
 mod inspect;
 mod mount;
 mod push;
@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use archive::UnindexedPackages;
 use clap::Subcommand;
+use node::archives::Only;
 
 use crate::failure::CommandResult;
 use crate::output::ReportOutput;
@@ -64,7 +65,8 @@ pub(crate) enum Command {
     /// Receive an archive from `copy-to` on standard input
     #[command(hide = true)]
     Receive(receive::Arguments),
-    /// Remove an archive from this node; its file stays
+    /// Remove archives from this node; their files stay
+    #[command(after_help = "Example:\n  sealift archive delete metalk8s-2.10.0 --dry-run")]
     Delete(delete::Arguments),
     /// Push the images of an archive to a registry; only missing blobs are sent
     #[command(after_help = "Examples:\n  sealift archive push metalk8s.iso --to registry.example/mirror\n  \
@@ -95,11 +97,11 @@ pub(crate) fn run(command: Command) -> CommandResult {
     match command {
         Command::Verify { archives, bases, jobs, output } => verify::run(&archives, &bases, jobs, output),
         Command::Inspect { archive, output } => inspect::run(&archive, output),
-        Command::Import(arguments) => import::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments, Only::Any),
         Command::Get(arguments) => get::run(&arguments),
         Command::CopyTo(arguments) => copy_to::run(&arguments),
         Command::Receive(arguments) => receive::run(&arguments),
-        Command::Delete(arguments) => delete::run(&arguments),
+        Command::Delete(arguments) => delete::run(&arguments, Only::Any),
         Command::Push(arguments) => push::run(arguments),
         Command::Mount(arguments) => mount::run(&arguments),
         Command::Unmount(arguments) => mount::unmount(&arguments),

@@ -1,30 +1,51 @@
-//! `sealift solution`: the active version of a Solution.
+//! `sealift solution`: the Solutions of a node.
 
 mod activate;
 
 use clap::Subcommand;
+use node::archives::{LATEST, Only};
 
+use super::archive::{delete, import};
 use crate::failure::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Import Solutions: verify, mount where possible, add them to the configuration
+    #[command(after_help = "Examples:\n  sealift solution import example-1.0.0.iso\n  \
+                            sealift solution import example-1.0.0.iso other-2.0.0.iso --unverified\n\n\
+                            Re-run the command to finish an interrupted import. A failed import changes nothing.")]
+    Import(import::Arguments),
+    /// Remove Solutions from this node; their files stay
+    #[command(after_help = "Examples:\n  sealift solution unimport example-1.0.0\n  \
+                            sealift solution unimport /archives/example-1.0.0.iso\n\n\
+                            An active version is not removed: deactivate it first, or activate another version.")]
+    Unimport(delete::Arguments),
     /// Activate a version of a Solution; at most one is active
-    #[command(after_help = "Example:\n  sealift solution activate --name example --version 1.0.0\n\n\
+    #[command(after_help = "Examples:\n  sealift solution activate --name example --version 1.0.0\n  \
+                            sealift solution activate --name example\n\n\
                             The command changes the SolutionsConfiguration. The cluster deploys the version when its Salt master applies it.")]
     Activate {
-        /// The version, or `latest` for the newest imported one
-        #[arg(long)]
+        /// The version; `latest` is the newest imported one
+        #[arg(long, default_value = LATEST)]
         version: String,
+        /// Also activate a version that requires archives that this node does not have
+        #[arg(long)]
+        ignore_requires: bool,
         #[command(flatten)]
         arguments: activate::Arguments,
     },
     /// Deactivate a Solution
+    #[command(after_help = "Example:\n  sealift solution deactivate --name example")]
     Deactivate(activate::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
-        Command::Activate { version, arguments } => activate::run(arguments, Some(version)),
-        Command::Deactivate(arguments) => activate::run(arguments, None),
+        Command::Import(arguments) => import::run(arguments, Only::Solutions),
+        Command::Unimport(arguments) => delete::run(arguments, Only::Solutions),
+        Command::Activate { version, ignore_requires, arguments } => {
+            activate::run(arguments, Some(version), *ignore_requires)
+        }
+        Command::Deactivate(arguments) => activate::run(arguments, None, false),
     }
 }

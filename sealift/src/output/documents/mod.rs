@@ -32,7 +32,9 @@ const fn kind<D: Document>(source: &'static str) -> DocumentKind {
 
 /// The kinds of documents in alphabetical order.
 pub(crate) const KINDS: &[DocumentKind] = &[
-    kind::<List<node::ArchiveChange>>("`archive import`, `mount`, `unmount` and `delete`"),
+    kind::<List<node::ArchiveChange>>(
+        "`archive import`, `mount`, `unmount` and `delete`; `solution import` and `unimport`",
+    ),
     kind::<List<node::ArchiveComparison>>("`archive get --node`"),
     kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
     kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),

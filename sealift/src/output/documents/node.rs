@@ -359,6 +359,8 @@ pub(crate) struct SolutionActivation {
     former: Option<String>,
     /// The node configuration.
     file: String,
+    /// Warnings.
+    notes: Vec<String>,
 }
 
 impl Document for SolutionActivation {
@@ -372,6 +374,7 @@ impl From<&Activation> for SolutionActivation {
             version: one.version.clone(),
             former: one.former.clone(),
             file: text(&one.file),
+            notes: one.notes.clone(),
         }
     }
 }

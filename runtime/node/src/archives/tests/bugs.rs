@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::{BOOTSTRAP, Fake, Node, PLATFORM};
+use super::{BOOTSTRAP, DELETE, Fake, Node, PLATFORM};
 use crate::archives::{
     Error, ImportOptions, LinuxMachine, Machine as _, MountChoice, MountMode, MountOptions, NodeStep,
     configured, delete, get, import, mount, unit_name,
@@ -41,7 +41,7 @@ fn a_refused_deletion_does_not_touch_the_configuration() {
     let file = || std::fs::metadata(&node.paths.bootstrap).unwrap().ino();
     let before = file();
     machine.busy.set(true);
-    let refused = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine);
+    let refused = delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine);
     assert!(matches!(refused, Err(Error::InUse { .. })));
     assert_eq!(file(), before, "not even written back: servers that follow it would reload twice");
 }
@@ -149,10 +149,10 @@ fn latest_is_the_highest_version_of_a_solution() {
     std::fs::write(&node.paths.solutions, text + "active:\n  Storage: latest\n").unwrap();
     let active = get(&node.paths, &machine).unwrap().into_iter().filter(|one| one.active);
     assert_eq!(active.map(|one| one.id.unwrap()).collect::<Vec<_>>(), ["storage-1.10.0"]);
-    let refused = delete(&node.paths, "storage-1.10.0", false, false, &machine);
+    let refused = delete(&node.paths, "storage-1.10.0", &DELETE, &machine);
     assert!(matches!(&refused, Err(Error::Active { id }) if id == "storage-1.10.0"), "{refused:?}");
-    delete(&node.paths, "storage-1.10.0-rc1", false, false, &machine).unwrap();
-    delete(&node.paths, "storage-1.9.0", false, false, &machine).unwrap();
+    delete(&node.paths, "storage-1.10.0-rc1", &DELETE, &machine).unwrap();
+    delete(&node.paths, "storage-1.9.0", &DELETE, &machine).unwrap();
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn an_unidentifiable_archive_is_only_removed_from_the_list() {
     machine.mounted.borrow_mut().insert(archive.clone(), ("/dev/sdb".into(), MountMode::Kernel));
     let listed = BOOTSTRAP.replace("archives: []", &format!("archives: [{}]", archive.display()));
     std::fs::write(&node.paths.bootstrap, listed).unwrap();
-    let done = delete(&node.paths, archive.to_str().unwrap(), false, false, &machine).unwrap();
+    let done = delete(&node.paths, archive.to_str().unwrap(), &DELETE, &machine).unwrap();
     assert!(matches!(&done.steps[..], [NodeStep::Unlist { .. }]), "{:?}", done.steps);
     assert!(archive.is_dir() && machine.mounted.borrow().contains_key(&archive));
     assert!(configured(&node.paths).unwrap().is_empty());
@@ -183,7 +183,7 @@ fn a_folder_of_mounts_that_is_a_link_is_mounted_at_once() {
     assert!(machine.mounted.borrow().contains_key(&at), "as the kernel and systemd name it");
     assert!(node.paths.units.join(unit_name(&at)).exists());
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
-    delete(&node.paths, link.join("metalk8s-2.10.0").to_str().unwrap(), false, false, &machine).unwrap();
+    delete(&node.paths, link.join("metalk8s-2.10.0").to_str().unwrap(), &DELETE, &machine).unwrap();
     // The path in the list of mounts, whatever path the caller gives.
     let line = format!("36 35 0:50 / {} ro - fuse.iso9660 /a.iso ro\n", at.display());
     let machine = linux(node.root.path(), &line, "");
@@ -216,7 +216,7 @@ fn a_unit_of_the_operators_stays() {
     // Nor is it removed with an archive that is mounted without one.
     let machine = Fake { no_isofs: true, ..Fake::default() };
     node.import(&platform, &machine).unwrap();
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     assert_eq!(node.state(&machine), before);
 }
 
@@ -230,7 +230,7 @@ fn a_dry_run_does_not_prepare_the_machine() {
         assert_eq!(import(&node.paths, &platform, &options, &machine, &()).unwrap().not_mounted, None);
         assert_eq!(machine.prepared.get(), prepared, "import");
     }
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     for (dry_run, prepared) in [(true, false), (false, true)] {
         machine.prepared.set(false);
         let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run };

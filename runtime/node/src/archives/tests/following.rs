@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Fake, Node, PLATFORM};
+use super::{DELETE, Fake, Node, PLATFORM};
 use crate::archives::{configured, delete, follow};
 use server::{AccessRecord, Server, ServerEvent, ServerLog, ServerOptions};
 
@@ -109,7 +109,7 @@ fn a_server_follows_the_configuration() {
     assert!(problem.contains("bootstrap.yaml"), "{problem}");
     assert!(server.serves_now(ID));
     std::fs::write(&node.paths.bootstrap, text).unwrap();
-    delete(&node.paths, ID, false, false, &machine).unwrap();
+    delete(&node.paths, ID, &DELETE, &machine).unwrap();
     server.serves(ID, false);
 }
 
@@ -129,7 +129,7 @@ fn a_missing_configuration_removes_no_archives() {
     assert_eq!(problem, format!("{} is missing; it existed before", node.paths.bootstrap.display()));
     assert!(server.serves_now(ID) && server.serves_now("metalk8s-3.0.0"));
     std::fs::rename(&aside, &node.paths.bootstrap).unwrap();
-    delete(&node.paths, ID, false, false, &machine).unwrap();
+    delete(&node.paths, ID, &DELETE, &machine).unwrap();
     server.serves(ID, false);
 }
 

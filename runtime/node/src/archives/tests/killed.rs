@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{BOOTSTRAP, Node, PLATFORM, show};
+use super::{BOOTSTRAP, DELETE, Node, PLATFORM, show};
 use crate::archives::{
     CannotMount, ImportOptions, Machine, MountMode, configured, delete, import, unit_name,
 };
@@ -58,7 +58,7 @@ fn act(root: &Path, action: &OsStr) {
     if action == "import" {
         import(&paths, &root.join("metalk8s.iso"), &ImportOptions::default(), &machine, &()).unwrap();
     } else {
-        delete(&paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        delete(&paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     }
 }
 
@@ -108,7 +108,7 @@ fn killed_at_two_hundred_moments() {
         if imported {
             import(&node.paths, &platform, &ImportOptions::default(), &machine, &()).unwrap();
         } else {
-            match delete(&node.paths, "metalk8s-2.10.0", false, false, &machine) {
+            match delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine) {
                 // The child had already ended.
                 Ok(_) | Err(crate::archives::Error::Unknown(_)) => {}
                 Err(error) => panic!("{error}"),

@@ -96,6 +96,10 @@ fn show(archive: &Path, at: &Path) -> io::Result<()> {
     std::fs::write(at.join(layout::PRODUCT), product.render())
 }
 
+pub(super) const DELETE: DeleteOptions = DeleteOptions { only: Only::Any, force: false, dry_run: false };
+pub(super) const FORCE: DeleteOptions = DeleteOptions { force: true, ..DELETE };
+pub(super) const DRY: DeleteOptions = DeleteOptions { dry_run: true, ..DELETE };
+
 /// A node of its own, with a configuration and no archives.
 struct Node {
     root: tempfile::TempDir,
@@ -207,9 +211,9 @@ fn an_import_and_a_deletion_restore_the_node() {
     assert_eq!(listed[0].mounted, Some(node.paths.mounts.join("metalk8s-2.10.0")));
     assert_eq!(configured(&node.paths).unwrap(), std::slice::from_ref(&platform));
 
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     assert_eq!(node.state(&machine), before);
-    assert!(matches!(delete(&node.paths, "metalk8s-2.10.0", false, false, &machine), Err(Error::Unknown(_))));
+    assert!(matches!(delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine), Err(Error::Unknown(_))));
 }
 
 #[test]
@@ -220,18 +224,14 @@ fn an_archive_is_found_by_id_path_or_mount_point() {
     for which in ["metalk8s-2.10.0", platform.to_str().unwrap(), mount.to_str().unwrap()] {
         let machine = Fake::default();
         node.import(&platform, &machine).unwrap();
-        assert_eq!(
-            delete(&node.paths, which, false, false, &machine).unwrap().id,
-            "metalk8s-2.10.0",
-            "{which}"
-        );
+        assert_eq!(delete(&node.paths, which, &DELETE, &machine).unwrap().id, "metalk8s-2.10.0", "{which}");
     }
     // An archive whose file is missing can still be deleted.
     let machine = Fake::default();
     node.import(&platform, &machine).unwrap();
     std::fs::remove_file(&platform).unwrap();
     assert!(get(&node.paths, &machine).unwrap()[0].problem.is_some());
-    let done = delete(&node.paths, platform.to_str().unwrap(), false, false, &machine).unwrap();
+    let done = delete(&node.paths, platform.to_str().unwrap(), &DELETE, &machine).unwrap();
     assert_eq!((done.id.as_str(), machine.mounted.borrow().len()), ("metalk8s-2.10.0", 0));
 }
 
@@ -245,11 +245,8 @@ fn solutions_have_a_configuration_of_their_own() {
     assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
     std::fs::write(&node.paths.solutions, format!("{text}active:\n  Storage: 1.0.0\n")).unwrap();
     assert!(get(&node.paths, &machine).unwrap()[0].active);
-    assert!(matches!(
-        delete(&node.paths, "storage-1.0.0", false, false, &machine),
-        Err(Error::Active { .. })
-    ));
-    delete(&node.paths, "storage-1.0.0", true, false, &machine).unwrap();
+    assert!(matches!(delete(&node.paths, "storage-1.0.0", &DELETE, &machine), Err(Error::Active { .. })));
+    delete(&node.paths, "storage-1.0.0", &FORCE, &machine).unwrap();
     assert!(get(&node.paths, &machine).unwrap().is_empty());
 
     let described = node.archive("described.iso", MANIFEST);
@@ -260,6 +257,45 @@ fn solutions_have_a_configuration_of_their_own() {
         (Some("described-1.0.0"), ListedArchiveKind::Solution)
     );
     assert_eq!(std::fs::read_to_string(&node.paths.bootstrap).unwrap(), BOOTSTRAP);
+}
+
+#[test]
+fn only_solutions_are_accepted_where_only_they_are_meant() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let solutions = ImportOptions { only: Only::Solutions, ..ImportOptions::default() };
+    let unimport = DeleteOptions { only: Only::Solutions, ..DELETE };
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let described = node.archive("described.iso", MANIFEST);
+    let older = node.archive("storage.iso", SOLUTION);
+    let state = node.state(&machine);
+    let refused = import(&node.paths, &platform, &solutions, &machine, &()).unwrap_err();
+    assert_eq!(refused.to_string(), format!("{} is not a Solution", platform.display()));
+    assert_eq!(node.state(&machine), state);
+    node.import(&platform, &machine).unwrap();
+    for solution in [&described, &older] {
+        import(&node.paths, solution, &solutions, &machine, &()).unwrap();
+    }
+    assert_eq!(configured_solutions(&node.paths).unwrap(), [described.clone(), older.clone()]);
+    std::fs::remove_file(&older).unwrap();
+    for which in ["metalk8s-2.10.0", platform.to_str().unwrap()] {
+        let refused = delete(&node.paths, which, &unimport, &machine);
+        assert!(matches!(refused, Err(Error::NoSolutionArchive(_))), "{refused:?}");
+    }
+    // One whose file is missing is a Solution by its configuration.
+    for solution in [&described, &older] {
+        delete(&node.paths, solution.to_str().unwrap(), &unimport, &machine).unwrap();
+    }
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
+
+    // The configuration of a node without MetalK8s lists both kinds.
+    std::fs::remove_file(&node.paths.bootstrap).unwrap();
+    std::fs::remove_file(&node.paths.solutions).unwrap();
+    node.import(&platform, &machine).unwrap();
+    node.import(&described, &machine).unwrap();
+    assert_eq!(configured_solutions(&node.paths).unwrap(), std::slice::from_ref(&described));
+    let refused = delete(&node.paths, "metalk8s-2.10.0", &unimport, &machine);
+    assert!(matches!(refused, Err(Error::NoSolutionArchive(_))), "{refused:?}");
+    delete(&node.paths, "described-1.0.0", &unimport, &machine).unwrap();
 }
 
 #[test]
@@ -290,12 +326,9 @@ fn a_refused_import_changes_nothing() {
     assert!(matches!(node.import(&first, &machine), Err(Error::Locked(_))));
     drop(held);
     machine.busy.set(true);
-    assert!(matches!(
-        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine),
-        Err(Error::InUse { .. })
-    ));
+    assert!(matches!(delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine), Err(Error::InUse { .. })));
     assert_eq!(node.state(&machine), before);
-    delete(&node.paths, "metalk8s-2.10.0", true, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &FORCE, &machine).unwrap();
 
     let at = node.paths.mounts.join("metalk8s-2.10.0");
     std::fs::create_dir(&at).unwrap();
@@ -314,7 +347,7 @@ fn a_failure_at_any_step_leaves_the_former_state() {
         assert_eq!(node.state(&machine), before, "{failing}");
         machine.fail.set(None);
         node.import(&platform, &machine).unwrap();
-        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
         assert_eq!(node.state(&machine), before, "{failing}");
     }
     for failing in ["unmount", "units"] {
@@ -326,7 +359,7 @@ fn a_failure_at_any_step_leaves_the_former_state() {
             .unwrap();
         let imported = node.state(&machine);
         machine.fail.set(Some(failing));
-        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap_err();
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap_err();
         assert_eq!(node.state(&machine), imported, "{failing}");
     }
     let (node, machine) = (Node::new(), Fake::default());
@@ -362,14 +395,14 @@ fn killed_before_any_step_and_run_again() {
         node.import(&platform, &machine).unwrap();
         let imported = node.state(&machine);
         for at in 0..count {
-            let steps = delete(&node.paths, "metalk8s-2.10.0", false, true, &machine).unwrap().steps;
+            let steps = delete(&node.paths, "metalk8s-2.10.0", &DRY, &machine).unwrap().steps;
             kill(&steps, at);
-            delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+            delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
             assert_eq!(node.state(&machine), untouched, "killed before step {at} of the deletion");
             node.import(&platform, &machine).unwrap();
             assert_eq!(node.state(&machine), imported);
         }
-        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     }
 }
 
@@ -386,7 +419,7 @@ fn an_archive_that_cannot_be_mounted_is_listed() {
     };
     assert_eq!(problem.to_string(), "the kernel has no iso9660; no FUSE: the kernel has no fuse");
     assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted, None);
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
 }
 
 #[test]
@@ -398,14 +431,14 @@ fn through_fuse_where_it_is_asked_for() {
         node.import(&platform, &machine).unwrap().not_mounted.as_deref(),
         Some("the kernel has no iso9660")
     );
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     let by_fuse = ImportOptions { mounting: MountChoice::By(MountMode::Fuse), ..ImportOptions::default() };
     let import = || import(&node.paths, &platform, &by_fuse, &machine, &()).unwrap();
     let done = import();
     assert_eq!((done.steps.len(), done.not_mounted), (3, None), "no unit, which could not mount it");
     assert_eq!(get(&node.paths, &machine).unwrap()[0].mounted_by, Some(MountMode::Fuse));
     assert!(import().steps.is_empty());
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: false };
     mount(&node.paths, &platform, &options, &machine, &()).unwrap();
     assert_eq!(machine.mounted(&node.paths.mounts.join("metalk8s-2.10.0")).unwrap(), Some(MountMode::Fuse));

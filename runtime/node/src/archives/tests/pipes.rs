@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use super::{Fake, Node, PLATFORM};
+use super::{DELETE, Fake, Node, PLATFORM};
 use crate::archives::{
     ImportOptions, MountChoice, MountOptions, configured, delete, get, import, mount, unit_name, unmount,
 };
@@ -49,7 +49,7 @@ fn a_pipe_in_place_of_an_archive_is_refused_at_once() {
     pipe(&real);
     let listed = get(&node.paths, &machine).unwrap();
     assert!(listed[0].problem.as_ref().is_some_and(|text| text.contains("a named pipe")), "{listed:?}");
-    delete(&node.paths, real.to_str().unwrap(), false, false, &machine).unwrap();
+    delete(&node.paths, real.to_str().unwrap(), &DELETE, &machine).unwrap();
     assert!(configured(&node.paths).unwrap().is_empty());
 }
 

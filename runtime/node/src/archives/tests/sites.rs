@@ -32,8 +32,8 @@ fn without_metalk8s_archives_are_listed_in_a_file_that_the_first_import_makes() 
         get(&node.paths, &machine).unwrap().iter().map(|one| one.kind).collect();
     assert_eq!(kinds, [ListedArchiveKind::Platform, ListedArchiveKind::Solution]);
     assert!(node.import(&platform, &machine).unwrap().steps.is_empty());
-    delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
-    delete(&node.paths, "storage-1.0.0", false, false, &machine).unwrap();
+    delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
+    delete(&node.paths, "storage-1.0.0", &DELETE, &machine).unwrap();
     assert!(configured(&node.paths).unwrap().is_empty());
 }
 
@@ -106,7 +106,7 @@ fn a_dead_mount_is_reported_and_mounted_again() {
             unmount(&node.paths, "metalk8s-2.10.0", false, &machine).unwrap();
             import();
         } else {
-            delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+            delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
         }
     }
     assert!(machine.mounted.borrow().is_empty() && !node.paths.mounts.join("metalk8s-2.10.0").exists());
@@ -127,10 +127,10 @@ fn a_deletion_removes_the_line_by_which_the_original_mounts_the_archive() {
         std::fs::write(&node.paths.fstab, &before).unwrap();
         node.import(&platform, &machine).unwrap();
         machine.fail.set(Some("units"));
-        delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap_err();
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap_err();
         assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), before, "a failed deletion");
         machine.fail.set(None);
-        let done = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+        let done = delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
         assert!(
             done.steps.iter().any(|step| matches!(step, NodeStep::ChangeFstab { .. })),
             "{:?}",
@@ -153,7 +153,7 @@ fn lines_of_fstab_that_mean_something_else_stay_and_are_named() {
         platform.display()
     );
     std::fs::write(&node.paths.fstab, &text).unwrap();
-    let done = delete(&node.paths, "metalk8s-2.10.0", false, false, &machine).unwrap();
+    let done = delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine).unwrap();
     assert_eq!(std::fs::read_to_string(&node.paths.fstab).unwrap(), text);
     assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
     assert!(done.notes[0].contains("fstab:1 still mounts at each boot: /other.iso"), "{:?}", done.notes);
