@@ -25,46 +25,16 @@ need_sealift() {
     [ -x "$SEALIFT" ] || die 3 "$SEALIFT is missing: run this script from a complete archive"
 }
 
-# Runs sealift; with --verbose, shows its command line.
+# Makes run_sealift show each command line.
+be_verbose() {
+    verbose=yes
+}
+verbose=no
+
+# Runs sealift.
 run_sealift() {
     if [ "$verbose" = yes ]; then
         say "running $(printf '%q ' "$SEALIFT" "$@")"
     fi
     "$SEALIFT" "$@"
-}
-
-# Reads `-a ARCHIVE`, `-n`, `-v`, `--unverified` and `-h`, as all scripts take them, into the arrays `archives` and `options` and the
-# variable `verbose`. The script has a function `usage`.
-read_arguments() {
-    archives=()
-    options=()
-    verbose=no
-    while [ $# -gt 0 ]; do
-        case $1 in
-        -a | --archive)
-            [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
-            archives+=("$2")
-            shift 2
-            ;;
-        -n | --dry-run)
-            options+=(--dry-run)
-            shift
-            ;;
-        --unverified)
-            options+=(--unverified)
-            shift
-            ;;
-        -v | --verbose)
-            verbose=yes
-            shift
-            ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
-        *)
-            die 3 "unknown argument $1; --help lists the arguments"
-            ;;
-        esac
-    done
 }

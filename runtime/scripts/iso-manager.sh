@@ -23,12 +23,43 @@ Exit codes: 0 done, 1 an archive is damaged, 2 something failed, 3 the command l
 END
 }
 
-read_arguments "$@"
+# bash 4.2 of CentOS 7 takes an empty array for an unset variable: hence ${options[@]+...}.
+archives=()
+options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    -a | --archive)
+        [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
+        archives+=("$2")
+        shift 2
+        ;;
+    -n | --dry-run)
+        options+=(--dry-run)
+        shift
+        ;;
+    --unverified)
+        options+=(--unverified)
+        shift
+        ;;
+    -v | --verbose)
+        be_verbose
+        shift
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        die 3 "unknown argument $1; --help lists the arguments"
+        ;;
+    esac
+done
+
 need_root
 need_sealift
 
 if [ ${#archives[@]} -eq 0 ]; then
-    run_sealift archive import "${options[@]}" --configured
+    run_sealift archive import ${options[@]+"${options[@]}"} --configured
 else
-    run_sealift archive import "${options[@]}" -- "${archives[@]}"
+    run_sealift archive import ${options[@]+"${options[@]}"} -- "${archives[@]}"
 fi

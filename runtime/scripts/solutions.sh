@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes Solutions available on this node and chooses their active versions, with sealift.
+# Manages the Solutions of this node, with `sealift solution`.
 set -euo pipefail
 
 # shellcheck source=common.sh
@@ -7,32 +7,35 @@ set -euo pipefail
 
 usage() {
     cat <<END
-Usage: ${0##*/} import     [-n] [-v] [--unverified] -a ARCHIVE [-a ARCHIVE...]
-       ${0##*/} unimport   [-n] [-v] -a ARCHIVE [-a ARCHIVE...]
-       ${0##*/} activate   [--dry-run] --name SOLUTION --version VERSION
-       ${0##*/} deactivate [--dry-run] --name SOLUTION
+Usage: ${0##*/} import     [--unverified] -a ARCHIVE [-a ARCHIVE...]
+       ${0##*/} unimport   -a ARCHIVE [-a ARCHIVE...]
+       ${0##*/} activate   -n SOLUTION [-V VERSION]
+       ${0##*/} deactivate -n SOLUTION
        ${0##*/} list
 
 import verifies each ARCHIVE (an ISO file), mounts it where the kernel can, and adds it to the SolutionsConfiguration;
 unimport removes it from this node, unless it is active. activate and deactivate choose in the SolutionsConfiguration
-the version that the cluster should have; its Salt master deploys it. list shows the archives of this node.
+the version that the cluster should have. list shows the Solutions of this node.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
-  --name SOLUTION         the name in the Solution's manifest
-  --version VERSION       a version that was imported, or "latest"
-  -n, --dry-run           only report what would change
+  -n, --name SOLUTION     the name in the Solution's manifest
+  -V, --version VERSION   a version that was imported; "latest" (the default) is the newest
       --unverified        also import archives without checksums
+      --dry-run           only report what would change
+  -l, --log-file FILE     also append the output to FILE
   -v, --verbose           show each command
   -h, --help              this text
 
-Environments are namespaces of the cluster; create them with its own tools.
+Other options go to the command of sealift that does it; \`sealift solution COMMAND --help\` lists them.
 
 Exit codes: 0 done, 1 an archive is damaged or in use, 2 something failed, 3 the command line or the configuration is wrong.
 END
 }
 
+# The command of sealift for each command of this script.
 case ${1-} in
-import | unimport | activate | deactivate | list) command=$1 ;;
+import | unimport | activate | deactivate) command=$1 ;;
+list | get) command='get' ;;
 -h | --help)
     usage
     exit 0
@@ -44,27 +47,50 @@ create-env | delete-env | add-solution | delete-solution)
 esac
 shift
 
-need_sealift
+# bash 4.2 of CentOS 7 takes an empty array for an unset variable: hence ${options[@]+...}.
+archives=()
+options=()
+log=
+while [ $# -gt 0 ]; do
+    case $1 in
+    -a | --archive)
+        [ $# -ge 2 ] || die 3 "$1 needs the path of an archive"
+        archives+=("$2")
+        shift
+        ;;
+    --archive=*) archives+=("${1#*=}") ;;
+    -l | --log-file)
+        [ $# -ge 2 ] || die 3 "$1 needs the path of a file"
+        log=$2
+        shift
+        ;;
+    --log-file=*) log=${1#*=} ;;
+    -n) options+=(--name) ;;
+    -V) options+=(--version) ;;
+    -v | --verbose) be_verbose ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *) options+=("$1") ;;
+    esac
+    shift
+done
 
+need_sealift
 case $command in
-list)
-    exec "$SEALIFT" archive get
+import | unimport)
+    [ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
+    options+=(-- "${archives[@]}")
     ;;
-activate | deactivate)
-    need_root
-    "$SEALIFT" solution "$command" "$@"
-    say "the cluster follows when its Salt master runs metalk8s.orchestrate.solutions.deploy-components"
-    exit
+*)
+    [ ${#archives[@]} -eq 0 ] || die 3 "only import and unimport take --archive"
     ;;
 esac
+[ "$command" = get ] || need_root
 
-read_arguments "$@"
-[ ${#archives[@]} -gt 0 ] || die 3 "no archive given; --help shows how"
-need_root
-if [ "$command" = import ]; then
-    run_sealift archive import "${options[@]}" -- "${archives[@]}"
-    exit
+if [ -n "$log" ]; then
+    run_sealift solution "$command" ${options[@]+"${options[@]}"} 2>&1 | tee -a -- "$log"
+else
+    run_sealift solution "$command" ${options[@]+"${options[@]}"}
 fi
-for archive in "${archives[@]}"; do
-    run_sealift archive delete "${options[@]}" -- "$archive"
-done

@@ -111,13 +111,21 @@ fn iso_manager_says_what_was_wrong_with_the_command() {
 }
 
 #[test]
-fn solutions_does_what_takes_no_cluster() {
+fn solutions_runs_the_command_of_sealift_that_does_it() {
     for (arguments, code, calls, text) in [
-        (&["import", "-a", "/a b.iso", "-n"][..], 2, "archive|import|--dry-run|--|/a b.iso|", ""),
-        (&["unimport", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", ""),
-        (&["list"], 2, "archive|get|", ""),
-        (&["unimport", "-v", "-a", "/a.iso"], 2, "archive|delete|--|/a.iso|", "running "),
+        (&["import", "-a", "/a b.iso", "--dry-run"][..], 2, "solution|import|--dry-run|--|/a b.iso|", ""),
+        (
+            &["import", "--archive=/a.iso", "--unverified", "--archive", "-b.iso"],
+            2,
+            "solution|import|--unverified|--|/a.iso|-b.iso|",
+            "",
+        ),
+        (&["unimport", "-a", "/a.iso"], 2, "solution|unimport|--|/a.iso|", ""),
+        (&["unimport", "-v", "-a", "/a.iso"], 2, "solution|unimport|--|/a.iso|", "running "),
+        (&["list"], 2, "solution|get|", ""),
+        (&["get", "-o", "json"], 2, "solution|get|-o|json|", ""),
         (&["--help"], 0, "", "Usage: solutions.sh import"),
+        (&["import", "--help"], 0, "", "Usage: solutions.sh import"),
         (&["import"], 3, "", "no archive given"),
         (&["import", "-a"], 3, "", "-a needs the path"),
         (
@@ -126,6 +134,8 @@ fn solutions_does_what_takes_no_cluster() {
             "solution|activate|--name|x|--version|1 0|",
             "",
         ),
+        (&["activate", "-n", "x", "-V", "1.0"], 2, "solution|activate|--name|x|--version|1.0|", ""),
+        (&["activate", "-n", "x", "-a", "/a.iso"], 3, "", "only import and unimport take --archive"),
         (&["deactivate", "--name", "x", "--dry-run"], 2, "solution|deactivate|--name|x|--dry-run|", ""),
         (&["create-env", "--name", "x"], 3, "", "needs the Kubernetes API"),
         (&["nonsense"], 3, "", "expected import, unimport, activate, deactivate or list"),
@@ -134,5 +144,47 @@ fn solutions_does_what_takes_no_cluster() {
         let (found, said) = archive.script("solutions.sh", arguments);
         assert_eq!((found, archive.calls().as_str()), (Some(code), calls), "{arguments:?}: {said}");
         assert!(said.contains(text), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn solutions_also_writes_its_output_to_a_log_file() {
+    let archive = Archive::new();
+    archive.program("bin/sealift", "echo out; echo err >&2; exit 1");
+    let log = archive.path("log");
+    let arguments = ["activate", "-n", "x", "--log-file", log.to_str().unwrap()];
+    for time in 1..3 {
+        let (code, said) = archive.script("solutions.sh", &arguments);
+        assert_eq!((code, said.as_str()), (Some(1), "out\nerr\n"));
+        assert_eq!(fs::read_to_string(&log).unwrap(), "out\nerr\n".repeat(time));
+    }
+}
+
+#[test]
+fn solution_manager_has_the_options_of_2019() {
+    for (arguments, code, calls, text) in [
+        (&["-a", "/a b.iso"][..], 2, "solution|import|--|/a b.iso|", ""),
+        (&["--add", "/a.iso", "--unverified"], 2, "solution|import|--unverified|--|/a.iso|", ""),
+        (&["-d", "/a.iso"], 2, "solution|unimport|--|/a.iso|", ""),
+        (&["--del", "/a.iso"], 2, "solution|unimport|--|/a.iso|", ""),
+        (&["--del"], 3, "", "--del needs the path of an ISO"),
+        (&["-h"], 0, "", "Usage: solution-manager.sh -a ISO"),
+        (&[], 3, "", "expected --add or --del"),
+    ] {
+        let archive = Archive::new();
+        let (found, said) = archive.script("solution-manager.sh", arguments);
+        assert_eq!((found, archive.calls().as_str()), (Some(code), calls), "{arguments:?}: {said}");
+        assert!(said.contains(text), "{arguments:?}: {said}");
+    }
+}
+
+/// The scripts run on CentOS 7, too, where bash 4.2 with `set -u` refuses to expand an empty array.
+#[test]
+fn no_script_expands_an_array_that_can_be_empty() {
+    for entry in fs::read_dir(scripts()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let bare = text.replace("${options[@]+\"${options[@]}\"}", "");
+        assert!(!bare.contains("\"${options[@]}\""), "{}", path.display());
     }
 }
