@@ -179,27 +179,41 @@ pub enum ArchiveKind {
 ///
 /// Those of [`Product::parse`] and [`Product::from_manifest`]; what reading the archive gives.
 pub fn describe(tree: &Tree) -> Result<Option<(Product, ArchiveKind)>> {
-    let read = |file: &'static str, limit| match tree.entry(file)? {
-        None => Ok(None),
-        Some(_) => String::from_utf8(tree.read(file, limit)?)
-            .map(Some)
-            .map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() }),
-    };
-    let manifest = read(layout::MANIFEST, manifest::LIMIT)?;
-    let product = read(layout::PRODUCT, LIMIT)?;
-    let of_solution = |text: &str| {
-        serde_saphyr::from_str::<Head>(text).is_ok_and(|head| head.kind.as_deref() == Some("Solution"))
-    };
-    if let Some(text) = manifest.filter(|text| product.is_none() || of_solution(text)) {
-        return Ok(Some((Product::from_manifest(&text)?, ArchiveKind::Solution)));
+    if let Some(manifest) = solution_manifest(tree)? {
+        return Ok(Some((manifest.product(), ArchiveKind::Solution)));
     }
-    let Some(product) = product.as_deref().map(Product::parse).transpose()? else { return Ok(None) };
+    let text = text_of(tree, layout::PRODUCT, LIMIT)?;
+    let Some(product) = text.as_deref().map(Product::parse).transpose()? else { return Ok(None) };
     let needs_platform = |(key, _): &(String, String)| {
         matches!(key.as_str(), requirement::PRODUCT_KEY | requirement::LAYOUT_KEY)
     };
     let kind =
         if product.other.iter().any(needs_platform) { ArchiveKind::Solution } else { ArchiveKind::Platform };
     Ok(Some((product, kind)))
+}
+
+/// The manifest of a Solution; `None` if the archive has no `manifest.yaml`, or besides a `product.txt` one of another kind.
+///
+/// # Errors
+///
+/// Those of [`SolutionManifest::parse`]; what reading the archive gives.
+pub fn solution_manifest(tree: &Tree) -> Result<Option<SolutionManifest>> {
+    let Some(text) = text_of(tree, layout::MANIFEST, manifest::LIMIT)? else { return Ok(None) };
+    let is_solution =
+        || serde_saphyr::from_str::<Head>(&text).is_ok_and(|head| head.kind.as_deref() == Some("Solution"));
+    if tree.entry(layout::PRODUCT)?.is_some() && !is_solution() {
+        return Ok(None);
+    }
+    SolutionManifest::parse(&text).map(Some)
+}
+
+/// The text of a file; `None` if the archive does not have it.
+fn text_of(tree: &Tree, file: &'static str, limit: u64) -> Result<Option<String>> {
+    if tree.entry(file)?.is_none() {
+        return Ok(None);
+    }
+    let text = String::from_utf8(tree.read(file, limit)?);
+    text.map(Some).map_err(|_| Error::Content { file: file.into(), problem: "it is not UTF-8".into() })
 }
 
 /// The product information of an archive, as [`describe`] finds it.

@@ -3,6 +3,7 @@
 pub(crate) mod document;
 pub(crate) mod documents;
 mod report;
+mod table;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::failure::{Failure, FailureReport};
 
 pub(crate) use content::size;
 pub(crate) use report::{ReportForm, ReportOutput, json, set_wanted, write};
+pub(crate) use table::table;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();

@@ -38,7 +38,7 @@ pub(crate) fn explained(error: Error) -> Failure {
         }
         Error::Required { .. } => Failure::failed(error)
             .remedy("delete those archives first, or import another version that they accept; --force overrides"),
-        Error::NoSolution { .. } => {
+        Error::NoSolution { .. } | Error::NotImported(_) => {
             Failure::failed(error).remedy("import it with `sealift archive import`")
         }
         Error::NotForMetalk8s { .. } => Failure::failed(error).remedy(

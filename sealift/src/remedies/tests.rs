@@ -55,6 +55,7 @@ fn of_archives() -> Vec<Failure> {
         Error::Present { id: id(), path: path() },
         Error::SamePrefix { id: id(), prefix: "metalk8s".into(), path: path() },
         Error::NoSolution { name: "example".into(), version: "2.0".into(), available: vec!["1.0".into()] },
+        Error::NotImported("example".into()),
         Error::NotForMetalk8s {
             name: "example".into(),
             version: "2.0".into(),

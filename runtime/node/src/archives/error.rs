@@ -83,6 +83,9 @@ pub enum Error {
         /// The imported versions.
         available: Vec<String>,
     },
+    /// The node has no version of a Solution.
+    #[error("no version of the Solution {} is imported", content::printable(.0))]
+    NotImported(String),
     /// The archive of this version of a Solution is in the `ArchivesConfiguration`, which MetalK8s does not read.
     #[error(
         "Solution {name} {version} is imported, but MetalK8s does not read {}, which lists it",

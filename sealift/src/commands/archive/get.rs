@@ -60,19 +60,11 @@ fn table(listed: &[ListedArchive]) -> String {
     if listed.is_empty() {
         return "no archives\n".to_owned();
     }
-    let heads = ["NAME", "KIND", "SIZE", "READABLE", "IMAGES", "MOUNTED", "ARCHIVE"].map(str::to_owned);
-    let rows: Vec<[String; 7]> = std::iter::once(heads).chain(listed.iter().map(row)).collect();
-    let widths: [usize; 7] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
+    let heads = ["NAME", "KIND", "SIZE", "READABLE", "IMAGES", "MOUNTED", "ARCHIVE"];
+    let mut text = output::table(heads, &listed.iter().map(row).collect::<Vec<_>>());
     for one in listed {
         if let Some(problem) = &one.problem {
+            // Writing to a string cannot fail.
             let _ = writeln!(text, "{}", output::about(&one.path, &printable(problem).to_string()));
         }
         for warning in output::bounded(&one.warnings, "warnings") {
@@ -96,11 +88,6 @@ fn row(one: &ListedArchive) -> [String; 7] {
             _ => format!("{} of {} complete", count.whole, count.total),
         },
     );
-    let mounted = match one.mounted.as_ref().zip(one.mounted_by) {
-        Some((at, _)) if one.mount_broken => format!("broken at {}", printable_path(at)),
-        Some((at, way)) => format!("{way} at {}", printable_path(at)),
-        None => "no".to_owned(),
-    };
     let form = if one.missing || one.product.is_none() { "?" } else { "folder" };
     [
         one.id.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string),
@@ -108,7 +95,16 @@ fn row(one: &ListedArchive) -> [String; 7] {
         one.bytes.map_or_else(|| form.to_owned(), size),
         readable.to_owned(),
         images,
-        mounted,
+        mounted(one),
         printable_path(&one.path).to_string(),
     ]
+}
+
+/// Whether and where an archive is mounted.
+pub(crate) fn mounted(one: &ListedArchive) -> String {
+    match one.mounted.as_ref().zip(one.mounted_by) {
+        Some((at, _)) if one.mount_broken => format!("broken at {}", printable_path(at)),
+        Some((at, way)) => format!("{way} at {}", printable_path(at)),
+        None => "no".to_owned(),
+    }
 }

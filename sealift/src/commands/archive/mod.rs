@@ -3,13 +3,13 @@
 mod compare;
 mod copy_to;
 pub(crate) mod delete;
-mod get;
+pub(crate) mod get;
 pub(crate) mod import;
 mod inspect;
 mod mount;
 mod push;
 mod receive;
-mod steps;
+pub(crate) mod steps;
 mod verify;
 
 use std::path::PathBuf;

@@ -11,7 +11,7 @@ use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
 
 /// This machine, which mounts through FUSE with this program.
-pub(super) fn machine() -> std::io::Result<LinuxMachine> {
+pub(crate) fn machine() -> std::io::Result<LinuxMachine> {
     Ok(LinuxMachine {
         program: std::env::current_exe()?,
         running: output::running,

@@ -1,6 +1,7 @@
 //! `sealift solution`: the Solutions of a node.
 
 mod activate;
+mod get;
 
 use clap::Subcommand;
 use node::archives::{LATEST, Only};
@@ -20,6 +21,14 @@ pub(crate) enum Command {
                             sealift solution unimport /archives/example-1.0.0.iso\n\n\
                             An active version is not removed: deactivate it first, or activate another version.")]
     Unimport(delete::Arguments),
+    /// Show the Solutions of this node: versions, images, health
+    #[command(
+        visible_aliases = ["list", "ls"],
+        after_help = "Examples:\n  sealift solution get\n  sealift solution get example 1.0.0\n  \
+                      sealift solution get example -o json | jq -r '.items[] | select(.active).version'\n\n\
+                      The content of the archives is not read: `sealift archive verify` checks it."
+    )]
+    Get(get::Arguments),
     /// Activate a version of a Solution; at most one is active
     #[command(after_help = "Examples:\n  sealift solution activate --name example --version 1.0.0\n  \
                             sealift solution activate --name example\n\n\
@@ -43,6 +52,7 @@ pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Import(arguments) => import::run(arguments, Only::Solutions),
         Command::Unimport(arguments) => delete::run(arguments, Only::Solutions),
+        Command::Get(arguments) => get::run(arguments),
         Command::Activate { version, ignore_requires, arguments } => {
             activate::run(arguments, Some(version), *ignore_requires)
         }

@@ -7,6 +7,7 @@ pub(crate) mod iso;
 pub(crate) mod node;
 pub(crate) mod packages;
 pub(crate) mod project;
+pub(crate) mod solutions;
 #[cfg(test)]
 mod tests;
 
@@ -72,6 +73,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),
     kind::<node::SolutionActivation>("`solution activate` and `deactivate`"),
+    kind::<List<solutions::SolutionDocument>>("`solution get`"),
     kind::<List<project::TaskExplanation>>("`explain`"),
     kind::<project::TaskGraph>("`graph -o json`"),
     kind::<List<project::TaskInformation>>("`info`"),

@@ -1,6 +1,7 @@
 mod bugs;
 mod following;
 mod killed;
+mod listed_solutions;
 mod pipes;
 mod replaced;
 mod requires;
