@@ -15,7 +15,7 @@
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
-//! | show a size or a duration to people | [`size`], [`duration`] |
+//! | show a size, a duration or how a program ended to people | [`size`], [`duration`], [`exit`] |
 //!
 //! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
 //! that was probably meant.
@@ -27,6 +27,7 @@ mod atomic;
 mod copy;
 mod digest;
 mod error;
+mod exit;
 mod folder;
 mod hash;
 mod nearest;
@@ -41,6 +42,7 @@ pub use atomic::{AtomicFile, Durability};
 pub use copy::copy;
 pub use digest::{Digest, ParseDigestError};
 pub use error::IoError;
+pub use exit::exit;
 pub use folder::{check_folder, create_folder, open_folder, remove, sync_folder};
 pub use hash::{Hashed, Hasher, hash_file, hash_reader, hash_reader_with};
 pub use nearest::nearest;

@@ -89,7 +89,7 @@ fn understand(status: ExitStatus, answer: &[u8]) -> Result<Option<Secret>, Strin
         }
         let said: String =
             text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-        return Err(format!("{status}: {said}"));
+        return Err(format!("it {}: {said}", content::exit(status)));
     }
     let answer: Answer = serde_json::from_slice(answer).map_err(|error| syntax_error(&error))?;
     Ok(Some(match answer.username.as_str() {
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn a_helper_that_does_not_do_its_work_is_an_error_that_shows_no_secret() {
         for (script, expected) in [
-            ("printf 'locked\\033[31m\\n'; exit 3", "exit status: 3: locked [31m"),
-            ("kill -9 $$", "signal: 9"),
+            ("printf 'locked\\033[31m\\n'; exit 3", "it exited with code 3: locked [31m"),
+            ("kill -9 $$", "it was killed by signal 9"),
             ("exit 0", "ends too early"),
             ("echo hunter2", "not JSON"),
             (r#"echo '{"Username":"u","Secret":["hunter2"]}'"#, "does not have the expected form"),

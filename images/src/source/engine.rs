@@ -204,7 +204,11 @@ impl EngineImage {
 fn reason(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     let said: String = said.trim().chars().take(REASON_MAX).collect();
-    if said.is_empty() { output.status.to_string() } else { content::printable(&said).to_string() }
+    if said.is_empty() {
+        format!("it {}", content::exit(output.status))
+    } else {
+        content::printable(&said).to_string()
+    }
 }
 
 impl FromStr for EngineImage {

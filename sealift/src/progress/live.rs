@@ -220,7 +220,7 @@ mod tests {
         emit(&RunEvent::Line { task: &fail, stream: Stream::Err, line: "no such file" }, 50);
         let mut report = TaskReport {
             elapsed: Some(Duration::from_secs(51)),
-            error: Some("`sh` ended with exit status: 1".into()),
+            error: Some("`sh` exited with code 1".into()),
             err: "no such file\n".into(),
             ..TaskReport::of(TaskVerdict::Failed)
         };
@@ -260,7 +260,7 @@ mod tests {
         note: still running: PULL IMG nginx:1.27 (1 min 1 s, 12.3 MB of 45.0 MB)
         note: still running: RUN codegen (51.0 s)
         XX RUN            codegen (51.0 s)
-        error: `sh` ended with exit status: 1
+        error: `sh` exited with code 1
         --- stderr
         no such file
         help: run it alone: sealift run codegen

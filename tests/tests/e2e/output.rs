@@ -40,7 +40,7 @@ fn without_times(text: &str) -> String {
 
 const BAD: &str = "\
 XX RUN            bad
-error: `/bin/sh` ended with exit status: 3
+error: `/bin/sh` exited with code 3
 --- stderr
 no such thing
 --- stdout

@@ -375,7 +375,7 @@ fn a_new_version_of_a_tool_runs_its_tasks_again() {
     assert!(out.contains("tool tool") && out.contains("1.1"), "{out}");
     assert_eq!(ran(&project, &["build"]), ["build"]);
     project.write("version.sh", "exit 7\n");
-    fails(&project, &["run", "build"], 2, "the version of the tool `tool`: `/bin/sh version.sh` ended with");
+    fails(&project, &["run", "build"], 2, "the version of the tool `tool`: `/bin/sh version.sh` exited with code");
 }
 
 #[test]
@@ -503,7 +503,7 @@ fn a_task_that_misbehaves_is_one_clear_error() {
     fails(&project, &["run", "path"], 2, "check the path `./no-such-program`");
     fails(&project, &["run", "folder"], 1, "`directory` is no-such-folder, which is not a folder");
     fails(&project, &["run", "link"], 1, "`_build/link` leads to /etc/passwd, outside the project");
-    let text = fails(&project, &["run", "code"], 1, "`/bin/sh` ended with exit status: 3");
+    let text = fails(&project, &["run", "code"], 1, "`/bin/sh` exited with code 3");
     assert!(text.contains("reason"), "{text}");
     let output = project.command().args(["run", "-v", "2", "binary"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));

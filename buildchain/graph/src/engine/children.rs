@@ -56,7 +56,7 @@ pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Resul
     } else if (supervision.cancelled)() {
         Err(ActionError::Cancelled)
     } else {
-        Err(ActionError::Failed(format!("`{program}` ended with {}", output.status)))
+        Err(ActionError::Failed(format!("`{program}` {}", content::exit(output.status))))
     }
 }
 

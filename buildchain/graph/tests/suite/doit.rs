@@ -336,7 +336,7 @@ fn the_output_of_a_failed_task_is_in_the_report() {
             (&task["result"], &task["out"], &task["err"]),
             (&"fail".into(), &"said\n".into(), &"warned\n".into())
         );
-        assert_eq!(task["error"], "`sh` ended with exit status: 3");
+        assert_eq!(task["error"], "`sh` exited with code 3");
     }
     assert_eq!(report["tasks"].as_array().unwrap().len(), 3);
 }

@@ -322,7 +322,7 @@ impl GitRepository {
         let reason = String::from_utf8_lossy(&output.stderr);
         let reason = reason.lines().next().unwrap_or_default().trim_start_matches("fatal: ");
         Err(self.wrong(match reason {
-            "" => format!("git ended with {}", output.status),
+            "" => format!("git {}", content::exit(output.status)),
             reason => printable(reason).to_string(),
         }))
     }

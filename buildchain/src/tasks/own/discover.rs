@@ -67,7 +67,7 @@ fn version(project: &Project, tool: &Tool) -> Result<String, ActionError> {
     let text = String::from_utf8_lossy(&text).trim().to_owned();
     if !status.success() {
         let first = content::printable(text.lines().next().unwrap_or_default()).to_string();
-        return Err(failed(format!("`{shown}` ended with {status}: {first}")));
+        return Err(failed(format!("`{shown}` {}: {first}", content::exit(status))));
     }
     Ok(text)
 }

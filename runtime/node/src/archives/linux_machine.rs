@@ -108,7 +108,7 @@ impl LinuxMachine {
         }
         let message = String::from_utf8_lossy(&output.stderr);
         let program = command.get_program().to_string_lossy();
-        Err(io::Error::other(format!("{program}: {}: {}", output.status, message.trim())))
+        Err(io::Error::other(format!("`{program}` {}: {}", content::exit(output.status), message.trim())))
     }
 
     /// Whether the kernel has a file system now.

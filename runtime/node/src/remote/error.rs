@@ -22,7 +22,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The remote shell failed before `sealift` there reported an error.
-    #[error("`{shell}` ended with {status}")]
+    #[error("`{shell}` {}", content::exit(*.status))]
     Shell {
         /// The command of the remote shell.
         shell: String,
@@ -30,7 +30,7 @@ pub enum Error {
         status: ExitStatus,
     },
     /// The remote shell ended during a copy.
-    #[error("`{shell}` ended with {status}: {source}")]
+    #[error("`{shell}` {}: {source}", content::exit(*.status))]
     Interrupted {
         /// The command of the remote shell.
         shell: String,

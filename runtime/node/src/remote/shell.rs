@@ -150,7 +150,7 @@ mod tests {
         let node: NodeName = "node".parse().unwrap();
         let list = |command: &str| shell(command).list(&node).unwrap_err().to_string();
         assert_eq!(list(" "), "--remote-shell contains no command");
-        assert_eq!(list("false"), "`false` ended with exit status: 1");
+        assert_eq!(list("false"), "`false` exited with code 1");
         assert!(list("/none/ssh -q").starts_with("cannot run `/none/ssh`: "));
         assert!(list("echo").starts_with("its list of archives cannot be read: "));
     }

@@ -148,7 +148,7 @@ fn a_registry_behind_tls_asks_for_certificate_and_password() {
     for (body, expected) in [
         (&*format!("test \"$server\" = '{host}' && {knows}"), None),
         ("echo 'credentials not found in native keychain'; exit 1", Some("asks for a user name")),
-        ("echo locked; exit 1", Some("credential helper `test`: exit status: 1: locked")),
+        ("echo locked; exit 1", Some("credential helper `test`: it exited with code 1: locked")),
         ("echo nonsense", Some("credential helper `test`: line 1, column 2: it is not JSON")),
     ] {
         helper(body);

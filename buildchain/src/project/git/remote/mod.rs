@@ -165,7 +165,7 @@ impl RemoteGit {
         let lines =
             reason.lines().map(|line| line.trim_start_matches("fatal: ").trim_start_matches("error: "));
         let reason = lines.map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned();
-        Err(self.wrong(if reason.is_empty() { format!("git ended with {status}") } else { reason }))
+        Err(self.wrong(if reason.is_empty() { format!("git {}", content::exit(status)) } else { reason }))
     }
 
     fn spawn(&self, command: &mut Command) -> Result<Child, RemoteError> {
