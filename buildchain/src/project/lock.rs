@@ -380,6 +380,17 @@ mod tests {
     }
 
     #[test]
+    fn a_merge_conflict_in_a_lock_is_reported_where_it_begins() {
+        let root = tempfile::tempdir().unwrap();
+        let text = "version: 1\nimages:\n<<<<<<< HEAD\n  a:1: x\n=======\n  a:1: y\n>>>>>>> main\n";
+        std::fs::write(root.path().join(FILE_NAME), text).unwrap();
+        let error = LockFile::read(root.path()).unwrap_err().to_string();
+        let expected =
+            "sealift.lock:3:1: a merge conflict: keep one side, and run `sealift lock` for the rest";
+        assert!(error.ends_with(expected), "{error}");
+    }
+
+    #[test]
     fn every_mistake_in_a_lock_is_reported_with_its_place() {
         let root = tempfile::tempdir().unwrap();
         let good = digest("a");

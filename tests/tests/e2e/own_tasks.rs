@@ -375,7 +375,12 @@ fn a_new_version_of_a_tool_runs_its_tasks_again() {
     assert!(out.contains("tool tool") && out.contains("1.1"), "{out}");
     assert_eq!(ran(&project, &["build"]), ["build"]);
     project.write("version.sh", "exit 7\n");
-    fails(&project, &["run", "build"], 2, "the version of the tool `tool`: `/bin/sh version.sh` exited with code");
+    fails(
+        &project,
+        &["run", "build"],
+        2,
+        "the version of the tool `tool`: `/bin/sh version.sh` exited with code",
+    );
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_template_that_cannot_be_rendered_is_named_with_its_place() {
         (b"a @@ b", "salt/states.sls.in:1:3: invalid placeholder"),
         (
             b"\x7fELF\xff\xfe",
-            "salt/states.sls.in:1:1: is not UTF-8 text: if it is no template, change `suffix` or `patterns` of `templates`",
+            "salt/states.sls.in:1:1: not UTF-8 text: if it is no template, change `suffix` or `patterns` of `templates`",
         ),
         (
             b"a\n\0",

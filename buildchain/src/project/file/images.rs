@@ -8,8 +8,8 @@ use images::build::Created;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::ForEach;
 use super::short::{HasShortForm, Short};
+use super::{FileEntry, ForEach};
 use crate::project::field::Field;
 use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, TagPattern, TagRange, Text};
 
@@ -19,7 +19,7 @@ use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, TagPattern, 
 pub struct ImagesSpec {
     /// Files that list images to pull.
     #[serde(default)]
-    pub catalogues: Vec<Field<InnerPath>>,
+    pub catalogues: Vec<Short<FileEntry>>,
     /// Lists of images to pull, as other tools have them: files, or keys with values.
     #[serde(default)]
     pub lists: Vec<Short<ImageList>>,

@@ -183,7 +183,7 @@ content! {
     /// Documents for the archive's `documentation/`, relative to the project. Markdown files become pages, with their
     /// pictures; `README.md` becomes `index.html`. A `SUMMARY.md` is a book in mdBook's format: its chapters become pages with a
     /// table of contents. Other files are copied.
-    documentation: Vec<Field<InnerPath>>,
+    documentation: Vec<Short<FileEntry>>,
 }
 
 /// A list of the project that a profile can replace.
@@ -261,8 +261,32 @@ pub struct Binary {
     pub for_each: ForEach,
 }
 
+/// A file of the project.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its path, relative to the project.
+    pub file: Field<InnerPath>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
+}
+
+impl HasShortForm for FileEntry {
+    type Main = InnerPath;
+    const MAIN: &'static str = "a file";
+
+    fn of(file: Field<InnerPath>) -> Self {
+        Self { file, when: None, for_each: ForEach::new() }
+    }
+}
+
 repeated!(
     Binary,
+    FileEntry,
     FilesEntry,
     ImageList,
     NamedImage,

@@ -227,9 +227,7 @@ impl Loader {
             let files = loader.entries(path).files(files, &templates);
             loader.project.files.extend(files);
         });
-        for page in &content.documentation {
-            self.document(path, page);
-        }
+        self.each(path, &content.documentation, |loader, page| loader.document(path, &page.0.file));
         self.images(path, &content.images);
         self.packages(path, &content.packages);
         self.each(path, &content.requires, |loader, entry| loader.requirement(path, entry));
@@ -252,23 +250,26 @@ impl Loader {
     /// Reads the images that the project file at `path` lists.
     fn images(&mut self, path: &Path, images: &file::ImagesSpec) {
         self.pulls(path, &images.pull);
-        for name in &images.catalogues {
-            let Some(inner) = self.entries(path).path(name) else { continue };
-            let catalogue_path = self.project.root.join(inner);
-            let text = read(&catalogue_path);
-            let text = text.map_err(|error| error.unreadable_at(path, name.place(), &self.project.root));
-            let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
-            if let Some(catalogue) = self.mistakes.note(catalogue) {
-                self.pulls(&catalogue_path, &catalogue.images);
-            }
-            self.project.sources.push(catalogue_path);
-        }
+        self.each(path, &images.catalogues, |loader, catalogue| loader.catalogue(path, &catalogue.0.file));
         self.each(path, &images.build, |loader, image| {
             let found = loader.image(path, &image.0);
             let found = found
                 .map_err(|error| error.unreadable_at(path, image.0.folder.place(), &loader.project.root));
             loader.project.images.extend(loader.mistakes.note(found).flatten());
         });
+    }
+
+    /// Reads a catalogue that the file at `path` names.
+    fn catalogue(&mut self, path: &Path, name: &Field<InnerPath>) {
+        let Some(inner) = self.entries(path).path(name) else { return };
+        let catalogue_path = self.project.root.join(inner);
+        let text = read(&catalogue_path);
+        let text = text.map_err(|error| error.unreadable_at(path, name.place(), &self.project.root));
+        let catalogue = text.and_then(|text| parse::<file::Catalogue>(&catalogue_path, &text));
+        if let Some(catalogue) = self.mistakes.note(catalogue) {
+            self.pulls(&catalogue_path, &catalogue.images);
+        }
+        self.project.sources.push(catalogue_path);
     }
 
     /// Reads a definition: a template whose result is YAML.

@@ -279,6 +279,13 @@ fn entries_have_conditions_and_loops() {
     );
     assert_eq!(load(&set(&[("channel", "beta")])).pull.len(), 3);
 
+    let spec = "  documentation: [README.md, {file: 'docs/{{ x }}.md', forEach: {x: [a, b]}, when: x != 'b'}]\n  \
+                variables: {channel: a}\n  images:\n    catalogues: [{file: none.yaml, when: channel == 'b'}]\n";
+    let root = project(&[("README.md", ""), ("docs/a.md", "")], "1", spec);
+    let documents = read(root.path(), &SettingsFlags::default()).unwrap().documentation;
+    let documents: Vec<_> = documents.iter().map(|document| document.path.clone()).collect();
+    assert_eq!(documents, [Path::new("README.md"), Path::new("docs/a.md")]);
+
     for (entry, expected) in [
         ("when: chanel == 'x'", ":7:34: unknown name `chanel`, did you mean `channel`?"),
         ("when: 'a b'", ":7:34: syntax error"),

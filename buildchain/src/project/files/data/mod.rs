@@ -225,7 +225,7 @@ impl EmbeddedFile {
         }
         let text = read(&self.path).map_err(|error| match error {
             Error::Invalid { message, line, .. } => {
-                wrong(format!("line {line} {message}; `base64Of` takes any file"))
+                wrong(format!("line {line} is {message}; `base64Of` takes any file"))
             }
             error => error,
         })?;
