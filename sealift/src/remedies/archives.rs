@@ -39,14 +39,15 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Required { .. } => Failure::failed(error)
             .remedy("delete those archives first, or import another version that they accept; --force overrides"),
         Error::NoSolution { .. } | Error::NotImported(_) => {
-            Failure::failed(error).remedy("import it with `sealift archive import`")
+            Failure::failed(error).remedy("import it with `sealift solution import`")
         }
         Error::NotForMetalk8s { .. } => Failure::failed(error).remedy(
             "only nodes with MetalK8s activate Solutions; if this node has it now, delete the archive and import it again",
         ),
-        Error::Active { .. } | Error::InUse { .. } => {
-            Failure::failed(error).remedy("use --force to override")
-        }
+        Error::Active { .. } => Failure::failed(error).remedy(
+            "deactivate the Solution first, or activate another version: `sealift solution deactivate`; --force overrides",
+        ),
+        Error::InUse { .. } => Failure::failed(error).remedy("use --force to override"),
         Error::CannotMount { .. } => Failure::failed(error)
             .remedy("serve it without a mount with `sealift registry serve`, or unpack it with `sealift iso extract`"),
         Error::Occupied { .. } => Failure::failed(error).remedy(

@@ -10,6 +10,7 @@ mod cli;
 mod completion;
 mod examples;
 mod graph;
+mod guideline;
 mod images;
 mod init;
 mod iso;

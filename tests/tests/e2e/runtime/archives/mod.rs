@@ -61,7 +61,7 @@ impl Node {
         sealift::places(self.root.path())
     }
 
-    pub(super) fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = sealift::command(self.root.path());
         command.args(words).args(self.places());
         command
