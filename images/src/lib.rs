@@ -41,6 +41,7 @@
 //! | [`nginx`] | | the configuration that serves them |
 //! | [`push`] | the store, an archive | registries |
 //! | [`mod@find`] | manifests, charts, compose and Salt files | the images that they name |
+//! | [`yaml`] | YAML and JSON | values with their places |
 //! | [`mod@check`] | `images/` | what is missing, extra or damaged |
 //!
 //! Requests go through `reqwest`, not a registry client: resuming by Range, `Retry-After`, bounded manifests, hashing while
@@ -70,6 +71,7 @@ pub mod source;
 pub mod store;
 pub mod tags;
 mod tree;
+pub mod yaml;
 
 pub use client::RegistrySession;
 #[cfg(fuzzing)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::FoundImages;
 use super::document::{self, Document};
+use crate::yaml;
 
 /// The most bytes that a chart may render to.
 const RENDERED_MAX: u64 = 64 << 20;
@@ -29,8 +30,8 @@ pub(super) fn render(helm: &Path, folder: &Path, found: &mut FoundImages) -> Res
     let text = output(helm, folder)?;
     for object in objects(&text) {
         let path = source(object, folder).unwrap_or_else(|| folder.to_path_buf());
-        let documents = document::parse(object).ok_or("it renders to text that is not YAML")?;
-        let lines = document::lines(object);
+        let documents = yaml::parse(object).map_err(|_| "it renders to text that is not YAML")?;
+        let lines = yaml::lines(object);
         let document = Document { path: &path, lines: &lines, app_version: None, is_rendered: true };
         documents.iter().for_each(|node| document.read(node, found));
     }

@@ -1,127 +1,22 @@
 //! YAML and JSON documents: objects of Kubernetes, compose files, values of charts.
 
-use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::Location;
 
 use super::lines::{Lines, computed, is_bare};
 use super::text::{ImageText, image, is_image_key, references};
 use super::{Certainty, FindRule, FoundImage, FoundImages};
+use crate::yaml::{Node, Value, line_at, lines, parse, word_at};
 
 /// The keys of a pod whose items have an `image`.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 /// The deepest nesting that is read.
 const DEPTH_MAX: usize = 100;
 
-/// A value with its place.
-pub(super) type Node = Spanned<Value>;
-
-/// A value of a document.
-#[derive(Debug)]
-pub(super) enum Value {
-    /// Nothing, or something that names no image.
-    Other,
-    /// A number, whose text is in the file: a tag such as `1.10` is not `1.1`.
-    Number,
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<(String, Node)>),
-}
-
-impl Value {
-    pub(super) fn key(&self, name: &str) -> Option<&Node> {
-        let Self::Map(entries) = self else { return None };
-        entries.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-
-        impl<'de> Visitor<'de> for Any {
-            type Value = Value;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a value")
-            }
-
-            fn visit_unit<E>(self) -> Result<Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_none<E>(self) -> Result<Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-                Value::deserialize(deserializer)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_i128<E>(self, _: i128) -> Result<Value, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_u128<E>(self, _: u128) -> Result<Value, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-                Ok(Value::Number)
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-                Ok(Value::Text(text.to_owned()))
-            }
-
-            fn visit_bytes<E>(self, _: &[u8]) -> Result<Value, E> {
-                Ok(Value::Other)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
-                }
-                Ok(Value::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-                let mut map = Vec::new();
-                while let Some(entry) = entries.next_entry()? {
-                    map.push(entry);
-                }
-                Ok(Value::Map(map))
-            }
-        }
-
-        deserializer.deserialize_any(Any)
-    }
-}
-
-/// The documents of a file; `None` if it is not YAML.
-pub(super) fn parse(text: &str) -> Option<Vec<Node>> {
-    serde_saphyr::from_multiple(text).ok()
-}
-
 /// The text at `key` of the first document of a file, such as `appVersion` of `Chart.yaml`.
 pub(super) fn text_at(text: &str, key: &str) -> Option<String> {
-    let documents = parse(text)?;
+    let documents = parse(text).ok()?;
     let value = documents.first()?.value.key(key)?;
     match &value.value {
         Value::Text(text) => Some(text.clone()),
@@ -140,27 +35,6 @@ pub(super) fn dependencies(text: &str) -> Vec<String> {
         _ => None,
     };
     items.iter().take(1000).filter_map(name).collect()
-}
-
-/// The lines of a file: a place is looked up in them without a search.
-pub(super) fn lines(text: &str) -> Vec<&str> {
-    text.lines().collect()
-}
-
-fn line_at<'a>(lines: &[&'a str], place: Location) -> Option<&'a str> {
-    lines.get(usize::try_from(place.line()).ok()?.checked_sub(1)?).copied()
-}
-
-/// The word at a place of a file.
-pub(super) fn word_at(lines: &[&str], place: Location) -> Option<String> {
-    let line = line_at(lines, place)?;
-    let column = usize::try_from(place.column()).ok()?.checked_sub(1)?;
-    let word: String = line
-        .chars()
-        .skip(column)
-        .take_while(|character| !character.is_whitespace() && !",#}]".contains(*character))
-        .collect();
-    (!word.is_empty()).then_some(word)
 }
 
 /// A document that is being read.
@@ -240,6 +114,9 @@ impl Document<'_> {
                             self.image(reference, FindRule::ImageVolume, found);
                         }
                     }
+                    if key == "env" && self.variable(item, found) {
+                        continue;
+                    }
                     self.node("", item, depth + 1, found);
                 }
             }
@@ -249,7 +126,19 @@ impl Document<'_> {
                     self.node(name, value, depth + 1, found);
                 }
             }
-            Value::Other | Value::Number => {}
+            Value::Null | Value::Bool(_) | Value::Number => {}
+        }
+    }
+
+    /// A variable of a container that names an image: `{name: PROXY_IMAGE, value: …}`. Returns whether it is one.
+    fn variable(self, variable: &Node, found: &mut FoundImages) -> bool {
+        let text = |key| variable.value.key(key).and_then(|node| Some((node, node.value.text()?)));
+        match text("name").zip(text("value")) {
+            Some(((_, name), (node, written))) if is_image_key(name) => {
+                self.key(node, written, found);
+                true
+            }
+            _ => false,
         }
     }
 

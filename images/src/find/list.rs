@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::document::{Document, Node, Value, word_at};
+use super::document::Document;
 use super::lines::computed;
 use super::text::{ImageText, image, is_in_full};
 use super::{Certainty, FindRule, FoundImage, FoundImages};
+use crate::yaml::{Node, Value, word_at};
 
 /// The longest line of a list, in bytes.
 const LINE_MAX: usize = 1024;

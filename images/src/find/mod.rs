@@ -7,7 +7,7 @@
 //! | lists: a reference on each line, and files for `skopeo sync` | the references | certain; likely if no line has a registry |
 //! | Helm charts, rendered by `helm template` | the objects that it writes | certain |
 //! | Helm charts without `helm` | `values.yaml`, and texts in the templates | likely |
-//! | other keys named `image` or `…Image` | a reference, or a map of registry, repository, tag and digest | likely |
+//! | other keys, and variables of containers, named `image` or `…Image` | a reference, or a map of registry, repository, tag and digest | likely |
 //! | files that are not YAML before they are rendered, such as Salt states | the same keys, line by line | likely |
 //! | environment, arguments, any other text | a reference in full, with registry and tag | maybe |
 //!
@@ -49,7 +49,7 @@ pub enum FindRule {
     Service,
     /// A list of images.
     List,
-    /// A key named `image` or `…Image`.
+    /// A key, or a variable of a container, named `image` or `…Image`.
     Key,
     /// A map with `repository` and `registry`, `tag` or `digest`, as in the values of charts.
     Values,

@@ -12,6 +12,7 @@ use super::document::{self, Document};
 use super::lines::Lines;
 use super::list;
 use super::{Certainty, FindOptions, FoundImage, FoundImages, IncompleteFile};
+use crate::yaml;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX: u64 = 16 << 20;
@@ -204,10 +205,10 @@ pub(super) fn read(path: &Path, text: &str, chart: Option<&Chart>, found: &mut F
     let is_template = chart.is_some_and(|chart| {
         path.strip_prefix(&chart.folder).is_ok_and(|path| path.starts_with("templates"))
     });
-    match document::parse(text).filter(|_| !is_template) {
+    match yaml::parse(text).ok().filter(|_| !is_template) {
         Some(documents) => {
             let app_version = chart.and_then(|chart| chart.app_version.as_deref());
-            let lines = document::lines(text);
+            let lines = yaml::lines(text);
             let document = Document { path, lines: &lines, app_version, is_rendered: false };
             if let [only] = documents.as_slice()
                 && list::sync(document, only, found)

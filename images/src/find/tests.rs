@@ -169,6 +169,21 @@ data:
 }
 
 #[test]
+fn a_variable_of_a_container_can_name_an_image() {
+    let text = "\
+spec:
+  containers:
+    - image: quay.io/team/operator:1
+      env:
+        - {name: PROXY_IMAGE, value: \"proxy:2\"}
+        - {name: MODE, value: \"proxy:3\"}
+        - {name: SIDECAR_IMAGE, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+";
+    let expected = ["3 quay.io/team/operator:1 Certain Container", "5 docker.io/library/proxy:2 Likely Key"];
+    assert_eq!(found("x.yaml", text), expected);
+}
+
+#[test]
 fn hostile_files_end_soon() {
     let deep = "[".repeat(100_000);
     let aliases = format!(
