@@ -108,6 +108,6 @@ pub use record::state::{ProjectState, StateError};
 pub use report::console::{ConsoleOptions, ConsoleReporter, quoted};
 pub use report::events::{Reporter, RunEvent};
 pub use report::json::{JsonLinesReporter, JsonReporter};
-pub use report::junit::JunitReporter;
+pub use report::junit::{JunitReporter, JunitResult, JunitSuite};
 pub use report::outcome::{Artifact, RunOutcome, TaskReport, TaskVerdict};
 pub use report::trace::TraceReporter;

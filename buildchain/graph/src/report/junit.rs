@@ -10,19 +10,118 @@ use crate::report::json::utc;
 use crate::report::outcome::{Artifact, TaskReport, TaskVerdict};
 use crate::report::xml::{attribute, escape};
 
+/// A suite of a JUnit file: its cases, as they come.
+///
+/// ```
+/// let mut suite = graph::JunitSuite::new("checks");
+/// suite.case("names", Default::default(), &graph::JunitResult::Passed, "");
+/// let failed = graph::JunitResult::Failed { kind: "error", message: "too long", text: "a: too long" };
+/// suite.case("lengths", Default::default(), &failed, "");
+/// assert!(suite.render("", "").contains("tests=\"2\" failures=\"1\""));
+/// ```
+#[derive(Debug)]
+pub struct JunitSuite {
+    name: String,
+    cases: String,
+    counts: HashMap<&'static str, usize>,
+    time: Duration,
+}
+
+/// How a case ended.
+#[derive(Clone, Copy, Debug)]
+pub enum JunitResult<'a> {
+    /// It succeeded.
+    Passed,
+    /// It ended with a negative result.
+    Failed {
+        /// What kind of failure it is, in a word.
+        kind: &'a str,
+        /// The failure on one line.
+        message: &'a str,
+        /// All that is known, for tools that show only the text.
+        text: &'a str,
+    },
+    /// It could not be run to its end.
+    Broken {
+        /// The error on one line.
+        message: &'a str,
+        /// All that is known.
+        text: &'a str,
+    },
+    /// It was not run.
+    Skipped {
+        /// Why.
+        message: &'a str,
+    },
+}
+
+impl JunitSuite {
+    /// A suite without cases.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), cases: String::new(), counts: HashMap::new(), time: Duration::ZERO }
+    }
+
+    /// Adds a case. `output` is what it wrote, as elements of [`JunitSuite::stream`].
+    pub fn case(&mut self, name: &str, time: Duration, result: &JunitResult<'_>, output: &str) {
+        let (count, inner) = match result {
+            JunitResult::Passed => ("run", String::new()),
+            JunitResult::Failed { kind, message, text } => {
+                ("failures", fault("failure", kind, message, text))
+            }
+            JunitResult::Broken { message, text } => ("errors", fault("error", "error", message, text)),
+            JunitResult::Skipped { message } => {
+                ("skipped", format!("<skipped message=\"{}\"/>", attribute(message)))
+            }
+        };
+        *self.counts.entry(count).or_insert(0) += 1;
+        self.time += time;
+        self.cases.push_str(&format!(
+            "  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">{inner}{output}</testcase>\n",
+            attribute(&self.name),
+            attribute(name),
+            time.as_secs_f64()
+        ));
+    }
+
+    /// What a case wrote to `system-out` or `system-err`, as an element; empty for an empty text.
+    #[must_use]
+    pub fn stream(name: &str, text: &str) -> String {
+        if text.is_empty() { String::new() } else { format!("<{name}>{}</{name}>", escape(text)) }
+    }
+
+    /// The file. `properties` is an element, or empty; `timestamp` the time of the start in RFC 3339, or empty.
+    #[must_use]
+    pub fn render(&self, properties: &str, timestamp: &str) -> String {
+        let count = |kind| self.counts.get(kind).copied().unwrap_or(0);
+        let all: usize = self.counts.values().sum();
+        let began = if timestamp.is_empty() {
+            String::new()
+        } else {
+            format!(" timestamp=\"{}\"", attribute(timestamp))
+        };
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{}\" tests=\"{all}\" failures=\"{}\" \
+             errors=\"{}\" skipped=\"{}\" time=\"{:.3}\"{began}>\n{properties}{}</testsuite>\n</testsuites>\n",
+            attribute(&self.name),
+            count("failures"),
+            count("errors"),
+            count("skipped"),
+            self.time.as_secs_f64(),
+            self.cases
+        )
+    }
+}
+
 /// Writes a JUnit file when the run is over: a test case for each task under its
 /// [public name](Task::public_name), so that CI shows which task failed and why. The properties of the suite are the files that
 /// the run built.
 pub struct JunitReporter<W: Write> {
     to: W,
-    suite: String,
-    cases: String,
+    suite: JunitSuite,
     /// The public names of the tasks that have ended, by their names.
     public: HashMap<String, String>,
     /// The names of the cases. Several tasks may have one public name.
     named: HashSet<String>,
-    counts: HashMap<&'static str, usize>,
-    time: Duration,
     started: Option<SystemTime>,
     artifacts: Vec<Artifact>,
     error: Option<io::Error>,
@@ -33,12 +132,9 @@ impl<W: Write> JunitReporter<W> {
     pub fn new(to: W, suite: impl Into<String>) -> Self {
         Self {
             to,
-            suite: suite.into(),
-            cases: String::new(),
+            suite: JunitSuite::new(suite),
             public: HashMap::new(),
             named: HashSet::new(),
-            counts: HashMap::new(),
-            time: Duration::ZERO,
             started: None,
             artifacts: Vec::new(),
             error: None,
@@ -46,36 +142,24 @@ impl<W: Write> JunitReporter<W> {
     }
 
     fn case(&mut self, task: &Task, report: &TaskReport) {
-        let elapsed = report.elapsed.unwrap_or_default();
-        self.time += elapsed;
-        let error = report.error.as_deref().unwrap_or_default();
-        let (count, inner) = match report.verdict {
-            TaskVerdict::Failed => ("failures", fault("failure", "failed", error, report)),
-            TaskVerdict::Broken => ("errors", fault("error", "error", error, report)),
-            TaskVerdict::Blocked => {
-                let blocker = self.public.get(error).map_or(error, String::as_str);
-                ("skipped", format!("<skipped message=\"needs {}\"/>", attribute(blocker)))
-            }
-            TaskVerdict::Succeeded => ("run", String::new()),
-            verdict => ("skipped", format!("<skipped message=\"{}\"/>", verdict.word())),
+        let message = report.error.as_deref().unwrap_or_default();
+        let help = report.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+        let text = format!("{message}{help}");
+        let needs = format!("needs {}", self.public.get(message).map_or(message, String::as_str));
+        let result = match report.verdict {
+            TaskVerdict::Failed => JunitResult::Failed { kind: "failed", message, text: &text },
+            TaskVerdict::Broken => JunitResult::Broken { message, text: &text },
+            TaskVerdict::Blocked => JunitResult::Skipped { message: &needs },
+            TaskVerdict::Succeeded => JunitResult::Passed,
+            verdict => JunitResult::Skipped { message: verdict.word() },
         };
-        *self.counts.entry(count).or_insert(0) += 1;
         let mut name = task.public_name().to_owned();
         if !self.named.insert(name.clone()) {
             name = format!("{name} ({})", task.name);
         }
-        self.cases.push_str(&format!(
-            "  <testcase classname=\"{}\" name=\"{}\" time=\"{:.3}\">{inner}",
-            attribute(&self.suite),
-            attribute(&name),
-            elapsed.as_secs_f64()
-        ));
-        for (stream, text) in [("system-out", &report.out), ("system-err", &report.err)] {
-            if !text.is_empty() {
-                self.cases.push_str(&format!("<{stream}>{}</{stream}>", escape(text)));
-            }
-        }
-        self.cases.push_str("</testcase>\n");
+        let output =
+            JunitSuite::stream("system-out", &report.out) + &JunitSuite::stream("system-err", &report.err);
+        self.suite.case(&name, report.elapsed.unwrap_or_default(), &result, &output);
     }
 
     /// The properties of the suite: path, size and digest of each file that was built.
@@ -97,31 +181,20 @@ impl<W: Write> JunitReporter<W> {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let count = |kind| self.counts.get(kind).copied().unwrap_or(0);
-        let all: usize = self.counts.values().sum();
-        let began =
-            self.started.map(|started| format!(" timestamp=\"{}\"", utc(started))).unwrap_or_default();
-        let properties = self.properties();
-        write!(
-            self.to,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{}\" tests=\"{all}\" failures=\"{}\" \
-             errors=\"{}\" skipped=\"{}\" time=\"{:.3}\"{began}>\n{properties}{}</testsuite>\n</testsuites>\n",
-            attribute(&self.suite),
-            count("failures"),
-            count("errors"),
-            count("skipped"),
-            self.time.as_secs_f64(),
-            self.cases
-        )?;
+        let began = self.started.map(utc).unwrap_or_default();
+        self.to.write_all(self.suite.render(&self.properties(), &began).as_bytes())?;
         self.to.flush()
     }
 }
 
 /// The element of a failure: the message, then all that is known, for tools that show the text only.
-fn fault(element: &str, kind: &str, error: &str, report: &TaskReport) -> String {
-    let help = report.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
-    let (message, text) = (attribute(error), escape(&format!("{error}{help}")));
-    format!("<{element} type=\"{kind}\" message=\"{message}\">{text}</{element}>")
+fn fault(element: &str, kind: &str, message: &str, text: &str) -> String {
+    format!(
+        "<{element} type=\"{}\" message=\"{}\">{}</{element}>",
+        attribute(kind),
+        attribute(message),
+        escape(text)
+    )
 }
 
 impl<W: Write> Reporter for JunitReporter<W> {
