@@ -68,6 +68,14 @@ pub enum Error {
         /// The kind that was found ("a folder").
         found: &'static str,
     },
+    /// The archive is not one of a Solution.
+    #[error("{} is not a Solution: {reason}", printable_path(archive))]
+    NotASolution {
+        /// The archive.
+        archive: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
     /// A file, or a number of things, is larger than any honest archive has.
     #[error("{}: {found} is above the limit of {limit}", printable(what))]
     Limit {

@@ -13,7 +13,7 @@ use crate::{Product, Result, UnindexedPackages, image, layout, product, requires
 /// The most bytes of an image configuration that is read for its platform.
 const CONFIG_LIMIT: u64 = 4 << 20;
 /// The most bytes of all of them together; from there on no platform is found.
-const CONFIGS_LIMIT: u64 = 256 << 20;
+pub(crate) const CONFIGS_LIMIT: u64 = 256 << 20;
 
 /// What is in an archive.
 #[derive(Clone, Debug)]
@@ -144,8 +144,9 @@ fn summary(tree: &Tree, image: &image::ArchiveImage, configs: &mut u64) -> Image
     }
 }
 
-/// The platforms of an image: those of the index for the existing manifests, or that of the configuration.
-fn platforms(tree: &Tree, image: &image::ArchiveImage, configs: &mut u64) -> Vec<String> {
+/// The platforms of an image: those of the index for the existing manifests, or that of the configuration. `configs` is how many
+/// bytes of configurations may still be read.
+pub(crate) fn platforms(tree: &Tree, image: &image::ArchiveImage, configs: &mut u64) -> Vec<String> {
     let Ok(stored) = &image.manifest else { return Vec::new() };
     if !stored.manifest.kind.is_index() {
         return platform_of_config(tree, image, stored.manifest.config, configs).into_iter().collect();

@@ -22,6 +22,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
+pub mod check;
 mod error;
 #[cfg(test)]
 mod fixture;

@@ -384,23 +384,24 @@ fn digest_of(tree: &Tree, image: &RequiredImage) -> Option<Digest> {
 }
 
 /// The names of the packages of an archive.
-fn packages(tree: &Tree) -> Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for (path, entry) in tree.walk()? {
-        if entry.kind != EntryKind::File || !path.starts_with(layout::PACKAGES) {
-            continue;
-        }
-        let file = path.rsplit('/').next().unwrap_or_default();
-        let name = match (file.strip_suffix(".rpm"), file.strip_suffix(".deb")) {
-            // name-version-release.architecture
-            (Some(file), _) => file.rsplitn(3, '-').nth(2),
-            // name_version_architecture
-            (None, Some(file)) => file.split('_').next(),
-            _ => None,
-        };
-        names.extend(name.map(str::to_owned));
+pub(crate) fn packages(tree: &Tree) -> Result<BTreeSet<String>> {
+    let files = tree.walk()?.into_iter().filter(|(_, entry)| entry.kind == EntryKind::File);
+    Ok(files.filter_map(|(path, _)| package_name(&path).map(str::to_owned)).collect())
+}
+
+/// The name of the package in a file of an archive; `None` if it is no package.
+pub(crate) fn package_name(path: &str) -> Option<&str> {
+    if !path.starts_with(layout::PACKAGES) {
+        return None;
     }
-    Ok(names)
+    let file = path.rsplit('/').next().unwrap_or_default();
+    match (file.strip_suffix(".rpm"), file.strip_suffix(".deb")) {
+        // name-version-release.architecture
+        (Some(file), _) => file.rsplitn(3, '-').nth(2),
+        // name_version_architecture
+        (None, Some(file)) => file.split('_').next(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

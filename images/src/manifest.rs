@@ -145,6 +145,17 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+impl Descriptor {
+    /// Whether it is a foreign layer: one that clients may fetch from other places than the registry, or that must not be
+    /// distributed.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        !self.urls.is_empty()
+            || self.media_type.contains("foreign")
+            || self.media_type.contains("nondistributable")
+    }
+}
+
 /// What a manifest or index names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {

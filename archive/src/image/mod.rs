@@ -4,8 +4,12 @@
 //! blobs, each named by the hexadecimal digits of its SHA-256, and, if the manifest is an index, the manifests it
 //! lists as `<hex>.manifest.json`.
 
+mod index;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+
+pub use index::ImageIndex;
 
 use content::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind as ManifestKind, Platform};
@@ -139,6 +143,8 @@ pub struct ManifestSummary {
     pub config: Option<Digest>,
     /// Digest and size of configuration and layers, each once, in the order they stand. Empty for an index.
     pub blobs: Box<[(Digest, u64)]>,
+    /// How many of the blobs are foreign layers.
+    pub foreign: u32,
     /// The manifests of an index with their platforms, sorted.
     pub manifests: Box<[(Digest, Option<Platform>)]>,
     /// The manifest that this one is attached to.
@@ -159,6 +165,8 @@ impl ManifestSummary {
         Self {
             kind: manifest.kind,
             config: manifest.config.as_ref().map(|config| config.digest),
+            foreign: u32::try_from(manifest.layers.iter().filter(|layer| layer.is_foreign()).count())
+                .unwrap_or(u32::MAX),
             blobs,
             manifests: manifests.into(),
             subject: manifest.subject.as_ref().map(|subject| subject.digest),

@@ -66,6 +66,19 @@ impl IsoTree {
         self.image.disagreements().map_err(|reason| self.failed(reason))
     }
 
+    /// What the volume descriptors say.
+    pub(crate) fn volume(&self) -> &iso::Volume {
+        self.image.volume()
+    }
+
+    /// All entries with the names of `view`, with their paths.
+    pub(crate) fn entries(&self, view: iso::View) -> Result<Vec<(String, iso::IsoEntry)>> {
+        let size = self.image.size();
+        let image =
+            iso::IsoImage::new(Declared { file: Arc::clone(&self.file), size }, &self.path, Some(view));
+        image.and_then(|image| image.walk()).map_err(|reason| self.failed(reason))
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

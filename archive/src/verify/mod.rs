@@ -110,6 +110,15 @@ impl Verification {
     ///
     /// Those of [`Verification::open`].
     pub fn of(tree: Tree, options: &VerifyOptions) -> Result<Self> {
+        Self::of_each(tree, options, &mut |_, _| ())
+    }
+
+    /// As [`Verification::of`], and calls `visit` with each image of the archive: manifests are read once.
+    pub(crate) fn of_each(
+        tree: Tree,
+        options: &VerifyOptions,
+        visit: &mut dyn FnMut(&Tree, &image::ArchiveImage),
+    ) -> Result<Self> {
         let mut findings = Findings::default();
         let contents = ArchiveContents::of(&tree, &mut findings)?;
         let product = product::of(&tree).unwrap_or_else(|error| {
@@ -121,6 +130,7 @@ impl Verification {
         }
         let mut images = Vec::new();
         let mut examine = |image: image::ArchiveImage| {
+            visit(&tree, &image);
             let (whole, indexed) = (image.whole(), Indexed::of(&image));
             images.push(Examined { name: image.name, tag: image.tag, folder: image.folder, whole, indexed });
         };
@@ -173,6 +183,21 @@ impl Verification {
             Tree::Folder(_) => false,
         };
         self.sums || md5()
+    }
+
+    /// The archive.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The files of the archive by their paths, sorted.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.contents.files.iter().map(|file| &*file.path)
+    }
+
+    /// What is wrong as far as lists, names and sizes show; reads no content.
+    pub(crate) fn without_content(self) -> VerifyReport {
+        report::make(self, ImplantedMd5::NotChecked)
     }
 
     /// What lets readers of an ISO see different things: the kernel would mount another tree than the one that is verified.

@@ -132,6 +132,12 @@ pub fn find(paths: &[PathBuf], options: &FindOptions) -> Result<FoundImages, IoE
     Ok(scan.finish())
 }
 
+/// Whether [`find`] reads a file of a folder, by its name.
+#[must_use]
+pub fn is_read(path: &Path) -> bool {
+    scan::is_read(path)
+}
+
 /// Finds the images that `text`, the content of a file at `path`, names.
 #[must_use]
 pub fn find_in(path: &Path, text: &str) -> FoundImages {

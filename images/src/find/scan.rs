@@ -187,8 +187,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Whether a file of a folder is read.
-fn is_read(path: &Path) -> bool {
+/// Whether a file of a folder is read, by its name.
+pub(super) fn is_read(path: &Path) -> bool {
     ends(path, &ENDINGS) || ends(path, &LIST_ENDINGS)
 }
 

@@ -24,9 +24,7 @@ impl BlobToFetch {
         Self {
             digest: descriptor.digest,
             size: descriptor.size,
-            foreign: !descriptor.urls.is_empty()
-                || media_type.contains("foreign")
-                || media_type.contains("nondistributable"),
+            foreign: descriptor.is_foreign(),
             media_type,
             request: Arc::clone(request),
         }

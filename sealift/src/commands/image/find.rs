@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use archive::Tree;
-use archive::image::ArchiveImage;
+use archive::image::ImageIndex;
 use buildchain::project::Project;
 use clap::Args;
 use content::printable_path;
@@ -66,10 +66,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         grouped.entry(&image.reference).or_default().push(image);
     }
     let wanted = if arguments.maybe { Certainty::Maybe } else { Certainty::Likely };
-    let mut stored = Vec::new();
+    let mut stored = ImageIndex::default();
     for archive in arguments.check.iter().chain(&arguments.bases) {
         archive::image::each(&Tree::open(archive)?, archive::layout::IMAGES, &mut |image| {
-            stored.push(image)
+            if image.whole().is_ok() {
+                stored.add(&image);
+            }
         })?;
     }
     let mut images = Vec::new();
@@ -77,7 +79,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         places.sort_by_key(|place| std::cmp::Reverse(place.certainty));
         let certainty = places.first().map_or(Certainty::Maybe, |place| place.certainty);
         let is_checked = arguments.check.is_some() && certainty >= wanted;
-        let in_archive = is_checked.then(|| stored.iter().any(|image| has(image, reference)));
+        let in_archive = is_checked.then(|| stored.has_reference(reference));
         images.push(Image { reference, certainty, places, in_archive });
     }
     let document = || document(&found, &images);
@@ -110,18 +112,6 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         return Err(Failure::Failed(None));
     }
     Ok(())
-}
-
-/// Whether an image of an archive is the one that `reference` names: it has the digest, or the tag and the end of the name.
-fn has(image: &ArchiveImage, reference: &Reference) -> bool {
-    if image.whole().is_err() {
-        return false;
-    }
-    if let Some(digest) = reference.digest() {
-        return image.stored().any(|stored| stored.digest == *digest);
-    }
-    let full = format!("/{}/{}", reference.registry(), reference.repository());
-    reference.tag() == Some(image.tag.as_str()) && full.ends_with(&format!("/{}", image.name))
 }
 
 fn rule(rule: FindRule) -> &'static str {
