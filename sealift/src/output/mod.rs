@@ -3,6 +3,7 @@
 pub(crate) mod document;
 pub(crate) mod documents;
 mod report;
+pub(crate) mod sarif;
 mod table;
 
 use std::io::{self, Write as _};

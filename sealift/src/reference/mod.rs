@@ -1,5 +1,6 @@
-//! The pages of the reference that follow from the program itself: its commands, its documents, its exit codes.
+//! The pages of the reference that follow from the program itself: its commands, its checks, its documents, its exit codes.
 
+mod checks;
 mod commands;
 mod exit_codes;
 mod json;
@@ -30,6 +31,7 @@ pub(crate) fn write(folder: &Path, command_line: fn() -> Command) -> CommandResu
 fn pages(mut command: Command) -> std::io::Result<Vec<(PathBuf, String)>> {
     command.build();
     let mut pages = vec![
+        ("checks.md".into(), GENERATED.to_owned() + &checks::page()),
         ("commands.md".into(), GENERATED.to_owned() + &commands::page(&command)),
         ("exit-codes.md".into(), GENERATED.to_owned() + &exit_codes::page(&command)),
         ("json.md".into(), GENERATED.to_owned() + &json::page()),

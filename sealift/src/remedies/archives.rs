@@ -18,6 +18,9 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Unverifiable(_) => {
             Failure::failed(error).remedy("add --unverified if you trust its source")
         }
+        Error::Unfit { .. } => Failure::failed(error).remedy(
+            "list every finding: `sealift solution check`; `--allow CHECK` accepts the errors of a check, whose name is in brackets",
+        ),
         Error::Changed(_) => Failure::failed(error)
             .remedy("re-run the command once nothing writes to the archive; nothing was changed"),
         Error::Archive(archive::Error::UnknownVersion { .. }) => Failure::failed(error)

@@ -46,6 +46,14 @@ fn of_archives() -> Vec<Failure> {
     let mut failures: Vec<Failure> = [
         Error::Damaged(damaged()),
         Error::Unverifiable(path()),
+        Error::Unfit {
+            archive: path(),
+            findings: vec![::archive::check::Finding::new(
+                ::archive::check::CheckName::RoleKind,
+                ::archive::check::Place::line("operator/deploy/role.yaml", 1),
+                "it has Deployment, expected only Role and ClusterRole",
+            )],
+        },
         Error::Changed(path()),
         Error::NoSolutionArchive(path()),
         Error::Archive(::archive::Error::UnknownVersion {

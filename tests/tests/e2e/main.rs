@@ -32,4 +32,5 @@ mod runtime;
 mod salt;
 mod same_bytes;
 mod scripts;
+mod solution_check;
 mod sources;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archive::check::Finding;
 use archive::requires::Unmet;
 use archive::verify::VerifyReport;
 use archive::{ArchiveId, layout};
@@ -35,6 +36,14 @@ pub enum Error {
     /// The archive has no findings, but neither checksums nor an implanted MD5.
     #[error("{} is unverifiable: it has neither {} nor an implanted MD5", content::printable_path(.0), layout::SUMS)]
     Unverifiable(PathBuf),
+    /// The check of a Solution found errors.
+    #[error("{} cannot be imported: {}", content::printable_path(archive), errors(findings))]
+    Unfit {
+        /// The archive.
+        archive: PathBuf,
+        /// The findings that are errors and that nobody allowed; at least one.
+        findings: Vec<Finding>,
+    },
     /// The archive has no product information.
     #[error("{} is not an archive: it contains neither {} nor {}", content::printable_path(.0), layout::PRODUCT, layout::MANIFEST)]
     Nameless(PathBuf),
@@ -161,6 +170,15 @@ pub enum Error {
 
 fn joined<T: ToString>(items: &[T], separator: &str) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(separator)
+}
+
+/// The first finding of a check, and the number of findings.
+fn errors(findings: &[Finding]) -> String {
+    let first = findings.first().map(ToString::to_string).unwrap_or_default();
+    match findings.len() {
+        0 | 1 => first,
+        count => format!("{count} errors, the first: {first}"),
+    }
 }
 
 /// The first finding of an archive, and the number of findings. A damaged archive has at least one.

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use archive::Product;
+use archive::check::CheckName;
 use archive::solution::requirement::check_layout;
 
+use super::check::ImportCheck;
 use super::describe::{described, product_of};
 use super::error::Error;
 use super::lists::{accepts_unverified, configured, list_of, read};
@@ -16,7 +18,8 @@ use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
 use super::only::Only;
 use super::open_archive::OpenArchive;
-use super::{apply, plan, requires, verify};
+use super::{apply, check, plan, requires, verify};
+use crate::site_config::ConfigurationKind;
 
 /// Options of [`import`].
 #[derive(Clone, Debug)]
@@ -30,6 +33,11 @@ pub struct ImportOptions {
     pub unverified: bool,
     /// Whether to import it even if the node does not have the archives that it requires.
     pub ignore_requires: bool,
+    /// Whether the archive of a Solution is [checked](archive::check). One that the configuration lists was checked when it was
+    /// imported.
+    pub check: bool,
+    /// The checks of Solutions whose errors do not keep an archive from being imported. Damage always does.
+    pub allow: Vec<CheckName>,
     /// Whether and how to mount it; [`MountChoice::Auto`] does not use FUSE.
     pub mounting: MountChoice,
     /// Whether to return the steps without doing them.
@@ -43,6 +51,8 @@ impl Default for ImportOptions {
             verify: true,
             unverified: false,
             ignore_requires: false,
+            check: true,
+            allow: Vec::new(),
             mounting: MountChoice::Auto,
             dry_run: false,
         }
@@ -71,12 +81,14 @@ pub fn import(
     options.only.refuse_other(&archive, kind)?;
     check_layout(&product)?;
     refuse_second(paths, &archive, &product)?;
-    let notes = if options.ignore_requires {
+    let mut notes = if options.ignore_requires {
         Vec::new()
     } else {
         requires::refuse_unmet(paths, &archive, &tree, &product)?
     };
     drop(tree);
+    let is_checked =
+        options.check && kind == ConfigurationKind::Solutions && !configured(paths)?.contains(&archive);
     let kind = list_of(paths, &archive, kind)?;
     let way = match options.mounting {
         // An import must survive a reboot, and so must its mount; a FUSE mount does not.
@@ -94,7 +106,11 @@ pub fn import(
     let mut steps = planned()?;
     if options.verify {
         let unverified = options.unverified || accepts_unverified(paths)?;
-        if options.dry_run {
+        if is_checked {
+            let how = ImportCheck { allow: &options.allow, unverified, dry_run: options.dry_run };
+            notes.extend(check::run(paths, &open, &how, progress)?);
+            steps = planned()?;
+        } else if options.dry_run {
             verify::refuse_unverifiable(&open, unverified)?;
         } else {
             verify::run(&open, unverified, progress)?;

@@ -6,6 +6,7 @@
 //! finishes it; an import that fails undoes its steps. A deletion does the reverse.
 
 mod apply;
+mod check;
 mod delete;
 mod describe;
 mod error;
@@ -36,6 +37,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 pub use delete::{DeleteOptions, delete};
 pub use error::Error;
 pub use follow::follow;

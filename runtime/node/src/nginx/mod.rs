@@ -215,18 +215,45 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
         text.push_str(&images::nginx::render(&repository, &images)?);
         return Ok((id, text));
     }
-    for name in [layout::REGISTRY_CONFIG, "registry-config.inc"] {
-        if tree.entry(name)?.is_none() {
-            continue;
-        }
-        let theirs = String::from_utf8_lossy(&tree.read(name, include::SIZE_MAX)?).into_owned();
-        let place = include::ArchiveLocation { repository: &repository, images: &images, number };
-        let translated = include::translate(&theirs, place)
-            .map_err(|problem| Error::Include { path: root.join(name), problem })?;
-        text.push_str(&translated);
-        break;
+    let place = include::ArchiveLocation { repository: &repository, images: &images, number };
+    if let Some((name, translated)) = translated(&tree, place)? {
+        text.push_str(&translated.map_err(|problem| Error::Include { path: root.join(name), problem })?);
     }
     Ok((id, text))
+}
+
+/// The name of a registry configuration, and the configuration translated, or the line and the problem.
+type Translated = (&'static str, Result<String, String>);
+
+/// The registry configuration in an archive, translated.
+fn translated(
+    tree: &Tree,
+    place: include::ArchiveLocation<'_>,
+) -> Result<Option<Translated>, archive::Error> {
+    for name in [layout::REGISTRY_CONFIG, archive::check::REGISTRY_CONFIG_RENDERED] {
+        if tree.entry(name)?.is_some() {
+            let theirs = String::from_utf8_lossy(&tree.read(name, include::SIZE_MAX)?).into_owned();
+            return Ok(Some((name, include::translate(&theirs, place))));
+        }
+    }
+    Ok(None)
+}
+
+/// Checks the registry configuration of an archive whose images have the prefix `repository`: it must be limited to serving the
+/// images. Returns its file, and the line and the problem in words. An archive with `registry/` gets our own configuration.
+///
+/// # Errors
+///
+/// The archive cannot be read.
+pub(crate) fn include_problem(
+    tree: &Tree,
+    repository: &str,
+) -> Result<Option<(&'static str, String)>, archive::Error> {
+    if tree.entry(layout::REGISTRY)?.is_some() {
+        return Ok(None);
+    }
+    let place = include::ArchiveLocation { repository, images: "/srv/archive/images", number: 0 };
+    Ok(translated(tree, place)?.and_then(|(name, translated)| Some((name, translated.err()?))))
 }
 
 /// A path as a word of the configuration.

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use archive::check::CheckName;
 use clap::Args;
 use node::archives::{self, ImportOptions, Only};
 
 use super::mount::MountMethod;
 use super::steps::{machine, report, verifying};
 use crate::args::node_paths::NodePaths;
+use crate::commands::solution::check::allowed;
 use crate::failure::{CommandResult, Failure};
 use crate::output::{self, ReportOutput};
 use crate::remedies::archives::explained;
@@ -26,6 +28,9 @@ pub(crate) struct Arguments {
     /// Also import archives that require others that this node does not have
     #[arg(long)]
     ignore_requires: bool,
+    /// Also import Solutions with errors of this check of `sealift solution check` (repeatable)
+    #[arg(long, value_name = "CHECK", value_parser = allowed)]
+    allow: Vec<CheckName>,
     /// Set how archives are mounted; serving needs no mount
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     mount: MountMethod,
@@ -45,6 +50,8 @@ pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
         verify: true,
         unverified: arguments.unverified,
         ignore_requires: arguments.ignore_requires,
+        check: true,
+        allow: arguments.allow.clone(),
         mounting: arguments.mount.mounting(),
         dry_run: arguments.dry_run,
     };

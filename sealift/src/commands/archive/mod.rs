@@ -10,7 +10,7 @@ mod mount;
 mod push;
 mod receive;
 pub(crate) mod steps;
-mod verify;
+pub(crate) mod verify;
 
 use std::path::PathBuf;
 

@@ -66,7 +66,7 @@ pub(super) fn run(
 }
 
 /// An archive that others require.
-fn base(path: &Path) -> Result<Base, Failure> {
+pub(crate) fn base(path: &Path) -> Result<Base, Failure> {
     let product = archive::product::of(&Tree::open(path)?)?;
     let product = product.ok_or_else(|| crate::remedies::archives::no_base(path))?;
     Ok(Base { path: path.to_path_buf(), product })

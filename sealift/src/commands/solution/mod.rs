@@ -1,6 +1,7 @@
-//! `sealift solution`: the Solutions of a node.
+//! `sealift solution`: check Solutions, and those of a node.
 
 mod activate;
+pub(crate) mod check;
 mod get;
 
 use clap::Subcommand;
@@ -46,6 +47,17 @@ pub(crate) enum Command {
     /// Deactivate a Solution
     #[command(after_help = "Example:\n  sealift solution deactivate --name example")]
     Deactivate(activate::Arguments),
+    /// Check whether a Solution can be imported and deployed
+    ///
+    /// Checks it by the guidelines of MetalK8s: the form of the ISO, the manifest, the images, what files name, what the operator needs, and the registry configuration.
+    /// The archive can come from anybody. Nothing is mounted or unpacked.
+    #[command(
+        after_help = "Examples:\n  sealift solution check example.iso\n  sealift solution check example.iso --base metalk8s.iso\n  \
+                      sealift solution check root/ --output sarif > check.sarif\n\n\
+                      The book lists all checks on the page “Checks of Solutions”.\n\n\
+                      Exit codes: 0 no finding is an error, 1 one is, 2 the archive cannot be read or is not a Solution"
+    )]
+    Check(check::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {
@@ -57,5 +69,6 @@ pub(crate) fn run(command: &Command) -> CommandResult {
             activate::run(arguments, Some(version), *ignore_requires)
         }
         Command::Deactivate(arguments) => activate::run(arguments, None, false),
+        Command::Check(arguments) => check::run(arguments),
     }
 }

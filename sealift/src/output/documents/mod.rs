@@ -1,6 +1,7 @@
 //! The content of each document, by the room that it is about.
 
 pub(crate) mod archives;
+pub(crate) mod checks;
 pub(crate) mod error;
 pub(crate) mod images;
 pub(crate) mod iso;
@@ -73,6 +74,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),
     kind::<node::SolutionActivation>("`solution activate` and `deactivate`"),
+    kind::<checks::SolutionCheck>("`solution check`"),
     kind::<List<solutions::SolutionDocument>>("`solution get`"),
     kind::<List<project::TaskExplanation>>("`explain`"),
     kind::<project::TaskGraph>("`graph -o json`"),

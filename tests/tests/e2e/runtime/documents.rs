@@ -142,12 +142,15 @@ fn every_document_has_the_form_that_is_recorded() {
          spec: {version: 1.0.0, images: []}\n",
     )
     .unwrap();
+    let check = ["solution", "check", "solution"];
+    documents.see(&check, sealift::run(nodes.one_folder(), &[&check[..], &["-o", "json"]].concat()));
+    let import = ["archive", "import", "solution", "--unverified", "--allow", "operator-image-missing"];
     for words in [
         &["archive", "get"][..],
         &["archive", "get", "--node", "two"],
         &["archive", "copy-to", "two", "--dry-run"],
         &["archive", "copy-to", "two"],
-        &["archive", "import", "solution", "--unverified", "--mount", "never"],
+        &[&import[..], &["--mount", "never"]].concat(),
         &["solution", "activate", "--name", "example", "--version", "1.0.0", "--dry-run"],
     ] {
         let words: Vec<&str> = words.to_vec();

@@ -1,4 +1,5 @@
 mod bugs;
+mod checks;
 mod following;
 mod killed;
 mod listed_solutions;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use archive::{ArchiveId, Tree, layout, product};
+use archive::{ArchiveId, Product, Tree, layout, product};
 use content::IoError;
 
 use super::*;
@@ -137,20 +138,30 @@ impl Node {
         self.archive_with(file, product, &[])
     }
 
-    /// The same with more files: paths and texts.
+    /// The same with more files: paths and texts. A Solution also has what its check asks for.
     fn archive_with(&self, file: &str, product: &str, more: &[(&str, &str)]) -> PathBuf {
         let tree = tempfile::tempdir().unwrap();
-        for (path, text) in more {
+        let is_manifest = product.starts_with("apiVersion");
+        let description = if is_manifest { Product::from_manifest(product) } else { Product::parse(product) };
+        // Some tests have an invalid one.
+        let description = description.unwrap_or_default();
+        let name = format!("{} {}", description.name, description.version);
+        let volume_id = if name == " " { "Test".to_owned() } else { name };
+        let operator =
+            if is_manifest { checks::operator(&description.name, &description.version) } else { Vec::new() };
+        let files: &[(&str, &str)] =
+            if is_manifest || product.contains("REQUIRE_METALK8S") { &checks::FILES } else { &[] };
+        let operator = operator.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+        for (path, text) in operator.chain(files.iter().copied()).chain(more.iter().copied()) {
             let path = tree.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let says = if product.starts_with("apiVersion") { layout::MANIFEST } else { layout::PRODUCT };
+        let says = if is_manifest { layout::MANIFEST } else { layout::PRODUCT };
         std::fs::write(tree.path().join(says), product).unwrap();
         archive::sums::write(tree.path(), &archive::sums::digest_file).unwrap();
         let path = self.root.path().join(file);
-        let options =
-            iso::IsoOptions { volume_id: "Test".into(), source_date: 1, ..iso::IsoOptions::default() };
+        let options = iso::IsoOptions { volume_id, source_date: 1, ..iso::IsoOptions::default() };
         iso::PlannedIso::from_dir(tree.path(), &options).unwrap().write_file(&path, &()).unwrap();
         path
     }
