@@ -151,6 +151,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["archive", "copy-to", "two", "--dry-run"],
         &["archive", "copy-to", "two"],
         &[&import[..], &["--mount", "never"]].concat(),
+        &["solution", "get"],
         &["solution", "activate", "--name", "example", "--version", "1.0.0", "--dry-run"],
     ] {
         let words: Vec<&str> = words.to_vec();
