@@ -4,6 +4,7 @@
 pub mod archives;
 pub mod client_config;
 pub mod copy;
+pub mod environments;
 mod file;
 pub mod nginx;
 pub mod push;

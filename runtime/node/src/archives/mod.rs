@@ -32,7 +32,7 @@ mod requires;
 mod solutions;
 mod temporary_mount;
 mod verify;
-mod version;
+pub(crate) mod version;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use semver::Version;
 
 /// Sorts items by their versions, the oldest first. Equal versions keep their order.
-pub(super) fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
+pub(crate) fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
     let parsed = |item: &T| Version::parse(version(item)).ok();
     if items.iter().all(|item| parsed(item).is_some()) {
         items.sort_by(|a, b| match (parsed(a), parsed(b)) {
