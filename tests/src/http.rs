@@ -31,12 +31,32 @@ impl Answer {
 /// If the response is incomplete.
 #[must_use]
 pub fn ask(port: u16, method: &str, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n{headers}\r\n"
+    exchange(
+        port,
+        &format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n{headers}\r\n"
+        ),
     )
-    .unwrap();
+}
+
+/// As [`ask`], with a body instead of header fields.
+///
+/// # Panics
+///
+/// If the response is incomplete.
+#[must_use]
+pub fn send(port: u16, method: &str, path: &str, body: &str) -> Answer {
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    exchange(port, &request)
+}
+
+/// Sends a request, and reads until the server closes the connection.
+fn exchange(port: u16, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();

@@ -49,6 +49,7 @@ const DEBIAN: &[Peer] = &[
     programs("buildah", &["buildah"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
+    programs("kubernetes-client", &["kubectl"]),
     programs("wrk", &["wrk"]),
     programs("docker-registry", &["docker-registry"]),
     programs("dnf", &["dnf"]),
@@ -76,10 +77,12 @@ const DEBIAN: &[Peer] = &[
 const UNITS: [&str; 4] = ["containerd.service", "docker-registry.service", "nginx.service", "ssh.service"];
 
 /// The peers that only Python's registry has: a program, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 3] = [
+const PYTHON: [(&str, &[&str]); 4] = [
     ("salt-call", &["salt==3008.3"]),
     ("salt-lint", &["salt-lint==0.9.2"]),
     ("check-jsonschema", &["check-jsonschema==0.39.0"]),
+    // The types of Kubernetes, for the API server of the tests.
+    ("kubernetes-validate", &["kubernetes-validate==1.37.0"]),
 ];
 
 /// Installs packages while `policy-rc.d` keeps their services from starting. Its arguments are those of `apt-get install`.
