@@ -11,14 +11,27 @@ Usage: ${0##*/} import     [--unverified] -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} unimport   -a ARCHIVE [-a ARCHIVE...]
        ${0##*/} activate   -n SOLUTION [-V VERSION]
        ${0##*/} deactivate -n SOLUTION
+       ${0##*/} create-env      -n ENVIRONMENT [-N NAMESPACE] [-d DESCRIPTION]
+       ${0##*/} delete-env      -n ENVIRONMENT [-N NAMESPACE] [--force]
+       ${0##*/} add-solution    -n ENVIRONMENT [-N NAMESPACE] -s SOLUTION -V VERSION [-w]
+       ${0##*/} delete-solution -n ENVIRONMENT [-N NAMESPACE] -s SOLUTION
        ${0##*/} list
 
 import verifies each ARCHIVE (an ISO file), mounts it where the kernel can, and adds it to the SolutionsConfiguration;
 unimport removes it from this node, unless it is active. activate and deactivate choose in the SolutionsConfiguration
-the version that the cluster should have. list shows the Solutions of this node.
+the version that the cluster should have; activate also deploys its custom resource definitions. list shows the Solutions
+of this node.
+
+An environment is a namespace, or several, in which Solutions are deployed. add-solution deploys a version of a Solution, or
+replaces the version that the environment has. These commands run kubectl, which reaches the cluster by KUBECONFIG or, if that
+is not set, by /etc/kubernetes/admin.conf.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
-  -n, --name SOLUTION     the name in the Solution's manifest
+  -n, --name NAME         the Solution's name, as in its manifest, or the environment's name
+  -N, --namespace NAME    the namespace; without it, the one with the name of the environment
+  -s, --solution NAME     the Solution's name
+  -d, --description TEXT  what the environment is for
+  -w, --webhook           the operator has a webhook
   -V, --version VERSION   a version that was imported; "latest" (the default) is the newest
       --unverified        also import archives without checksums
       --dry-run           only report what would change
@@ -40,10 +53,12 @@ list | get) command='get' ;;
     usage
     exit 0
     ;;
-create-env | delete-env | add-solution | delete-solution)
-    die 3 "$1 changes namespaces of the cluster: it needs the Kubernetes API, which this script does not use"
-    ;;
-*) die 3 "expected import, unimport, activate, deactivate or list; --help shows how" ;;
+create-env) command=create-environment ;;
+delete-env) command=delete-environment ;;
+add-solution) command=add ;;
+delete-solution) command=remove ;;
+'') die 3 "expected a command; --help lists them" ;;
+*) die 3 "unknown command $1; --help lists the commands" ;;
 esac
 shift
 
@@ -66,6 +81,10 @@ while [ $# -gt 0 ]; do
         ;;
     --log-file=*) log=${1#*=} ;;
     -n) options+=(--name) ;;
+    -N) options+=(--namespace) ;;
+    -s) options+=(--solution) ;;
+    -d) options+=(--description) ;;
+    -w) options+=(--webhook) ;;
     -V) options+=(--version) ;;
     -v | --verbose) be_verbose ;;
     -h | --help)

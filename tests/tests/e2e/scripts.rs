@@ -137,8 +137,33 @@ fn solutions_runs_the_command_of_sealift_that_does_it() {
         (&["activate", "-n", "x", "-V", "1.0"], 2, "solution|activate|--name|x|--version|1.0|", ""),
         (&["activate", "-n", "x", "-a", "/a.iso"], 3, "", "only import and unimport take --archive"),
         (&["deactivate", "--name", "x", "--dry-run"], 2, "solution|deactivate|--name|x|--dry-run|", ""),
-        (&["create-env", "--name", "x"], 3, "", "needs the Kubernetes API"),
-        (&["nonsense"], 3, "", "expected import, unimport, activate, deactivate or list"),
+        (
+            &["create-env", "-n", "x", "-N", "y", "-d", "a b"],
+            2,
+            "solution|create-environment|--name|x|--namespace|y|--description|a b|",
+            "",
+        ),
+        (
+            &["delete-env", "--name", "x", "--namespace", "y"],
+            2,
+            "solution|delete-environment|--name|x|--namespace|y|",
+            "",
+        ),
+        (
+            &["add-solution", "-n", "x", "-s", "y", "-V", "1.0", "-w"],
+            2,
+            "solution|add|--name|x|--solution|y|--version|1.0|--webhook|",
+            "",
+        ),
+        (
+            &["delete-solution", "--name", "x", "--solution", "y"],
+            2,
+            "solution|remove|--name|x|--solution|y|",
+            "",
+        ),
+        (&["create-env", "-n", "x", "-a", "/a.iso"], 3, "", "only import and unimport take --archive"),
+        (&["nonsense"], 3, "", "unknown command nonsense"),
+        (&[], 3, "", "expected a command"),
     ] {
         let archive = Archive::new();
         let (found, said) = archive.script("solutions.sh", arguments);
