@@ -1,6 +1,7 @@
 //! Options that several commands share.
 
 pub(crate) mod client_config;
+pub(crate) mod cluster;
 pub(crate) mod node_paths;
 pub(crate) mod registry_client;
 pub(crate) mod remote;

@@ -15,7 +15,7 @@ use anstyle::{AnsiColor, Style};
 use crate::failure::{Failure, FailureReport};
 
 pub(crate) use content::size;
-pub(crate) use report::{ReportForm, ReportOutput, json, set_wanted, write};
+pub(crate) use report::{ReportForm, ReportOutput, json, set_wanted, write, yaml_value};
 pub(crate) use table::table;
 
 const RED: Style = AnsiColor::Red.on_default().bold();

@@ -43,6 +43,11 @@ pub(super) fn wanted() -> ReportForm {
 }
 
 impl ReportOutput {
+    /// The form of the report.
+    pub(crate) fn form(self) -> ReportForm {
+        self.form
+    }
+
     /// Whether people read the report.
     pub(crate) fn is_text(self) -> bool {
         self.form == ReportForm::Text
@@ -79,6 +84,11 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<String> {
     Ok(content::printable_json(&text).to_string() + "\n")
 }
 
+/// A value as YAML.
+pub(crate) fn yaml_value(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(content::printable_lines(&serde_saphyr::to_string(value)?).to_string())
+}
+
 /// A document as one line of JSON.
 pub(super) fn json_line<D: Document>(document: &D) -> anyhow::Result<String> {
     let text = serde_json::to_string(&Envelope::new(document))?;
@@ -87,5 +97,5 @@ pub(super) fn json_line<D: Document>(document: &D) -> anyhow::Result<String> {
 
 /// A document as YAML.
 pub(super) fn yaml<D: Document>(document: &D) -> anyhow::Result<String> {
-    Ok(content::printable_lines(&serde_saphyr::to_string(&Envelope::new(document))?).to_string())
+    yaml_value(&Envelope::new(document))
 }

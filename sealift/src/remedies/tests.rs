@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{archives, images, iso, packages, project, serving, tasks};
+use super::{archives, environments, images, iso, packages, project, serving, tasks};
 use crate::failure::Failure;
 use crate::output::failure_text;
 
@@ -110,6 +110,50 @@ fn of_archives() -> Vec<Failure> {
         }),
     ]);
     failures
+}
+
+fn of_environments() -> Vec<Failure> {
+    use node::environments::{DnsLabel, Error, ObjectName};
+
+    let name = |what| Error::Name { what, source: "Prod".parse::<DnsLabel>().unwrap_err() };
+    let object = ObjectName {
+        namespace: None,
+        group: "rbac.authorization.k8s.io".into(),
+        kind: "ClusterRole".into(),
+        name: "admin".into(),
+    };
+    let text = |text: &str| text.to_owned();
+    let errors = [
+        name("the namespace"),
+        Error::NoKubectl { program: "kubectl".into(), source: io::ErrorKind::NotFound.into() },
+        Error::Unreachable { said: text("Unable to connect to the server: EOF") },
+        Error::Conflict { said: text("Apply failed with 1 conflict: conflict with \"helm\": .data.example") },
+        Error::Kubectl {
+            command: text("kubectl get namespaces"),
+            status: std::process::ExitStatus::default(),
+            said: text("error: forbidden"),
+        },
+        Error::NoEnvironment(text("prod")),
+        Error::NoNamespace { environment: text("prod"), namespace: text("x"), others: vec![text("prod")] },
+        Error::NotOurs { namespace: text("default"), environment: text("prod") },
+        Error::OtherEnvironment { namespace: text("x"), owner: text("test"), environment: text("prod") },
+        Error::Terminating(text("prod")),
+        Error::InUse { environment: text("prod"), solutions: vec![text("example 1.0.0")] },
+        Error::NotAdded { environment: text("prod"), namespace: text("x"), solution: text("example") },
+        Error::OlderDefinitions {
+            solution: text("example"),
+            version: text("1.0.0"),
+            unknown: vec![text("widgets.example.com in version v2")],
+        },
+        Error::Taken { object, owner: text("Kubernetes") },
+        Error::Content {
+            archive: path(),
+            file: text("operator/deploy/role.yaml"),
+            problem: text("it is not UTF-8"),
+        },
+        node::archives::Error::NotImported(text("example")).into(),
+    ];
+    errors.into_iter().map(environments::explained).collect()
 }
 
 fn of_serving() -> Vec<Failure> {
@@ -432,6 +476,7 @@ fn every_error_with_help_as_it_is_printed() {
         packages::index(::packages::Error::Pattern { pattern: "[".into(), reason: "unclosed".into() });
     let failures = of_archives()
         .into_iter()
+        .chain(of_environments())
         .chain(of_serving())
         .chain(of_images())
         .chain(of_pulls())

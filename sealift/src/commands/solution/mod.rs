@@ -1,8 +1,16 @@
-//! `sealift solution`: check Solutions, and those of a node.
+//! `sealift solution`: check Solutions, those of a node, and environments of a cluster.
 
 mod activate;
+mod add;
 pub(crate) mod check;
+mod crds;
+mod create_environment;
+mod delete_environment;
+mod environment;
 mod get;
+mod get_environment;
+mod operator_config;
+mod remove;
 
 use clap::Subcommand;
 use node::archives::{LATEST, Only};
@@ -33,7 +41,8 @@ pub(crate) enum Command {
     /// Activate a version of a Solution; at most one is active
     #[command(after_help = "Examples:\n  sealift solution activate --name example --version 1.0.0\n  \
                             sealift solution activate --name example\n\n\
-                            The command changes the SolutionsConfiguration. The cluster deploys the version when its Salt master applies it.")]
+                            The command changes the SolutionsConfiguration, and deploys the custom resource definitions of the version if a \
+                            cluster is configured.")]
     Activate {
         /// The version; `latest` is the newest imported one
         #[arg(long, default_value = LATEST)]
@@ -42,9 +51,11 @@ pub(crate) enum Command {
         #[arg(long)]
         ignore_requires: bool,
         #[command(flatten)]
+        crds: crds::CrdArguments,
+        #[command(flatten)]
         arguments: activate::Arguments,
     },
-    /// Deactivate a Solution
+    /// Deactivate a Solution; its custom resource definitions stay in the cluster
     #[command(after_help = "Example:\n  sealift solution deactivate --name example")]
     Deactivate(activate::Arguments),
     /// Check whether a Solution can be imported and deployed
@@ -58,6 +69,32 @@ pub(crate) enum Command {
                       Exit codes: 0 no finding is an error, 1 one is, 2 the archive cannot be read or is not a Solution"
     )]
     Check(check::Arguments),
+    /// Print the OperatorConfig for all imported versions of a Solution
+    #[command(after_help = "Examples:\n  sealift solution operator-config example\n  \
+                            sealift solution operator-config example --registry registry.example.com/site")]
+    OperatorConfig(operator_config::Arguments),
+    /// Create an environment: a namespace for Solutions
+    #[command(
+        after_help = "Examples:\n  sealift solution create-environment --name prod --description 'For customers'\n  \
+                            sealift solution create-environment --name prod --namespace prod-eu\n  \
+                            sealift solution create-environment --name prod --dry-run -o yaml"
+    )]
+    CreateEnvironment(create_environment::Arguments),
+    /// Delete an environment, or one of its namespaces, with everything in it
+    #[command(after_help = "Examples:\n  sealift solution delete-environment --name prod --dry-run\n  \
+                            sealift solution delete-environment --name prod --namespace prod-eu")]
+    DeleteEnvironment(delete_environment::Arguments),
+    /// List the environments of the cluster and their Solutions
+    GetEnvironment(get_environment::Arguments),
+    /// Deploy a version of a Solution in an environment, or replace its version
+    #[command(
+        after_help = "Examples:\n  sealift solution add --name prod --solution example --version 1.0.0\n  \
+                            sealift solution add --name prod --solution example --version 1.0.0 --dry-run -o yaml"
+    )]
+    Add(add::Arguments),
+    /// Remove a Solution from an environment; its custom resources stay
+    #[command(after_help = "Example:\n  sealift solution remove --name prod --solution example")]
+    Remove(remove::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {
@@ -65,10 +102,16 @@ pub(crate) fn run(command: &Command) -> CommandResult {
         Command::Import(arguments) => import::run(arguments, Only::Solutions),
         Command::Unimport(arguments) => delete::run(arguments, Only::Solutions),
         Command::Get(arguments) => get::run(arguments),
-        Command::Activate { version, ignore_requires, arguments } => {
-            activate::run(arguments, Some(version), *ignore_requires)
+        Command::Activate { version, ignore_requires, crds, arguments } => {
+            activate::activate(arguments, version, *ignore_requires, crds)
         }
-        Command::Deactivate(arguments) => activate::run(arguments, None, false),
         Command::Check(arguments) => check::run(arguments),
+        Command::Deactivate(arguments) => activate::deactivate(arguments),
+        Command::OperatorConfig(arguments) => operator_config::run(arguments),
+        Command::CreateEnvironment(arguments) => create_environment::run(arguments),
+        Command::DeleteEnvironment(arguments) => delete_environment::run(arguments),
+        Command::GetEnvironment(arguments) => get_environment::run(arguments),
+        Command::Add(arguments) => add::run(arguments),
+        Command::Remove(arguments) => remove::run(arguments),
     }
 }

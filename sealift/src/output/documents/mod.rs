@@ -2,6 +2,7 @@
 
 pub(crate) mod archives;
 pub(crate) mod checks;
+pub(crate) mod environments;
 pub(crate) mod error;
 pub(crate) mod images;
 pub(crate) mod iso;
@@ -53,6 +54,10 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     ),
     kind::<images::ContentStoreCheck>("`image check --store`"),
     kind::<images::ContentStorePruning>("`image gc`"),
+    kind::<environments::EnvironmentChange>(
+        "`solution create-environment`, `delete-environment`, `add` and `remove`",
+    ),
+    kind::<List<environments::EnvironmentDocument>>("`solution get-environment`"),
     kind::<error::ErrorDocument>("every command that fails"),
     kind::<images::FoundImagesDocument>("`image find`"),
     kind::<images::ImageCheck>("`image check`"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use node::archives::{Activation, ListedArchive, MountMode, NodeChange, NodeStep};
+use node::environments::ObjectName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -361,20 +362,23 @@ pub(crate) struct SolutionActivation {
     file: String,
     /// Warnings.
     notes: Vec<String>,
+    /// The names of the custom resource definitions that were applied.
+    crds: Vec<String>,
 }
 
 impl Document for SolutionActivation {
     const KIND: &'static str = "SolutionActivation";
 }
 
-impl From<&Activation> for SolutionActivation {
-    fn from(one: &Activation) -> Self {
+impl SolutionActivation {
+    pub(crate) fn new(one: &Activation, crds: &[ObjectName]) -> Self {
         Self {
             solution: one.solution.clone(),
             version: one.version.clone(),
             former: one.former.clone(),
             file: text(&one.file),
             notes: one.notes.clone(),
+            crds: crds.iter().map(|crd| crd.name.clone()).collect(),
         }
     }
 }

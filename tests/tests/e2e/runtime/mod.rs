@@ -7,6 +7,7 @@ mod curl;
 mod dnf;
 mod documents;
 mod dry_runs;
+mod environments;
 mod nginx;
 mod nodes;
 mod service;
