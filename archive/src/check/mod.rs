@@ -1,6 +1,6 @@
 //! Checking a Solution: whether a site can import and deploy it, and whether it follows the guidelines.
 //!
-//! [`Checking::of`] reads lists, manifests and text files; [`Checking::run`] then hashes the content as a [verification](crate::verify)
+//! [`Checking::of`] reads lists, manifests and text files; [`Checking::run`] then hashes the content as a [verification](mod@crate::verify)
 //! does, and returns both results. Nothing is mounted or unpacked, and no content is read twice. The [checks](table::CHECKS) are
 //! a table, from which the book has its page.
 //!
@@ -264,7 +264,12 @@ fn description(tree: &Tree) -> Result<std::result::Result<Description, String>> 
         })
     };
     match (manifest, product) {
-        (None, None) => not_a_solution("it has neither manifest.yaml nor product.txt"),
+        (None, None) => not_a_solution(match tree {
+            Tree::Iso(image) if !image.volume().rock_ridge && !image.volume().joliet => {
+                "it has neither manifest.yaml nor product.txt; the ISO has only plain names, create it with the options -R -J of mkisofs"
+            }
+            _ => "it has neither manifest.yaml nor product.txt",
+        }),
         (Some(manifest), None) => Ok(manifest.map(Description::Manifest)),
         (Some(Ok(manifest)), Some(_)) if is_solution(&manifest) => Ok(Ok(Description::Manifest(manifest))),
         (_, Some(Ok(product))) if is_older_layout(&product) => Ok(Ok(Description::Product(product))),

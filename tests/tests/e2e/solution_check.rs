@@ -201,6 +201,12 @@ fn the_form_of_an_iso_is_checked_as_the_guidelines_have_it() {
         let other = codes.iter().filter(|code| !code.starts_with("iso-") && *code != "unverifiable");
         assert_eq!(other.count(), 0, "{options:?}: {codes:?}");
     }
+    // Without either, there is no manifest.yaml but a MANIFEST.YAML.
+    let iso = vendor.path("plain.iso");
+    let mkisofs = peer::find("mkisofs").unwrap();
+    peer::run(Command::new(mkisofs).arg("-quiet").arg("-o").arg(&iso).arg(vendor.path("root")));
+    let (code, _, err) = sealift::run(vendor.folder.path(), &["solution", "check", "plain.iso"]);
+    assert!(code == 2 && err.contains("the ISO has only plain names"), "{err}");
     let role = vendor.path("root/operator/deploy/role.yaml");
     fs::set_permissions(&role, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(vendor.check_iso(&MKISOFS), (0, vec!["unverifiable".to_owned(), "file-mode".to_owned()]));
