@@ -359,12 +359,15 @@ fn operator_files<'a>(
     for path in
         files.filter(|path| path.starts_with(&inside) && OBJECTS.iter().any(|end| path.ends_with(end)))
     {
-        has_definition = true;
         // One that could not be read is a finding already.
-        if let Some(text) = texts::find(texts, path) {
-            check_definitions(path, text).into_iter().for_each(|finding| findings.push(finding));
-        }
-        if !path.ends_with(operator::DEPLOYED) {
+        let (found, is_definition) = match texts::find(texts, path) {
+            Some(text) => operator::definitions(path, text),
+            None => (Vec::new(), true),
+        };
+        found.into_iter().for_each(|finding| findings.push(finding));
+        let is_deployed = path.ends_with(operator::DEPLOYED);
+        has_definition |= is_definition || is_deployed;
+        if is_definition && !is_deployed {
             let problem = format!("its name does not end in `{}`", operator::DEPLOYED);
             findings.add(CheckName::CrdFileName, Place::file(path), problem);
         }

@@ -53,19 +53,27 @@ impl File<'_> {
 /// Checks `text`, the content of a file in [`CRDS`] at `path`.
 #[must_use]
 pub fn check_definitions(path: &str, text: &str) -> Vec<Finding> {
+    definitions(path, text).0
+}
+
+/// As [`check_definitions`]; also returns whether the file has a definition, valid or not.
+pub(super) fn definitions(path: &str, text: &str) -> (Vec<Finding>, bool) {
     let mut file = File { path, found: Vec::new() };
     let documents = file.documents(text, CheckName::CrdInvalid);
+    let other = if path.ends_with(DEPLOYED) { CheckName::CrdKind } else { CheckName::CrdOtherObject };
+    let mut has_definition = !file.found.is_empty();
     if documents.is_empty() && file.found.is_empty() {
-        file.at(CheckName::CrdKind, 0, "it has no CustomResourceDefinition");
+        file.at(other, 0, "it has no CustomResourceDefinition");
     }
     for document in &documents {
         let kind = text_at(document, &["kind"]).unwrap_or_default();
         let version = text_at(document, &["apiVersion"]).unwrap_or_default();
         if kind != CRD {
             let kind = if kind.is_empty() { "an object without a kind" } else { kind };
-            file.add(CheckName::CrdKind, document, format!("it has {}, expected {CRD}", short(kind)));
+            file.add(other, document, format!("it has {}, expected {CRD}", short(kind)));
             continue;
         }
+        has_definition = true;
         if version == CRD_OLD_VERSION {
             file.add(CheckName::CrdVersion, document, format!("its apiVersion is {CRD_OLD_VERSION}"));
         } else if version != CRD_VERSION {
@@ -75,7 +83,7 @@ pub fn check_definitions(path: &str, text: &str) -> Vec<Finding> {
         }
         definition(document, version == CRD_OLD_VERSION, &mut file);
     }
-    file.found
+    (file.found, has_definition)
 }
 
 /// Checks a definition. Those of v1beta1 may have schemas that are not structural, or none.
@@ -297,8 +305,8 @@ spec:
 
     #[test]
     fn each_fault_of_a_definition_has_its_code_and_line() {
-        assert_eq!(told(&check_definitions("a", GOOD)), [""; 0]);
-        assert_eq!(told(&check_definitions("a", &format!("{GOOD}---\n---\n{GOOD}"))), [""; 0]);
+        assert_eq!(told(&check_definitions("a_crd.yaml", GOOD)), [""; 0]);
+        assert_eq!(told(&check_definitions("a_crd.yaml", &format!("{GOOD}---\n---\n{GOOD}"))), [""; 0]);
         let cases = [
             (
                 "kind: CustomResourceDefinition",
@@ -347,19 +355,22 @@ spec:
             ("kind: Cust", "kind: [Cust", "3 crd-invalid not valid YAML"),
         ];
         for (from, to, expected) in cases {
-            let found = told(&check_definitions("a", &GOOD.replacen(from, to, 1)));
+            let found = told(&check_definitions("a_crd.yaml", &GOOD.replacen(from, to, 1)));
             assert!(found.iter().any(|found| found.starts_with(expected)), "{to}: {found:?}");
         }
         assert_eq!(
-            told(&check_definitions("a", "# nothing\n")),
+            told(&check_definitions("a_crd.yaml", "# nothing\n")),
             ["0 crd-kind it has no CustomResourceDefinition"]
         );
+        // MetalK8s does not deploy samples.
+        let sample = told(&check_definitions("a_cr.yaml", "kind: Example\n"));
+        assert_eq!(sample, ["1 crd-other-object it has Example, expected CustomResourceDefinition"]);
         // v1beta1 has its version and schema elsewhere.
         let old = "apiVersion: apiextensions.k8s.io/v1beta1\nkind: CustomResourceDefinition\n\
                    metadata: {name: examples.example.com}\nspec: {group: example.com, version: v1, scope: Cluster, \
                    names: {kind: Example, plural: examples}}\n";
         assert_eq!(
-            told(&check_definitions("a", old)),
+            told(&check_definitions("a_crd.yaml", old)),
             ["1 crd-version its apiVersion is apiextensions.k8s.io/v1beta1"]
         );
     }
@@ -411,6 +422,15 @@ rules:
             assert!(found.iter().any(|found| found.starts_with(expected)), "{to}: {found:?}");
         }
         assert_eq!(told(&check_roles("")), ["0 role-missing it has no Role or ClusterRole"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_checked(text in "[-a-z0-9 :{}\\[\\]\n']{0,200}") {
+            for finding in check_definitions("a_crd.yaml", &text).iter().chain(&check_roles(&text)) {
+                proptest::prop_assert!(!finding.problem.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -252,7 +252,10 @@ checks! {
             "The name of a file in operator/deploy/crds does not end in `_crd.yaml`, so MetalK8s does not deploy it"
             "rename the file"
         CrdKind "crd-kind" Error
-            "A file in operator/deploy/crds has something else than CustomResourceDefinitions"
+            "A file in operator/deploy/crds that MetalK8s deploys has something else than CustomResourceDefinitions"
+            "move the other objects to another folder"
+        CrdOtherObject "crd-other-object" Warning
+            "A file in operator/deploy/crds that MetalK8s does not deploy has other objects, such as samples"
             "move the other objects to another folder"
         CrdInvalid "crd-invalid" Error
             "A CustomResourceDefinition is invalid"

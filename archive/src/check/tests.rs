@@ -321,6 +321,10 @@ const FAULTS: &[Fault] = &[
         "crd-missing operator/deploy/crds: it has no CustomResourceDefinition",
     ),
     (
+        |root| put(root, "operator/deploy/crds/example_cr.yaml", b"kind: Example\n"),
+        "crd-other-object operator/deploy/crds/example_cr.yaml:1: it has Example",
+    ),
+    (
         |root| fs::rename(root.join(CRD_FILE), root.join("operator/deploy/crds/example.yaml")).unwrap(),
         "crd-file-name operator/deploy/crds/example.yaml: its name does not end in",
     ),
