@@ -23,6 +23,7 @@ mod read;
 mod repository;
 mod schema_check;
 mod settings;
+mod solution;
 mod sources;
 mod tasks;
 pub(crate) mod template;
@@ -49,9 +50,9 @@ pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub use names::{
     ArchiveName, CargoPackage, CommitHash, Delimiter, FileMode, FileName, FileUrl, GitLocation, GitRef,
-    ImageName, ImageRepository, InnerPath, Mirror, ParsedName, PathPattern, Pattern, PoolName, ProjectPath,
-    RegistryHost, Release, RepositoryName, SourceName, Subject, Tag, TagPattern, TagRange, TaskName,
-    TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    ImageName, ImageOfArchive, ImageRepository, InnerPath, Mirror, ParsedName, PathPattern, Pattern,
+    PoolName, ProjectPath, RegistryHost, Release, RepositoryName, SourceName, Subject, Tag, TagPattern,
+    TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -61,6 +62,7 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
+pub use solution::{DraftError, Scaffold, ScaffoldFile, SolutionDefinition, SolutionDraft, SolutionLayout};
 pub use sources::{
     FileForm, LockedDownload, LockedSources, RemoteFile, RemoteRepository, SourceContent, SourceDefinition,
 };

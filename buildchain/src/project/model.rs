@@ -20,6 +20,7 @@ use super::paths::Territory;
 use super::pull::{PullDefinition, PullSource, SelectedTags};
 use super::repository::RepositoryDefinition;
 use super::settings::{self, Settings};
+use super::solution::SolutionDefinition;
 use super::sources::SourceDefinition;
 use super::tasks::{OwnTask, Produced};
 use super::values::Values;
@@ -74,6 +75,8 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// Archives that must be imported before this one.
     pub requires: Vec<Requirement>,
+    /// What makes the archive a Solution, if it is one.
+    pub solution: Option<SolutionDefinition>,
     /// Files that are copied or rendered into the archive.
     pub files: Vec<FilesDefinition>,
     /// The documents of the archive, the chapters of its books included.
@@ -230,7 +233,7 @@ impl Project {
     /// The first part of the names under which a node serves the images. A name has no `+` and no `~`.
     #[must_use]
     pub fn repository_prefix(&self) -> String {
-        format!("{}-{}", self.values.slug, self.values.version).to_ascii_lowercase().replace(['+', '~'], "_")
+        self.product(None).repository_prefix()
     }
 
     /// The tree that the ISO is made of.

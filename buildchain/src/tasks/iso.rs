@@ -1,4 +1,4 @@
-//! The archive itself: product information, checksums, the ISO and its digest.
+//! The archive itself: its description, checksums, the ISO and its digest.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 
 use super::{Sources, TaskBuilder, TaskHandle, place_file};
-use crate::project::Project;
+use crate::project::{Project, SolutionLayout};
 
 /// The group of the tasks that put something into the archive.
 pub(super) const POPULATE: &str = "populate_iso";
 
-/// Adds the tasks of the ISO. `content`: the tasks that put something into the archive. Returns the task of the product
-/// information.
+/// Adds the tasks of the ISO. `content`: the tasks that put something into the archive. Returns the task of the file that
+/// describes the archive.
 pub(super) fn add(
     builder: &mut TaskBuilder<'_>,
     mut content: Vec<TaskHandle>,
@@ -22,7 +22,7 @@ pub(super) fn add(
     let project = Arc::clone(builder.project);
     let tree = project.tree();
 
-    let product = add_product(builder, &project, sources);
+    let product = add_description(builder, &project, sources);
     content.push(product);
     content.extend(add_requires(builder, &project));
 
@@ -88,22 +88,56 @@ pub(super) fn add(
     product
 }
 
-/// The product information. It alone names the commit and its date, so a commit that touches nothing else changes only it
-/// and what lists or holds it.
-fn add_product(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, sources: &Arc<Sources>) -> TaskHandle {
-    let path = project.tree().join(archive::layout::PRODUCT);
-    let product = product(project);
+/// What the archive says about itself: the content of `product.txt`, or of the `manifest.yaml` of a Solution. `git` is the
+/// commit that is built.
+fn description(project: &Project, git: Option<String>) -> Result<String, archive::Error> {
+    let manifest = project.solution_manifest(git.as_deref());
+    if let Some(manifest) = manifest.filter(|_| describing(project) == archive::layout::MANIFEST) {
+        manifest.check()?;
+        return Ok(manifest.render());
+    }
+    let product = project.product(git);
+    product.check()?;
+    Ok(product.render())
+}
+
+/// The file that describes the archive.
+fn describing(project: &Project) -> &'static str {
+    match project.solution.as_ref().map(|solution| solution.layout) {
+        Some(SolutionLayout::Manifest) => archive::layout::MANIFEST,
+        Some(SolutionLayout::Product) | None => archive::layout::PRODUCT,
+    }
+}
+
+/// The file that describes the archive. It alone names the commit and its date, so a commit that touches nothing else changes
+/// only it and what lists or holds it.
+fn add_description(
+    builder: &mut TaskBuilder<'_>,
+    project: &Arc<Project>,
+    sources: &Arc<Sources>,
+) -> TaskHandle {
+    let file = describing(project);
+    let (name, doc, title) = match file {
+        archive::layout::MANIFEST => {
+            ("_solution_manifest".to_owned(), "Write the manifest of the Solution.", "RENDER YAML")
+        }
+        _ => (format!("_iso_add_tree:{file}"), "Write the product information.", "RENDER ENV"),
+    };
+    let path = project.tree().join(file);
+    // Without a commit. What is invalid is an error when the task runs.
+    let content = description(project, None).unwrap_or_else(|error| error.to_string());
     // What was found when the task was judged is what it writes: a file may be edited in between.
     let found: Arc<Mutex<Option<String>>> = Arc::default();
     let (asked, known) = (Arc::clone(project), Arc::clone(&found));
     let sources = Arc::clone(sources);
     let mut inputs = builder.made_here();
-    inputs.push(TaskInput::value("content", product.render()));
+    inputs.push(TaskInput::value("content", content));
+    let project = Arc::clone(project);
     builder.push(Task {
-        name: format!("_iso_add_tree:{}", archive::layout::PRODUCT),
-        alias: format!("populate_iso:{}", archive::layout::PRODUCT),
-        doc: "Write the product information.".into(),
-        title: Title::new("RENDER ENV", builder.shown(&path)),
+        name,
+        alias: format!("populate_iso:{file}"),
+        doc: doc.into(),
+        title: Title::new(title, builder.shown(&path)),
         inputs,
         discover: Some(Box::new(move |_| {
             let revision = sources.revision(&asked)?;
@@ -114,9 +148,7 @@ fn add_product(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, sources: &
         outputs: vec![TaskOutput::File(path.clone())],
         action: Some(Box::new(move |_| {
             let git = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let product = archive::Product { git, ..product.clone() };
-            product.check()?;
-            Ok(place_file::write(&path, &product.render(), 0o644)?)
+            Ok(place_file::write(&path, &description(&project, git)?, 0o644)?)
         })),
         cheap: true,
         ..Task::default()
@@ -147,18 +179,6 @@ fn add_requires(builder: &mut TaskBuilder<'_>, project: &Arc<Project>) -> Option
 
 fn volume_id(project: &Project) -> String {
     format!("{} {}", project.values.name, project.values.version)
-}
-
-fn product(project: &Project) -> archive::Product {
-    archive::Product {
-        name: project.values.name.clone(),
-        version: project.values.version.clone(),
-        short_version: Some(project.values.short_version.clone()),
-        git: None,
-        development_release: project.values.version.contains('-'),
-        build_timestamp: archive::product::timestamp(project.source_date),
-        other: Vec::new(),
-    }
 }
 
 fn checksums(project: &Arc<Project>, declared: Vec<TaskOutput>) -> TaskAction {

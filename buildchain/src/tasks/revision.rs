@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use graph::{ActionError, FileError, TaskInput};
+use graph::{FileError, TaskInput};
 use images::build::context::{BuildContext, ContextEntryKind};
 
 use super::iso::POPULATE;
@@ -156,7 +156,11 @@ impl Sources {
     }
 
     /// The commit in product information; it ends in `-dirty` if the build reads other files.
-    pub(super) fn revision(&self, project: &Project) -> Result<Option<String>, ActionError> {
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sources::differing`].
+    pub fn revision(&self, project: &Project) -> Result<Option<String>, CompareError> {
         let Some(revision) = &project.revision else { return Ok(None) };
         let dirty = if self.differing(project)?.is_empty() { "" } else { DIRTY };
         Ok(Some(format!("{revision}{dirty}")))

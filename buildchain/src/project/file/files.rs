@@ -118,3 +118,26 @@ pub struct FilesEntry {
     #[serde(default)]
     pub for_each: ForEach,
 }
+
+impl FilesEntry {
+    /// The folder `from` as `to`: every other key has its default.
+    pub(in crate::project) fn folder(from: Field<ProjectPath>, to: Field<InnerPath>) -> Self {
+        Self {
+            from: Some(from),
+            to,
+            exclude: Vec::new(),
+            only: Vec::new(),
+            links: LinkHandling::default(),
+            templates: TemplateSettings::default(),
+            data: None,
+            format: None,
+            indent: None,
+            final_newline: None,
+            header: None,
+            mode: None,
+            variables: BTreeMap::new(),
+            when: None,
+            for_each: ForEach::new(),
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod registries;
 mod repeated;
 mod requires;
 mod short;
+mod solution;
 mod sources;
 mod sync;
 mod tasks;
@@ -31,6 +32,7 @@ use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
 pub use self::requires::RequirementEntry;
 pub use self::short::{HasShortForm, Short};
+pub use self::solution::{OperatorEntry, SolutionEntry, UiEntry};
 pub use self::sources::{SourceEntry, UnpackEntry};
 pub use self::sync::{SyncEntries, SyncFile, SyncRegistry};
 pub use self::tasks::{TaskEntries, TaskEntry, TaskInputEntry, TaskInputSource, ToolEntry};
@@ -61,13 +63,16 @@ pub struct ProjectFile {
 pub enum ProjectKind {
     /// A platform: images, packages and the Salt tree that deploys them.
     Platform,
+    /// A Solution: an application that a platform deploys, with its images and its operator.
+    Solution,
 }
 
 /// The archive's name and version.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectMetadata {
-    /// The name, as in `product.txt` and the volume ID of the ISO. In lower case it is the name of the ISO file.
+    /// The name, as in `product.txt` and the volume ID of the ISO. In lower case it is the name of the ISO file and that of a
+    /// Solution.
     pub name: Field<ArchiveName>,
     /// The version. Either this or `versionFrom` is required.
     #[serde(default)]
@@ -171,6 +176,8 @@ content! {
     packages: Vec<RepositoryEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,
+    /// What makes the archive a Solution. What a profile has here replaces what the project has.
+    solution: SolutionEntry,
     /// Which files are templates, and how they are written. The entries of `files` can override each key.
     templates: TemplateSettings,
     /// Tasks of the project's own, by name. `codegen:dex` is a member of the group `codegen`.

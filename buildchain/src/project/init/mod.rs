@@ -8,7 +8,7 @@ mod ignored;
 mod images;
 mod packages;
 mod survey;
-mod text;
+pub(in crate::project) mod text;
 mod write;
 
 use std::collections::BTreeSet;

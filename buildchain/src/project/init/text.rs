@@ -54,7 +54,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// `text`, of which no part is an expression, as a value of a project file.
-pub(super) fn value(text: &str) -> String {
+pub(in crate::project) fn value(text: &str) -> String {
     scalar(&literal(text))
 }
 

@@ -5,6 +5,7 @@ mod packages;
 mod parts;
 mod pull;
 mod requires;
+mod solution;
 mod sources;
 mod tasks;
 
@@ -62,8 +63,12 @@ impl Project {
         Self::load_as(root, settings, None)
     }
 
-    /// As [`Project::load`], with `text` as the content of the project file.
-    pub(super) fn load_as(root: &Path, mut settings: Settings, text: Option<&str>) -> Result<Self, Error> {
+    /// As [`Project::load`], with `text` as the content of the project file, which need not exist.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Project::load`].
+    pub fn load_as(root: &Path, mut settings: Settings, text: Option<&str>) -> Result<Self, Error> {
         let path = root.join(FILE_NAME);
         settings.build_root = paths::build_root(root, &settings.build_root)
             .map_err(|message| Error::Setting { name: "the build root".into(), message })?;
@@ -72,12 +77,16 @@ impl Project {
         for name in [FILE_NAME, lock::FILE_NAME] {
             territory.resolve(Path::new(name))?;
         }
+        let is_described = text.is_some();
         let text = text.map_or_else(|| read(&path), |text| Ok(text.to_owned()))?;
         let file: ProjectFile = parse(&path, &text)?;
         let mut mistakes = Mistakes::default();
         let reader = PartReader::new(root, &territory, &mut mistakes);
         let ProjectParts { mut parts, files: mut sources, profiles } =
             reader.read(file.spec, &text, &settings.profile)?;
+        if is_described {
+            sources.retain(|source| *source != path);
+        }
         let repository = git::GitRepository::open(&settings, root)?;
         let commit = repository.as_ref().map(git::GitRepository::commit).transpose()?.flatten();
         let mut variables = BTreeMap::new();
@@ -131,6 +140,7 @@ impl Project {
             images: Vec::new(),
             repositories: Vec::new(),
             requires: Vec::new(),
+            solution: None,
             files: Vec::new(),
             documentation: Vec::new(),
             external_sources: Vec::new(),
@@ -154,6 +164,7 @@ impl Project {
         }
         parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
         loader.selections();
+        loader.solution(&parts, &path, file.metadata.name.place());
         loader.mistakes.end(loader.project)
     }
 }

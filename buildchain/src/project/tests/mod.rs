@@ -1,5 +1,6 @@
 //! The project model against right and wrong project files.
 
+mod solution;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -248,7 +249,7 @@ fn words_that_are_none_of_a_few_are_named_beside_other_mistakes() {
     let error = load(text).unwrap_err().to_string();
     let expected = [
         ":1:13: expected `sealift.dev/v1alpha1`, found `v2`",
-        ":2:7: expected `Platform`, found `Plattform`",
+        ":2:7: expected `Platform` or `Solution`, found `Plattform`",
         ":3:45: expected `commit` or `describe`, found `hash`",
         ":4:8: unknown key `file`; did you mean `files`?",
     ];

@@ -78,6 +78,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
 
     if !project.pull.is_empty() || !project.images.is_empty() || !project.selections.is_empty() {
         members.extend(add_registry(builder, &project));
+        members.extend(add_solution_config(builder, &project));
     }
     Ok(builder.group("images", "Pull and build the container images.", members))
 }
@@ -140,6 +141,37 @@ fn add_registry(builder: &mut TaskBuilder<'_>, project: &Project) -> [TaskHandle
     });
     [index_task, config_task]
 }
+
+/// The nginx configuration of a Solution, for the folder where the guidelines mount it: some tools of a site include it as it
+/// is.
+fn add_solution_config(builder: &mut TaskBuilder<'_>, project: &Project) -> Option<TaskHandle> {
+    project.solution.as_ref()?;
+    let path = project.tree().join(archive::layout::REGISTRY_CONFIG_INCLUDE);
+    let images = format!("{MOUNTS}/{}/{}", project.id(), archive::layout::IMAGES);
+    let repository = project.repository_prefix();
+    let mut inputs = builder.made_here();
+    inputs.push(TaskInput::value("template", images::nginx::template()));
+    inputs.push(TaskInput::value("repository", &repository));
+    inputs.push(TaskInput::value("images", &images));
+    let output = path.clone();
+    Some(builder.push(Task {
+        name: "_solution_registry_config".into(),
+        alias: "images:solution_registry_config".into(),
+        doc: "Write the nginx configuration of the Solution.".into(),
+        title: Title::new("NGINX_CFG", builder.shown(&path)),
+        inputs,
+        outputs: vec![TaskOutput::File(path)],
+        action: Some(Box::new(move |_| {
+            let text = images::nginx::render(&repository, &images)
+                .map_err(|error| ActionError::failed(error.to_string()))?;
+            Ok(place_file::write(&output, &text, 0o644)?)
+        })),
+        ..Task::default()
+    }))
+}
+
+/// Where MetalK8s mounts Solutions.
+const MOUNTS: &str = "/srv/scality";
 
 /// The folder of an image in the tree.
 fn folder(project: &Project, name: &ImageName, tag: &Tag) -> PathBuf {

@@ -181,3 +181,37 @@ fn a_warning_of_an_odd_pattern_is_one_line() {
     let warnings = place.plan().unwrap().warnings;
     assert_eq!(warnings, [r"sealift.yaml:5:38: exclude `x\nerror: y\u{1b}[2J` matches nothing in a"]);
 }
+
+#[test]
+fn a_solution_has_a_manifest_and_its_own_registry_configuration() {
+    let project = |layout: &str| {
+        let place = TestProject::new(&format!(
+            "images: {{build: [images/app]}}\n  solution: {{operator: app, requireMetalk8s: '>=2.0'{layout}}}"
+        ));
+        place.write("images/app/image.yaml", "platform: linux/amd64\nentrypoint: [/run]\n");
+        place.write("operator/deploy/role.yaml", "kind: Role\n");
+        let text = fs::read_to_string(place.root().join("sealift.yaml")).unwrap();
+        place.write("sealift.yaml", &text.replace("Platform", "Solution"));
+        let plan = place.plan().unwrap();
+        let files: Vec<String> = plan
+            .tasks
+            .iter()
+            .flat_map(|task| &task.outputs)
+            .filter_map(|output| output.path().file_name()?.to_str().map(str::to_owned))
+            .collect();
+        (files, plan.tasks.iter().map(|task| task.name.clone()).collect::<Vec<_>>())
+    };
+    let (files, tasks) = project("");
+    assert!(
+        ["manifest.yaml", "registry-config.inc", "registry-config.inc.j2", "role.yaml"]
+            .iter()
+            .all(|name| files.iter().any(|file| file == name)),
+        "{files:?}"
+    );
+    assert!(!files.iter().any(|file| file == "product.txt"));
+    assert!(tasks.iter().any(|task| task == "_solution_manifest"));
+    let (files, _) = project(", layout: 2019");
+    assert!(
+        files.iter().any(|file| file == "product.txt") && !files.iter().any(|file| file == "manifest.yaml")
+    );
+}
