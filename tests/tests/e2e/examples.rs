@@ -108,7 +108,7 @@ fn every_example_builds_as_its_readme_says() {
     for (name, expected) in [
         ("minimal", &["Example 1.0.0", "nginx:1.27-alpine", "hello-1.0.0-1.noarch"][..]),
         ("platform", &["Lighthouse 3.1.0", "alpine:3.20", "tools:3.1.0", "tools:latest", "el9"]),
-        ("solution", &["example-solution 1.0.0", "operator:1.0.0", "web:1.27-alpine"]),
+        ("solution", &["example-solution 1.0.0", "example-solution-operator:1.0.0", "base-server:1.0.0"]),
     ] {
         let folder = bench.example(name, name);
         bench.run(&folder, &commands(&document(&format!("examples/{name}/README.md"))));
@@ -133,7 +133,7 @@ fn every_example_builds_as_its_readme_says() {
     bench.run(&bench.path("platform"), &lines(&["sealift run --profile full"]));
     assert!(root.join("extra/VERSION").exists());
     let manifest = fs::read_to_string(bench.path("solution/_build/root/manifest.yaml")).unwrap();
-    assert!(manifest.contains("- operator:1.0.0\n"), "{manifest}");
+    assert!(manifest.contains("- example-solution-operator:1.0.0\n"), "{manifest}");
     let iso = bench.path("solution/_build/example-solution.iso");
     let tree = archive::Tree::open(&iso).unwrap();
     let (product, kind) = archive::product::describe(&tree).unwrap().unwrap();
@@ -179,13 +179,13 @@ fn the_tutorial_for_solutions_works_as_printed() {
             .map(|line| format!("{line}\n"))
             .collect()
     };
-    let files = ["sealift.yaml", "manifest.yaml.in", "images/operator/image.yaml"];
+    let files = ["sealift.yaml", "images/example-solution-operator/image.yaml"];
     for (name, block) in files.iter().zip(blocks(&tutorial, "yaml")) {
         let file = fs::read_to_string(folder.join(name)).unwrap();
         assert_eq!(uncommented(&file), block, "{name}");
     }
     let said = bench.run(&folder, &commands(&tutorial));
-    assert!(said.contains("intact") && said.contains("web:1.27-alpine"), "{said}");
+    assert!(said.contains("intact") && said.contains("base-server:1.0.0"), "{said}");
 }
 
 #[test]
