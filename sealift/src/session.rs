@@ -29,11 +29,24 @@ pub(crate) struct Selector {
     /// Build in DIR [default: _build in the project]
     #[arg(long, value_name = "DIR")]
     build_root: Option<PathBuf>,
+    /// Whether options describe the project, so that no command runs one of its tasks.
+    #[arg(skip)]
+    is_described: bool,
 }
 
 impl Selector {
-    /// The command that runs a task of this project, without the name of the task.
-    pub(crate) fn task_command(&self) -> String {
+    /// The same in `folder`, if there is one.
+    pub(crate) fn in_folder(&mut self, folder: Option<&Path>) {
+        if let Some(folder) = folder {
+            self.project = Some(folder.to_owned());
+        }
+    }
+
+    /// The command that runs a task of this project, without the name of the task. `None` if options describe the project.
+    pub(crate) fn task_command(&self) -> Option<String> {
+        if self.is_described {
+            return None;
+        }
         let mut words = String::from(if is_xtask() { "cargo xtask" } else { "sealift run" });
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let project = path(&self.project).map(|value| ("project", value));
@@ -43,11 +56,11 @@ impl Selector {
         for (flag, value) in project.into_iter().chain(profiles).chain(variables).chain(build_root) {
             words += &format!(" --{flag} {}", graph::quoted(&value));
         }
-        words
+        Some(words)
     }
 
     /// The folder to look for the project in. Like the current folder, it has no `..` and no symbolic links.
-    fn start(&self) -> std::io::Result<PathBuf> {
+    pub(crate) fn start(&self) -> std::io::Result<PathBuf> {
         let Some(folder) = &self.project else { return std::env::current_dir() };
         folder.canonicalize().or_else(|_| std::path::absolute(folder))
     }
@@ -56,6 +69,13 @@ impl Selector {
     pub(crate) fn load(&self) -> Result<Project, Failure> {
         let (root, settings) = self.find()?;
         Project::load(&root, settings).map_err(remedies::project::project)
+    }
+
+    /// Reads the project in the folder `root` whose file would have the content `text`.
+    pub(crate) fn load_described(&mut self, root: &Path, text: &str) -> Result<Project, Failure> {
+        self.is_described = true;
+        let settings = self.gather(root)?;
+        Project::load_as(root, settings, Some(text)).map_err(remedies::project::project)
     }
 
     /// Reads the project in all its forms, as the lock file needs them.
@@ -150,7 +170,12 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn open(selector: &Selector) -> Result<Self, Failure> {
-        let project = Arc::new(selector.load()?);
+        Self::of(selector.load()?)
+    }
+
+    /// The session of a project.
+    pub(crate) fn of(project: Project) -> Result<Self, Failure> {
+        let project = Arc::new(project);
         let registries = RegistrySession::new(buildchain::tasks::registry_options(&project));
         let builder = std::env::current_exe()?;
         let TaskPlan { tasks, origins, warnings, sources } =

@@ -101,7 +101,7 @@ pub(crate) enum Command {
     /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Import, list and activate Solutions
+    /// Build, import, list and activate Solutions
     #[command(subcommand)]
     Solution(solution::Command),
     /// Serve images and packages over HTTP: the same as `registry serve`
@@ -154,7 +154,7 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Image(command) => image::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
-        Command::Solution(command) => solution::run(&command),
+        Command::Solution(command) => solution::run(command),
         Command::Serve(arguments) => registry::serve::run(*arguments),
         Command::Reference { into } => reference::write(&into, command_line),
         Command::Man { into } => man::write(&into, command_line),

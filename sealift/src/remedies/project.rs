@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use buildchain::project::{Error as ProjectError, MISTAKES_SHOWN};
+use buildchain::project::{DraftError, Error as ProjectError, MISTAKES_SHOWN};
 use buildchain::tasks::ProjectRunError;
 use content::printable_path;
 use graph::{SelectError, StateError};
@@ -98,4 +98,42 @@ pub(crate) fn differing(files: &BTreeSet<PathBuf>) -> Failure {
 /// The name of a task that does not exist.
 pub(crate) fn selection(error: SelectError) -> Failure {
     Failure::usage_by(error).remedy("list every task: `sealift list --all --private`")
+}
+
+/// A project that builds another kind of archive than a Solution.
+pub(crate) fn not_a_solution(name: &str) -> Failure {
+    Failure::usage(format!("the project {name} does not build a Solution"))
+        .remedy("write `kind: Solution` in sealift.yaml, or build the project with `sealift run`")
+}
+
+/// A folder with a project, and options that describe one.
+pub(crate) fn described_twice(root: &Path) -> Failure {
+    Failure::usage(format!(
+        "{} has a sealift.yaml, and --name describes another project",
+        printable_path(root)
+    ))
+    .remedy("build the project without --name, or write the Solution into another folder")
+}
+
+/// Options that describe no project.
+pub(crate) fn draft(error: DraftError) -> Failure {
+    let remedy = match &error {
+        DraftError::NoSource(image) => {
+            let (name, tag) = (&image.name, &image.tag);
+            Some(format!(
+                "name a source, such as `--source {name}=docker://registry.example.com/{name}:{tag}`"
+            ))
+        }
+        DraftError::OtherTag { .. } => {
+            Some("give both the same tag, or name the source by its digest: `NAME@sha256:…`".to_owned())
+        }
+        _ => None,
+    };
+    helped(Failure::usage_by(error), remedy)
+}
+
+/// A new project that cannot be written.
+pub(crate) fn scaffold(error: ProjectError) -> Failure {
+    let exists = matches!(error, ProjectError::Exists(_));
+    helped(Failure::usage_by(error), exists.then_some("name a new folder with --into DIR"))
 }

@@ -408,7 +408,7 @@ fn of_checks() -> Vec<Failure> {
 }
 
 fn of_projects() -> Vec<Failure> {
-    use buildchain::project::{Error, Origin};
+    use buildchain::project::{DraftError, Error, Origin};
     use buildchain::tasks;
 
     let unfit = |links: &[&str], long: &[&str]| tasks::Error::Unfit {
@@ -433,6 +433,14 @@ fn of_projects() -> Vec<Failure> {
             holder: "process 7: sealift run".into(),
         }),
         project::selection(graph::SelectError::Unknown { asked: "izo".into(), meant: vec!["iso".into()] }),
+        project::not_a_solution("MetalK8s"),
+        project::described_twice(Path::new("/home/user/project")),
+        project::draft(DraftError::NoSource("my-operator:1.0.0".parse().unwrap())),
+        project::draft(DraftError::OtherTag {
+            image: "my-operator:1.0.0".parse().unwrap(),
+            source_text: "docker://quay.io/team/my-operator:rc3".into(),
+        }),
+        project::scaffold(Error::Exists("my-app/README.md".into())),
     ]
 }
 

@@ -32,5 +32,6 @@ mod runtime;
 mod salt;
 mod same_bytes;
 mod scripts;
+mod solution_build;
 mod solution_check;
 mod sources;

@@ -17,8 +17,8 @@ pub struct ConsoleOptions {
     pub verbosity: u8,
     /// Which output of failed tasks is printed: 0 none, 1 standard error, 2 all.
     pub failure_verbosity: u8,
-    /// The command that runs a single task, without the name of the task: `cargo xtask`.
-    pub command: String,
+    /// The command that runs a single task, without the name of the task: `cargo xtask`. `None` if there is no such command.
+    pub command: Option<String>,
     /// Whether the reasons are printed below the line of each task.
     pub reasons: bool,
     /// Whether marks and labels have colors, as on a terminal.
@@ -30,7 +30,7 @@ impl Default for ConsoleOptions {
         Self {
             verbosity: 1,
             failure_verbosity: 2,
-            command: "sealift run".to_owned(),
+            command: Some("sealift run".to_owned()),
             reasons: false,
             color: false,
         }
@@ -133,10 +133,12 @@ impl<W: Write> ConsoleReporter<W> {
                 self.block(text);
             }
         }
-        let help = report.help.clone().unwrap_or_else(|| {
-            format!("run it alone: {} {}", self.options.command, quoted(task.public_name()))
-        });
-        self.styled(CYAN, "help", &format!(": {help}"));
+        let command = self.options.command.as_ref();
+        let alone =
+            || command.map(|command| format!("run it alone: {command} {}", quoted(task.public_name())));
+        if let Some(help) = report.help.clone().or_else(alone) {
+            self.styled(CYAN, "help", &format!(": {help}"));
+        }
     }
 }
 

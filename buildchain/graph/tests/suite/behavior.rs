@@ -75,7 +75,7 @@ fn a_failure_is_printed_once_under_its_public_name() {
         }),
     );
     let options = RunOptions { keep_going: true, ..RunOptions::default() };
-    let console = ConsoleOptions { command: "cargo xtask".into(), ..ConsoleOptions::default() };
+    let console = ConsoleOptions { command: Some("cargo xtask".into()), ..ConsoleOptions::default() };
     assert_eq!(
         printed(&project, vec![other, no, after, last], console, &options),
         "\

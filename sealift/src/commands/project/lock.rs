@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use buildchain::locking::{self, EntryChange, LockUpdate, Scope, SelectionChange, SourceChange};
-use buildchain::project::{RegistryAccess, Tag};
+use buildchain::project::{Project, RegistryAccess, Tag};
 use clap::Args;
 use content::Digest;
 use images::RegistrySession;
@@ -50,7 +50,7 @@ pub(crate) struct UpdateArguments {
 
 pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
-    let found = resolve(&lock.selector, &lock.plain, scope, lock.output, !lock.check)?;
+    let found = resolve(&lock.selector, &lock.plain, scope, Some(lock.output), !lock.check)?;
     if !lock.check {
         return Ok(());
     }
@@ -61,7 +61,7 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
 }
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
-    resolve(&update.selector, &update.plain, Scope::All, update.output, true).map(drop)
+    resolve(&update.selector, &update.plain, Scope::All, Some(update.output), true).map(drop)
 }
 
 /// What was looked up.
@@ -77,10 +77,34 @@ fn resolve(
     selector: &Selector,
     plain: &Plain,
     scope: Scope,
-    output: ReportOutput,
+    output: Option<ReportOutput>,
     write: bool,
 ) -> Result<Changes, Failure> {
-    let mut projects = selector.load_all()?;
+    look_up(selector.load_all()?, plain, scope, output, write)
+}
+
+/// Writes the digests that the lock file of `project` lacks, and reports them.
+pub(crate) fn complete(project: Project) -> CommandResult {
+    let plain = Plain { plain_http: Vec::new() };
+    look_up(vec![project], &plain, Scope::Missing, None, true).map(drop)
+}
+
+/// Whether the lock file lacks a digest that a build of `project` needs.
+pub(crate) fn lacks_digests(project: &Project) -> bool {
+    let pulled = project.pull.iter().filter(|pull| pull.locked_name().is_some()).map(|pull| pull.digest);
+    let bases = project.images.iter().flat_map(|image| &image.bases).map(|base| base.digest);
+    pulled.chain(bases).any(|digest| digest.is_none())
+}
+
+/// Looks up what the lock file of `projects`, which are forms of one project, lacks or all that is in it. Without `output` notes
+/// report what is new.
+fn look_up(
+    mut projects: Vec<Project>,
+    plain: &Plain,
+    scope: Scope,
+    output: Option<ReportOutput>,
+    write: bool,
+) -> Result<Changes, Failure> {
     // A profile can reach registries of its own.
     let registries: Vec<RegistryAccess> =
         projects.iter_mut().flat_map(|project| std::mem::take(&mut project.registries)).collect();
@@ -113,7 +137,10 @@ fn resolve(
             (selections.iter().map(LockedTag::from), sources.iter().map(LockedTag::from));
         selections.chain(resolved.iter().map(LockedTag::from)).chain(sources).collect::<List<_>>()
     };
-    output.report(documents, text)?;
+    match output {
+        Some(output) => output.report(documents, text)?,
+        None => text().lines().for_each(output::note),
+    }
     let Some(last) = failures.pop() else { return Ok(Changes { selections, resolved, sources }) };
     for failure in failures {
         output::failure(&remedies::images::lock(failure));

@@ -1,14 +1,18 @@
-//! `sealift solution`: check Solutions, those of a node, and environments of a cluster.
+//! `sealift solution`: Solutions of vendors, those of a node, and environments of a cluster.
 
 mod activate;
 mod add;
+mod build;
 pub(crate) mod check;
 mod crds;
 mod create_environment;
 mod delete_environment;
+mod described;
 mod environment;
 mod get;
 mod get_environment;
+mod manifest;
+mod new;
 mod operator_config;
 mod remove;
 
@@ -58,6 +62,31 @@ pub(crate) enum Command {
     /// Deactivate a Solution; its custom resource definitions stay in the cluster
     #[command(after_help = "Example:\n  sealift solution deactivate --name example")]
     Deactivate(activate::Arguments),
+    /// Write the project of a new Solution, which builds at once
+    #[command(
+        after_help = "Examples:\n  sealift solution new my-app\n  sealift solution new my-app --version 1.0.0 --into src/my-app"
+    )]
+    New(new::Arguments),
+    /// Build the ISO of a Solution, from a project or from options
+    #[command(
+        after_help = "Examples:\n  sealift solution build\n  sealift solution build my-app --set release=1.1.0\n  \
+                            sealift solution build FOLDER --name my-app --version 1.0.0 \\\n    \
+                            --operator-image my-operator 1.0.0 --extra-image base-server 2.0.0 \\\n    \
+                            --source my-operator=docker://registry.example.com/team/my-operator:1.0.0\n\n\
+                            With --name, the options describe the Solution, and FOLDER needs no sealift.yaml. An image without --source is \
+                            `images/NAME/TAG` in FOLDER, as `skopeo copy … dir:images/NAME/TAG` writes it, or is built from `images/NAME`. \
+                            `operator/deploy` in FOLDER has the manifests of the operator. The digests of tags are written to \
+                            FOLDER/sealift.lock."
+    )]
+    Build(Box<build::Arguments>),
+    /// Print the manifest of a Solution: of a project, of an archive, or from options
+    #[command(
+        after_help = "Examples:\n  sealift solution manifest\n  sealift solution manifest my-app.iso\n  \
+                            sealift solution manifest --name my-app --version 1.0.0 --operator-image my-operator 1.0.0 \\\n    \
+                            --annotation build-host \"$(hostname)\" > manifest.yaml\n\n\
+                            Options alone write no timestamp and no revision."
+    )]
+    Manifest(Box<manifest::Arguments>),
     /// Check whether a Solution can be imported and deployed
     ///
     /// Checks it by the guidelines of MetalK8s: the form of the ISO, the manifest, the images, what files name, what the operator needs, and the registry configuration.
@@ -97,21 +126,24 @@ pub(crate) enum Command {
     Remove(remove::Arguments),
 }
 
-pub(crate) fn run(command: &Command) -> CommandResult {
+pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Import(arguments) => import::run(arguments, Only::Solutions),
-        Command::Unimport(arguments) => delete::run(arguments, Only::Solutions),
-        Command::Get(arguments) => get::run(arguments),
+        Command::Import(arguments) => import::run(&arguments, Only::Solutions),
+        Command::Unimport(arguments) => delete::run(&arguments, Only::Solutions),
+        Command::Get(arguments) => get::run(&arguments),
         Command::Activate { version, ignore_requires, crds, arguments } => {
-            activate::activate(arguments, version, *ignore_requires, crds)
+            activate::activate(&arguments, &version, ignore_requires, &crds)
         }
-        Command::Check(arguments) => check::run(arguments),
-        Command::Deactivate(arguments) => activate::deactivate(arguments),
-        Command::OperatorConfig(arguments) => operator_config::run(arguments),
-        Command::CreateEnvironment(arguments) => create_environment::run(arguments),
-        Command::DeleteEnvironment(arguments) => delete_environment::run(arguments),
-        Command::GetEnvironment(arguments) => get_environment::run(arguments),
-        Command::Add(arguments) => add::run(arguments),
-        Command::Remove(arguments) => remove::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Deactivate(arguments) => activate::deactivate(&arguments),
+        Command::OperatorConfig(arguments) => operator_config::run(&arguments),
+        Command::CreateEnvironment(arguments) => create_environment::run(&arguments),
+        Command::DeleteEnvironment(arguments) => delete_environment::run(&arguments),
+        Command::GetEnvironment(arguments) => get_environment::run(&arguments),
+        Command::Add(arguments) => add::run(&arguments),
+        Command::Remove(arguments) => remove::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
+        Command::Build(arguments) => build::run(*arguments),
+        Command::Manifest(arguments) => manifest::run(*arguments),
     }
 }

@@ -6,6 +6,7 @@ use archive::Product as ArchiveProduct;
 use archive::inspect::{ImageSummary, Inspection, RepositorySummary};
 use archive::layout::PathOwner as ArchiveOwner;
 use archive::requires::{Requirement, Unmet};
+use archive::solution::SolutionManifest;
 use archive::verify::{self, ArchiveForm, Problem, Verdict as ArchiveVerdict, VerifyReport};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -474,6 +475,47 @@ impl From<&Inspection> for ArchiveInspection {
             files: inspection.files,
             bytes: inspection.bytes,
             image_bytes: inspection.image_bytes,
+        }
+    }
+}
+
+/// The manifest of a Solution.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SolutionManifestDocument {
+    /// The name of the Solution.
+    name: String,
+    /// Its version.
+    version: String,
+    /// The name that people read.
+    display_name: String,
+    /// Its annotations.
+    annotations: BTreeMap<String, String>,
+    /// Its labels.
+    labels: BTreeMap<String, String>,
+    /// Its images, as `NAME:TAG`.
+    images: Vec<String>,
+    /// The image of the operator.
+    operator: Option<String>,
+    /// The image of the user interface.
+    ui: Option<String>,
+}
+
+impl Document for SolutionManifestDocument {
+    const KIND: &'static str = "SolutionManifest";
+}
+
+impl From<&SolutionManifest> for SolutionManifestDocument {
+    fn from(manifest: &SolutionManifest) -> Self {
+        Self {
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            display_name: manifest.display_name().to_owned(),
+            annotations: manifest.annotations.clone(),
+            labels: manifest.labels.clone(),
+            images: manifest.images.iter().map(ToString::to_string).collect(),
+            operator: manifest.operator.as_ref().map(ToString::to_string),
+            ui: manifest.ui.as_ref().map(ToString::to_string),
         }
     }
 }

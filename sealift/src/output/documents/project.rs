@@ -492,3 +492,18 @@ pub(crate) struct VersionDocument {
 impl Document for VersionDocument {
     const KIND: &'static str = "Version";
 }
+
+/// The project of a new Solution.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NewSolution {
+    /// The folder.
+    pub(crate) folder: String,
+    /// The files in it that were written.
+    pub(crate) files: Vec<String>,
+    /// The command to type next.
+    pub(crate) next: String,
+}
+
+impl Document for NewSolution {
+    const KIND: &'static str = "NewSolution";
+}

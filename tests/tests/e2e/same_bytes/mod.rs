@@ -26,7 +26,13 @@ struct Origin {
     registry: Daemon,
     /// Whether one of its images is built from a `Containerfile`, by buildah: only root can do that everywhere.
     contained: bool,
+    /// The command that builds it.
+    command: &'static [&'static str],
 }
+
+/// The command that builds a project, and the one that builds a Solution.
+const RUN: &[&str] = &["run"];
+const SOLUTION: &[&str] = &["solution", "build"];
 
 /// A build of the project in certain circumstances.
 struct Build {
@@ -55,7 +61,7 @@ struct Build {
 /// A circumstance: what it is called, and how it changes a build. `false` where it cannot be had here.
 type Circumstance = (&'static str, fn(&Origin, &mut Build) -> bool);
 
-const CIRCUMSTANCES: [Circumstance; 24] = [
+static CIRCUMSTANCES: [Circumstance; 24] = [
     ("once more", |_, _| true),
     ("a warm cache", |origin, build| {
         build.cache = origin.path("reference.cache");
@@ -183,16 +189,16 @@ impl Build {
 impl Origin {
     /// The repository, with a lock; `None` (said) where a peer is missing.
     fn new() -> Option<Self> {
-        Self::of(false)
+        Self::of(false, RUN)
     }
 
-    fn of(contained: bool) -> Option<Self> {
+    fn of(contained: bool, command: &'static [&'static str]) -> Option<Self> {
         for peer in ["git", "skopeo", "tar"].iter().chain(contained.then_some(&"buildah")) {
             peer::find(peer)?;
         }
         let (folder, port) = (user::open_folder(), free_port());
         let registry = registry::start(folder.path(), port)?;
-        let origin = Self { folder, registry, contained };
+        let origin = Self { folder, registry, contained, command };
         fs::create_dir(origin.path("origin")).unwrap();
         origin.fill_registry();
         // One for all users, at one path.
@@ -269,6 +275,13 @@ impl Origin {
     fn write_project(&self) {
         let port = self.registry.port;
         let contained = if self.contained { ", images/contained" } else { "" };
+        let (kind, solution) = if self.command == SOLUTION {
+            ("Solution", "  solution: {operator: scratch, ui: team/based, requireMetalk8s: '>=2.7'}\n")
+        } else {
+            ("Platform", "")
+        };
+        self.write("operator/deploy/role.yaml", "kind: Role\n", 0o644);
+        self.write("operator/deploy/crds/example.yaml.in", "kind: CustomResourceDefinition\n", 0o644);
         self.write(
             "images/contained/Containerfile",
             "FROM registry.invalid/image:1\nCOPY . /context\n",
@@ -281,7 +294,7 @@ impl Origin {
             "sealift.yaml",
             &format!(
                 "apiVersion: sealift.dev/v1alpha1\n\
-                 kind: Platform\n\
+                 kind: {kind}\n\
                  metadata: {{name: Example, version: 1.2.3}}\n\
                  spec:\n  \
                    registries:\n    \
@@ -298,7 +311,7 @@ impl Origin {
                    documentation: [README.md]\n  \
                    files:\n    \
                      - {{from: salt, to: salt}}\n    \
-                     - {{from: scripts, to: .}}\n"
+                     - {{from: scripts, to: .}}\n{solution}"
             ),
             0o644,
         );
@@ -375,7 +388,7 @@ impl Origin {
         peer::run(clone.arg(format!("file://{}", self.path("origin").display())).arg(&checkout));
         (build.arrange)(&checkout);
         let mut command = after(&build.prefix, &build.program);
-        command.arg("run").args(&build.arguments).current_dir(&checkout);
+        command.args(self.command).args(&build.arguments).current_dir(&checkout);
         for (name, value) in sealift::command(&checkout).get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -463,23 +476,55 @@ fn an_image_of_a_containerfile_has_the_same_bytes_in_all_circumstances() {
         peer::skip("buildah needs root here");
         return;
     }
-    let Some(origin) = Origin::of(true) else { return };
-    let names = [
-        "once more",
-        "a remote cache",
-        "no cache",
-        "another umask",
-        "a clone under another umask",
-        "another folder",
-        "another build root",
-        "a folder with set-group-ID",
-        "another time zone and language",
-        "other times of files",
-        "XFS",
-    ];
+    let Some(origin) = Origin::of(true, RUN) else { return };
+    hold(
+        &origin,
+        &chosen(&[
+            "once more",
+            "a remote cache",
+            "no cache",
+            "another umask",
+            "a clone under another umask",
+            "another folder",
+            "another build root",
+            "a folder with set-group-ID",
+            "another time zone and language",
+            "other times of files",
+            "XFS",
+        ]),
+    );
+}
+
+#[test]
+fn a_solution_has_the_same_bytes_in_all_circumstances() {
+    let Some(origin) = Origin::of(false, SOLUTION) else { return };
+    hold(
+        &origin,
+        &chosen(&[
+            "once more",
+            "a warm cache",
+            "a remote cache",
+            "no cache",
+            "one job",
+            "another umask",
+            "a clone under another umask",
+            "another folder",
+            "another build root",
+            "a shallow clone",
+            "another time zone and language",
+            "no home",
+            "other times of files",
+            "a file that nothing reads",
+            "ext4",
+        ]),
+    );
+}
+
+/// The circumstances with these names.
+fn chosen(names: &[&str]) -> Vec<&'static Circumstance> {
     let chosen: Vec<&Circumstance> = CIRCUMSTANCES.iter().filter(|(name, _)| names.contains(name)).collect();
     assert_eq!(chosen.len(), names.len());
-    hold(&origin, &chosen);
+    chosen
 }
 
 /// Builds once, and then in each of the circumstances: the bytes are the same.

@@ -50,9 +50,9 @@ pub(crate) struct LintArguments {
 
 /// The options of a run.
 #[derive(Debug, Args)]
-pub(super) struct RunFlags {
+pub(crate) struct RunFlags {
     #[command(flatten)]
-    pub(super) selector: Selector,
+    pub(crate) selector: Selector,
     /// Run at most this many tasks at a time [default: the number of cores]
     #[arg(long, short = 'n', value_name = "NUMBER")]
     jobs: Option<usize>,
@@ -139,13 +139,23 @@ pub(crate) fn lint(lint: &LintArguments) -> CommandResult {
 
 fn run_tasks(tasks: &[String], run: &RunFlags, release: bool) -> CommandResult {
     let signals = Signals::catch()?;
-    let session = Session::open(&run.selector)?;
+    run_in(&Session::open(&run.selector)?, tasks, run, release, &signals)
+}
+
+/// Runs tasks of the project of `session`.
+pub(crate) fn run_in(
+    session: &Session,
+    tasks: &[String],
+    run: &RunFlags,
+    release: bool,
+    signals: &Signals,
+) -> CommandResult {
     session.print_warnings();
-    let selection = chosen(&session, tasks)?;
+    let selection = chosen(session, tasks)?;
     if release {
-        release::check(&session)?;
+        release::check(session)?;
     }
-    let ended = once(run, &session, &selection, &signals);
+    let ended = once(run, session, &selection, signals);
     let Some(signal) = signals.number() else { return ended };
     if let Err(failure) = ended {
         output::failure(&failure);
