@@ -170,7 +170,7 @@ impl Environments<'_> {
     /// # Errors
     ///
     /// [`Error::Node`] if the version is not imported, [`Error::NoEnvironment`], [`Error::NoNamespace`],
-    /// [`Error::OtherEnvironment`], [`Error::OlderDefinitions`], [`Error::Taken`], those of [`added`] and [`Kubectl`].
+    /// [`Error::OtherEnvironment`], [`Error::OlderDefinitions`], [`Error::Taken`], [`Error::Content`], [`Error::Archive`], those of [`Kubectl`].
     pub fn add(
         &self,
         place: &Place,

@@ -513,6 +513,6 @@ repositories:
     site.refuse(
         &["operator-config", "ghost"],
         "no version of the Solution ghost is imported",
-        "archive import",
+        "sealift solution import",
     );
 }
