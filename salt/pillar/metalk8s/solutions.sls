@@ -26,6 +26,6 @@ metalk8s:
     available: {{ (salt["metalk8s.solutions"](config) if config else {}) | tojson }}
     config: {{ config | tojson }}
 {%- endif %}
-    # An environment is a group of namespaces, described by the ConfigMap `metalk8s-environment` in each of them: the cluster
-    # knows them, no file of this node does.
-    environments: {}
+    # An environment is a group of namespaces, described by the ConfigMap `metalk8s-environment` in each of them. The cluster has
+    # them; without one there are none.
+    environments: {{ (salt["metalk8s.environments"]() if "metalk8s.environments" in salt else {}) | tojson }}

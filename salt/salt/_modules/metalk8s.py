@@ -85,19 +85,87 @@ def sealift(*arguments):
 
         salt-call metalk8s.sealift get
     """
-    command = ["archive"] + list(arguments[:1]) + ["--output", "json"]
-    for flag, place in (
-        ("--bootstrap-config", __salt__["config.get"]("metalk8s_bootstrap_config", "")),
-        ("--solutions-config", __salt__["config.get"]("metalk8s_solutions_config", "")),
-        ("--mounts", _setting("mount_root", "")),
-        ("--units", _setting("unit_directory", "")),
-        ("--lock-file", _setting("lock_file", "")),
-    ):
-        if place:
-            command += [flag, place]
+    command = ["archive"] + list(arguments[:1]) + ["--output", "json"] + _places()
     report = json.loads(_run(command + list(arguments[1:]), "sealift archive {}".format(arguments[0])))
     # Former versions of sealift report a list without an envelope.
     return report["items"] if isinstance(report, dict) else report
+
+
+def solution(command, *arguments):
+    """Run ``sealift solution`` on this node, and on its cluster, and return what it did, one line for each change.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.solution activate --name example --version 1.0.0 --dry-run
+    """
+    words = ["solution", command] + _places() + _cluster() + list(arguments)
+    lines = _run(words, "sealift solution {}".format(command)).splitlines()
+    return [line for line in lines if line and not line.endswith(": nothing to do")]
+
+
+def environments():
+    """Return the environments of the cluster by name, each with its description and the Solutions of its namespaces. Without
+    ``/etc/kubernetes/admin.conf``, or the file that the minion's configuration names (``metalk8s_kubeconfig``), there are none.
+
+    If the cluster does not answer, the only key is ``_errors``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.environments
+    """
+    if not _kubeconfig():
+        return {}
+    try:
+        report = _run(["solution", "get-environment", "--output", "json"] + _cluster(), "the environments")
+    except CommandExecutionError as error:
+        return {"_errors": [str(error)]}
+    found = {}
+    for environment in json.loads(report)["items"]:
+        namespaces = environment["namespaces"].items()
+        found[environment["name"]] = {
+            "description": environment["description"] or "",
+            "namespaces": {namespace: {"config": solutions} for namespace, solutions in namespaces},
+        }
+    return found
+
+
+def publish_solutions(available, test=False):
+    """Write the Solutions of this node, as the pillar has them, into the ConfigMap ``metalk8s-solutions`` of the cluster, and return
+    what was applied. Without a cluster, nothing is.
+
+    test
+        Only return what would be applied.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.publish_solutions '{"example": [{"version": "1.0.0", "active": true}]}' test=True
+    """
+    if not _kubeconfig():
+        return []
+    name = "metalk8s-solutions"
+    if test:
+        return ["namespace/" + name, "configmap/" + name]
+    labels = {"app.kubernetes.io/managed-by": "sealift", "app.kubernetes.io/part-of": "metalk8s"}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": name},
+        "data": {solution: json.dumps(versions, sort_keys=True) for solution, versions in available.items()},
+    }
+    objects = {"apiVersion": "v1", "kind": "List", "items": [namespace, config_map]}
+    command = [_setting("kubectl", "") or "kubectl"] + _cluster()
+    command += ["apply", "--server-side", "--field-manager=sealift", "-f", "-"]
+    result = __salt__["cmd.run_all"](command, stdin=json.dumps(objects), python_shell=False, ignore_retcode=True)
+    if result["retcode"] != 0:
+        raise CommandExecutionError("kubectl apply: {}".format(result["stderr"]))
+    return result["stdout"].splitlines()
 
 
 def configure(command, arguments, test=False):
@@ -203,6 +271,33 @@ def solutions(config):
         for solution in versions:
             solution["active"] = solution["version"] == wanted
     return found
+
+
+def _places():
+    """The options of ``sealift`` that name the files and folders of this node."""
+    options = []
+    for flag, place in (
+        ("--bootstrap-config", __salt__["config.get"]("metalk8s_bootstrap_config", "")),
+        ("--solutions-config", __salt__["config.get"]("metalk8s_solutions_config", "")),
+        ("--mounts", _setting("mount_root", "")),
+        ("--units", _setting("unit_directory", "")),
+        ("--lock-file", _setting("lock_file", "")),
+    ):
+        if place:
+            options += [flag, place]
+    return options
+
+
+def _kubeconfig():
+    """The credentials for the cluster; empty without one."""
+    path = __salt__["config.get"]("metalk8s_kubeconfig", "") or "/etc/kubernetes/admin.conf"
+    return path if os.path.isfile(path) else ""
+
+
+def _cluster():
+    """The options of ``sealift`` and of ``kubectl`` that name the cluster."""
+    kubeconfig = _kubeconfig()
+    return ["--kubeconfig", kubeconfig] if kubeconfig else []
 
 
 def _cat(archive, path):

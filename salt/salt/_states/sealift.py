@@ -1,4 +1,4 @@
-"""Archives of this node and the configuration of clients, through ``sealift``, which changes only what is not done yet.
+"""Archives and Solutions of this node and the configuration of clients, through ``sealift``.
 
 Works with Salt 3002 (Python 3.6) and later.
 """
@@ -41,6 +41,40 @@ def configured(name, arguments):
         return [{"step": "write", "file": file} for file in files]
 
     return _applied(name, lambda: steps(True), lambda: steps(False))
+
+
+def activated(name, version="latest"):
+    """The version ``version`` of the Solution ``name`` is active, and the cluster, if there is one, has its custom resource
+    definitions.
+    """
+    return _solution(name, "activate", ["--name", name, "--version", version])
+
+
+def deployed(name, environment, namespace, version, webhook=False):
+    """The operator of version ``version`` of the Solution ``name`` is deployed in the namespace ``namespace`` of ``environment``.
+
+    webhook
+        Whether the operator has a webhook.
+    """
+    place = ["--name", environment, "--namespace", namespace]
+    options = ["--webhook"] if webhook else []
+    return _solution(name, "add", place + ["--solution", name, "--version", version] + options)
+
+
+def published(name, available):
+    """The ConfigMap ``metalk8s-solutions`` of the cluster has the Solutions ``available``."""
+
+    def steps(test):
+        return __salt__["metalk8s.publish_solutions"](available, test=test)
+
+    return _applied(name, lambda: steps(True), lambda: steps(False))
+
+
+def _solution(name, command, arguments):
+    def steps(options):
+        return __salt__["metalk8s.solution"](command, *(arguments + options))
+
+    return _applied(name, lambda: steps(["--dry-run"]), lambda: steps([]))
 
 
 def _done(name, action, options):

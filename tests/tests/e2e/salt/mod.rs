@@ -3,6 +3,7 @@
 mod archives;
 mod clients;
 mod installed;
+mod orchestrations;
 mod rendered;
 mod site;
 mod solutions;
@@ -99,6 +100,8 @@ impl Node {
             "metalk8s_sealift": root.join("sealift"),
             "metalk8s_bootstrap_config": root.join("bootstrap.yaml"),
             "metalk8s_solutions_config": root.join("solutions.yaml"),
+            // No cluster, unless a test writes the file.
+            "metalk8s_kubeconfig": root.join("kubeconfig"),
             "grains": grains,
         });
         // YAML is a superset of JSON.

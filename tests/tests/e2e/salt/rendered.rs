@@ -95,9 +95,10 @@ fn a_wrong_bootstrap_configuration_is_named() {
 fn every_formula_has_a_counterpart_or_a_reason() {
     let table = fs::read_to_string(sealift::repository().join("salt/README.md")).unwrap();
     let sources = format!(
-        "{}{}{}{}{}",
+        "{}{}{}{}{}{}",
         include_str!("clients.rs"),
         include_str!("installed.rs"),
+        include_str!("orchestrations.rs"),
         include_str!("rendered.rs"),
         include_str!("solutions.rs"),
         include_str!("../runtime/nginx.rs")
@@ -162,5 +163,5 @@ fn every_formula_has_a_counterpart_or_a_reason() {
             tests += 1;
         }
     }
-    assert_eq!(tests, 8);
+    assert_eq!(tests, 11);
 }
