@@ -40,12 +40,9 @@ def archive_info(archive):
 
         salt-call metalk8s.archive_info /archives/metalk8s.iso
     """
-    product_text = _cat(archive, "product.txt")
-    product = dict(
-        line.split("=", 1) for line in product_text.splitlines() if "=" in line and not line.startswith("#")
-    )
-    name = product.get("NAME", "").strip("'\"")
-    version = product.get("VERSION", "").strip("'\"")
+    product = _product(_cat(archive, "product.txt"))
+    name = product.get("NAME", "")
+    version = product.get("VERSION", "")
     if not VERSION.fullmatch(version):
         raise CommandExecutionError("{}: product.txt: {!r} is no version".format(archive, version))
     path = os.path.join(_setting("mount_root", "/srv/scality"), "metalk8s-" + version)
@@ -239,17 +236,20 @@ def solutions(config):
         salt-call metalk8s.solutions '{"archives": ["/archives/solution.iso"], "active": {"solution": "1.0.0"}}'
     """
     root = _setting("mount_root", "/srv/scality")
-    manifests = {archive: _manifest(_cat(archive, "manifest.yaml")) for archive in config.get("archives") or []}
+    manifests = {archive: _manifest_of(archive) for archive in config.get("archives") or []}
     for name, archive in _mounted().items():
-        path = os.path.join(root, name, "manifest.yaml")
-        if archive not in manifests and os.path.isfile(path):
-            with open(path) as text:
-                manifests[archive] = _manifest(text.read())
+        for file, read in (("manifest.yaml", _manifest), ("product.txt", _older_manifest)):
+            path = os.path.join(root, name, file)
+            if archive not in manifests and os.path.isfile(path):
+                with open(path) as text:
+                    manifest = read(text.read())
+                if manifest:
+                    manifests[archive] = manifest
     found = {}
     for archive, manifest in sorted(manifests.items()):
         name = str(manifest["metadata"]["name"])
         version = str(manifest["spec"]["version"])
-        identity = "{}-{}".format(name, version)
+        identity = "{}-{}".format(name.lower(), version)
         annotations = manifest["metadata"].get("annotations") or {}
         found.setdefault(name, []).append(
             {
@@ -325,14 +325,46 @@ def _reason(text):
         return text
 
 
+def _product(text):
+    """The keys of a ``product.txt``, without the quotes of a shell."""
+    lines = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    return {key: value.strip("'\"") for key, value in (line.split("=", 1) for line in lines)}
+
+
+def _manifest_of(archive):
+    """The manifest of a Solution, or what stands for it in the layout of 2019."""
+    try:
+        return _manifest(_cat(archive, "manifest.yaml"))
+    except CommandExecutionError:
+        try:
+            manifest = _older_manifest(_cat(archive, "product.txt"))
+        except CommandExecutionError:
+            manifest = None
+        if not manifest:
+            raise
+        return manifest
+
+
+def _older_manifest(text):
+    """The manifest that a ``product.txt`` of 2019 stands for; nothing if it is that of a platform."""
+    product = _product(text)
+    if not any(key in product for key in ("REQUIRE_METALK8S", "ARCHIVE_LAYOUT_VERSION")):
+        return None
+    name, version = product.get("NAME", ""), product.get("VERSION", "")
+    return _checked({"kind": "Solution", "metadata": {"name": name}, "spec": {"version": version}})
+
+
 def _manifest(text):
-    manifest = salt.utils.yaml.safe_load(text)
+    return _checked(salt.utils.yaml.safe_load(text))
+
+
+def _checked(manifest):
     try:
         name, version = str(manifest["metadata"]["name"]), str(manifest["spec"]["version"])
     except (KeyError, TypeError):
         raise CommandExecutionError("a manifest.yaml without metadata.name and spec.version")
     if not VERSION.fullmatch(name) or not VERSION.fullmatch(version):
-        raise CommandExecutionError("manifest.yaml: {!r} is no name and version".format(name + "-" + version))
+        raise CommandExecutionError("{!r} is no name and version".format(name + "-" + version))
     return manifest
 
 

@@ -62,6 +62,35 @@ fn solutions_are_read_and_made_available() {
 }
 
 #[test]
+fn a_solution_of_2019_is_read_from_its_product_information() {
+    let Some(node) = Node::rocky(&bootstrap(&[])) else { return };
+    let product = "NAME=Storage\nVERSION=1.0.0\nREQUIRE_METALK8S=\">=2.0\"\nARCHIVE_LAYOUT_VERSION=1\n";
+    let archive = iso(&node, "older", &[("product.txt", product)]);
+    let platform = iso(&node, "platform", &[("product.txt", "NAME=MetalK8s\nVERSION=2.11.0\n")]);
+    let solutions = |archive: &std::path::Path| {
+        let text = format!(
+            "apiVersion: metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\n\
+             archives: ['{}']\nactive: {{Storage: 1.0.0}}\n",
+            archive.display()
+        );
+        fs::write(node.path("solutions.yaml"), text).unwrap();
+        node.call(&["pillar.raw", "metalk8s"])
+    };
+    let run = solutions(&archive);
+    let found = &run.local["solutions"]["available"]["Storage"][0];
+    for (key, value) in [
+        ("id", json!("storage-1.0.0")),
+        ("version", json!("1.0.0")),
+        ("active", json!(true)),
+        ("mountpoint", json!("/srv/scality/storage-1.0.0")),
+    ] {
+        assert_eq!(found[key], value, "{key}: {}", run.said);
+    }
+    let run = solutions(&platform);
+    assert!(run.said.contains("cannot read manifest.yaml"), "{}", run.said);
+}
+
+#[test]
 fn solutions_are_rendered_for_every_case_of_the_formula_tests() {
     let Some(node) = Node::rocky(&bootstrap(&[])) else { return };
     let solution = |version: &str, active: bool| {
