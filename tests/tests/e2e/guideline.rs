@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use content::Digest;
 use serde_json::Value;
 use tests::registry::{Layout, layer, skopeo_copy};
-use tests::{daemon, peer, sealift};
+use tests::{daemon, kubernetes, peer, sealift};
 
 use crate::runtime::archives::Node;
 
@@ -161,6 +161,8 @@ fn is_taken(files: &[(&str, &str)], display_name: &Value) {
     let node = Node::new();
     let Some(iso) = by_hand(&node.path("."), files) else { return };
     let path = iso.to_str().unwrap();
+    let (code, out, err) = sealift::run(&node.path("."), &["solution", "check", path]);
+    assert!(code == 0 && !out.contains("error"), "{out}{err}");
     // Nothing vouches for the content of such an archive: the operator must.
     let import = ["solution", "import", "--mount", "never", path];
     let (code, _, err) = run(&node, &import);
@@ -278,4 +280,54 @@ fn a_killed_command_is_finished_by_running_it_again() {
         let left: Vec<_> = fs::read_dir(node.path(folder)).unwrap().collect();
         assert!(left.iter().all(|entry| entry.as_ref().unwrap().path().is_dir()), "{left:?}");
     }
+}
+
+#[test]
+fn the_list_names_the_environments_that_have_a_version() {
+    let node = Node::new();
+    let Some(cluster) = kubernetes::start(&node.path(".")) else { return };
+    let archive = node.path("archive");
+    for (path, text) in GUIDELINE {
+        let path = archive.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    // It has no images, so it is not imported, only listed.
+    let configuration = format!(
+        "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives:\n  - {}\n",
+        archive.display()
+    );
+    fs::write(node.path("solutions.yaml"), configuration).unwrap();
+    let in_cluster = |command: &mut Command| {
+        cluster.reach(command);
+        let (code, out, err) = sealift::told(&command.output().unwrap());
+        assert_eq!(code, 0, "{command:?}: {out}{err}");
+        out
+    };
+    for namespace in ["prod", "prod-2"] {
+        let mut create = sealift::command(&node.path("."));
+        in_cluster(create.args([
+            "solution",
+            "create-environment",
+            "--name",
+            "prod",
+            "--namespace",
+            namespace,
+        ]));
+    }
+    let added = ["--name", "prod", "--namespace", "prod-2", "--solution", "solution-name"];
+    in_cluster(&mut node.command(&[&["solution", "add"], &added[..], &["--version", "1.0.0"]].concat()));
+
+    let list = ["solution", "get", "--environments"];
+    let text = in_cluster(&mut node.command(&list));
+    assert!(text.contains("solution-name 1.0.0: in environment prod, namespace prod-2\n"), "{text}");
+    let report: Value =
+        serde_json::from_str(&in_cluster(&mut node.command(&[&list[..], &["-o", "json"]].concat()))).unwrap();
+    let expected = serde_json::json!([{"environment": "prod", "namespace": "prod-2"}]);
+    assert_eq!(report["items"][0]["environments"], expected);
+    let details = in_cluster(&mut node.command(&[&list[..], &["solution-name"]].concat()));
+    assert!(details.contains("  environment  prod, namespace prod-2\n"), "{details}");
+    // Without the option, no cluster is asked.
+    let report: Value = serde_json::from_str(&succeed(&node, &["solution", "get", "-o", "json"])).unwrap();
+    assert_eq!(report["items"][0]["environments"], Value::Null);
 }

@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 use clap::Args;
 use content::{printable, printable_path};
 use node::archives::{self, Error, ListedSolution, SolutionHealth};
+use node::environments::{self, Environment};
 
+use crate::args::cluster::ClusterArguments;
 use crate::args::node_paths::NodePaths;
 use crate::commands::archive::get::mounted;
 use crate::commands::archive::steps::machine;
 use crate::failure::CommandResult;
 use crate::output::document::List;
-use crate::output::documents::solutions::SolutionDocument;
+use crate::output::documents::solutions::{SolutionDocument, SolutionUse};
 use crate::output::{ReportOutput, size, table};
+use crate::remedies;
 use crate::remedies::archives::explained;
 
 #[derive(Debug, Args)]
@@ -21,8 +24,13 @@ pub(crate) struct Arguments {
     name: Option<String>,
     /// Show only this version
     version: Option<String>,
+    /// Also ask the cluster which environments have each version
+    #[arg(long)]
+    environments: bool,
     #[command(flatten)]
     output: ReportOutput,
+    #[command(flatten)]
+    cluster: ClusterArguments,
     #[command(flatten)]
     paths: NodePaths,
 }
@@ -43,19 +51,51 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             }
         }
     }
+    let environments = if arguments.environments {
+        let known = environments::list(&arguments.cluster.kubectl());
+        Some(known.map_err(remedies::environments::explained)?)
+    } else {
+        None
+    };
+    let found: Vec<(ListedSolution, Option<Vec<SolutionUse>>)> = found
+        .into_iter()
+        .map(|one| {
+            let uses = environments.as_ref().map(|environments| uses(&one, environments));
+            (one, uses)
+        })
+        .collect();
     let text = || if arguments.name.is_some() { details(&found) } else { overview(&found) };
-    Ok(arguments.output.report(|| found.iter().map(SolutionDocument::from).collect::<List<_>>(), text)?)
+    let document = || found.iter().map(|(one, uses)| SolutionDocument::new(one, uses)).collect::<List<_>>();
+    Ok(arguments.output.report(document, text)?)
+}
+
+/// The namespaces of environments that have this version.
+fn uses(one: &ListedSolution, environments: &[Environment]) -> Vec<SolutionUse> {
+    let (Some(name), Some(version)) = (&one.name, &one.version) else { return Vec::new() };
+    let all = environments.iter().flat_map(|environment| {
+        environment.namespaces.iter().map(move |(namespace, solutions)| (environment, namespace, solutions))
+    });
+    all.filter(|(.., solutions)| solutions.get(name) == Some(version))
+        .map(|(environment, namespace, _)| SolutionUse {
+            environment: environment.name.clone(),
+            namespace: namespace.clone(),
+        })
+        .collect()
 }
 
 /// One line for each version, and what is wrong with them.
-fn overview(found: &[ListedSolution]) -> String {
+fn overview(found: &[(ListedSolution, Option<Vec<SolutionUse>>)]) -> String {
     if found.is_empty() {
         return "no Solutions\n".to_owned();
     }
     let heads = ["NAME", "VERSION", "ACTIVE", "HEALTH", "IMAGES", "MOUNTED", "DISPLAY NAME", "ARCHIVE"];
-    let rows: Vec<_> = found.iter().map(row).collect();
+    let rows: Vec<_> = found.iter().map(|(one, _)| row(one)).collect();
     let mut text = table(heads, &rows);
-    for one in found {
+    for (one, uses) in found {
+        for used in uses.iter().flatten() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}: in environment {used}", title(one));
+        }
         if let Some(problem) = &one.problem {
             let _ = writeln!(text, "{}: {}", title(one), printable(problem));
         }
@@ -83,9 +123,9 @@ fn row(one: &ListedSolution) -> [String; 8] {
 }
 
 /// All that is known of each version.
-fn details(found: &[ListedSolution]) -> String {
+fn details(found: &[(ListedSolution, Option<Vec<SolutionUse>>)]) -> String {
     let mut text = String::new();
-    for one in found {
+    for (one, uses) in found {
         let mut lines = Vec::new();
         if let Some(name) = &one.display_name {
             lines.push(("display name", name.clone()));
@@ -102,6 +142,7 @@ fn details(found: &[ListedSolution]) -> String {
             lines.extend(archive.requires.iter().map(|requirement| ("requires", requirement.to_string())));
             lines.extend(archive.warnings.iter().map(|warning| ("warning", warning.clone())));
         }
+        lines.extend(uses.iter().flatten().map(|used| ("environment", used.to_string())));
         lines.extend(one.operator.iter().map(|image| ("operator", image.to_string())));
         lines.extend(one.ui.iter().map(|image| ("ui", image.to_string())));
         lines.extend(one.images.iter().map(|image| ("image", image.clone())));
@@ -111,7 +152,7 @@ fn details(found: &[ListedSolution]) -> String {
         for (key, value) in lines {
             let shown = if key == last { "" } else { key };
             last = key;
-            let _ = writeln!(text, "  {shown:<13}{}", printable(&value));
+            let _ = writeln!(text, "  {shown:<12} {}", printable(&value));
         }
     }
     text

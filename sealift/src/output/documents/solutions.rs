@@ -32,8 +32,31 @@ pub(crate) struct SolutionDocument {
     ui: Option<String>,
     /// What is wrong.
     problem: Option<String>,
+    /// The environments that have this version; null without --environments.
+    environments: Option<Vec<SolutionUse>>,
     /// The archive; null for an active version that is not imported.
     archive: Option<ArchiveDocument>,
+}
+
+/// A namespace that has a version of a Solution.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct SolutionUse {
+    /// The name of the environment.
+    pub(crate) environment: String,
+    /// One of its namespaces.
+    pub(crate) namespace: String,
+}
+
+impl std::fmt::Display for SolutionUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { environment, namespace } = self;
+        let text = if environment == namespace {
+            environment.clone()
+        } else {
+            format!("{environment}, namespace {namespace}")
+        };
+        content::printable(&text).fmt(f)
+    }
 }
 
 impl Document for List<SolutionDocument> {
@@ -54,8 +77,8 @@ enum Health {
     Missing,
 }
 
-impl From<&ListedSolution> for SolutionDocument {
-    fn from(one: &ListedSolution) -> Self {
+impl SolutionDocument {
+    pub(crate) fn new(one: &ListedSolution, uses: &Option<Vec<SolutionUse>>) -> Self {
         Self {
             name: one.name.clone(),
             version: one.version.clone(),
@@ -72,6 +95,7 @@ impl From<&ListedSolution> for SolutionDocument {
             operator: one.operator.as_ref().map(ToString::to_string),
             ui: one.ui.as_ref().map(ToString::to_string),
             problem: one.problem.clone(),
+            environments: uses.clone(),
             archive: one.archive.as_ref().map(Into::into),
         }
     }

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
+use tests::{kubernetes, peer, sealift};
 
-use super::{Node, bootstrap};
+use super::{Node, bootstrap, iso};
 
 /// A program that records its command lines, and answers as a node with a cluster.
 const ON_A_CLUSTER: &str = r#"#!/bin/sh
@@ -219,4 +220,92 @@ fn components_and_operators_are_deployed_by_sealift() {
     let run = apply("prepare-environment", &solutions(&json!({"environments": environments})), &[]);
     assert!(run.success && run.changes() == 1, "{}", run.said);
     assert_eq!(calls()[1..], ["--name prod --namespace prod --solution example --version 1.0.0 --webhook"]);
+}
+
+const CRD: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object}}
+";
+
+const ROLE: &str = "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: manager}
+rules: [{apiGroups: [example.com], resources: [things], verbs: ['*']}]
+";
+
+/// The documents' own way to add or upgrade a Solution: patch the ConfigMap of the environment, and run the orchestration.
+#[test]
+fn an_environment_is_prepared_as_the_documents_say() {
+    let Some(mut node) = Node::rocky(&bootstrap(&[])) else { return };
+    let Some(cluster) = kubernetes::start(node.scratch.path()) else { return };
+    let Some(kubectl) = peer::find("kubectl") else { return };
+    // A cache of its own; the folder of the cluster is its home.
+    let home = node.path("cluster");
+    let programs = node.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let wrapper = format!("#!/bin/sh\nHOME={} exec {} \"$@\"\n", home.display(), kubectl.display());
+    fs::write(programs.join("kubectl"), wrapper).unwrap();
+    fs::set_permissions(programs.join("kubectl"), fs::Permissions::from_mode(0o755)).unwrap();
+    node.path_first = Some(programs);
+    fs::copy(home.join("config"), node.path("kubeconfig")).unwrap();
+    let manifest = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {name: example}\nspec:\n  \
+                    version: 1.0.0\n  operator: {image: {name: operator, tag: 1.0.0}}\n  images: []\n";
+    let archive = iso(
+        &node,
+        "solution",
+        &[
+            ("manifest.yaml", manifest),
+            ("operator/deploy/crds/things_crd.yaml", CRD),
+            ("operator/deploy/role.yaml", ROLE),
+        ],
+    );
+    let configuration = format!(
+        "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives: ['{}']\n\
+         active: {{example: latest}}\n",
+        archive.display()
+    );
+    fs::write(node.path("solutions.yaml"), configuration).unwrap();
+    let run = node.apply("metalk8s.orchestrate.solutions.deploy-components", &json!({}));
+    assert!(run.success, "{}", run.said);
+    let objects = cluster.objects();
+    let names: Vec<&str> = objects.iter().map(|(name, _)| name.as_str()).collect();
+    for name in [
+        "CustomResourceDefinition /things.example.com",
+        "ConfigMap metalk8s-solutions/metalk8s-solutions",
+        "Namespace /metalk8s-solutions",
+    ] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+
+    let mut create = sealift::command(node.scratch.path());
+    cluster.reach(create.args(["solution", "create-environment", "--name", "prod"]));
+    peer::run(&mut create);
+    let patch = r#"{"data": {"example": "1.0.0"}}"#;
+    let patched =
+        cluster.kubectl(&["patch", "cm", "metalk8s-environment", "--namespace", "prod", "--patch", patch]);
+    assert!(patched.contains("patched"), "{patched}");
+    let run = node.call(&[
+        "state.apply",
+        "metalk8s.orchestrate.solutions.prepare-environment",
+        &pillar(&node, &json!({}), &json!({"orchestrate": {"env_name": "prod"}})),
+    ]);
+    assert!(run.success && run.changes() == 1, "{}", run.said);
+    let objects = cluster.objects();
+    let names: Vec<&str> = objects.iter().map(|(name, _)| name.as_str()).collect();
+    for name in
+        ["Deployment prod/example-operator", "Role prod/manager", "ServiceAccount prod/example-operator"]
+    {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
 }
