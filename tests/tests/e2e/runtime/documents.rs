@@ -131,6 +131,8 @@ fn every_document_has_the_form_that_is_recorded() {
         &["registry", "nginx-config", "tree/images", "--repository", "site-1.0"],
         &["package", "build", "package.yaml", "--into", "packages"],
         &["package", "index", "packages"],
+        &["solution", "new", "my-app"],
+        &["solution", "manifest", "--name", "app", "--version", "1.0.0", "--operator-image", "op", "1.0.0"],
         &["version"],
     ] {
         documents.see(words, sealift::run(folder, &[words, &["-o", "json"]].concat()));
