@@ -134,6 +134,11 @@ fn every_example_builds_as_its_readme_says() {
     assert!(root.join("extra/VERSION").exists());
     let manifest = fs::read_to_string(bench.path("solution/_build/root/manifest.yaml")).unwrap();
     assert!(manifest.contains("- example-solution-operator:1.0.0\n"), "{manifest}");
+    for folder in ["_build", "_build-1.1.0"] {
+        let check = format!("sealift solution check {folder}/example-solution.iso");
+        let said = bench.run(&bench.path("solution"), &lines(&[&check]));
+        assert!(said.contains(": no findings in "), "{said}");
+    }
     let iso = bench.path("solution/_build/example-solution.iso");
     let tree = archive::Tree::open(&iso).unwrap();
     let (product, kind) = archive::product::describe(&tree).unwrap().unwrap();
