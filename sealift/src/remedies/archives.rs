@@ -78,6 +78,13 @@ pub(crate) fn explained(error: Error) -> Failure {
     }
 }
 
+/// An archive that cannot be checked.
+pub(crate) fn check(error: archive::Error) -> Failure {
+    let is_other = matches!(error, archive::Error::NotASolution { .. });
+    let help = is_other.then_some("check archives of other kinds with `sealift archive verify`");
+    super::helped(error.into(), help)
+}
+
 /// An archive whose images cannot be pushed.
 pub(crate) fn push(error: node::push::Error) -> Failure {
     match error {

@@ -96,6 +96,10 @@ fn of_archives() -> Vec<Failure> {
     .map(archives::explained)
     .collect();
     failures.extend([
+        archives::check(::archive::Error::NotASolution {
+            archive: path(),
+            reason: "it has neither manifest.yaml nor product.txt",
+        }),
         archives::none_readable(),
         archives::select(remote::Error::Unknown("metalk8s".into())),
         archives::copies(1, 3),

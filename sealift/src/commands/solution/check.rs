@@ -15,6 +15,7 @@ use crate::failure::{CommandResult, Failure};
 use crate::output::documents::checks::SolutionCheck;
 use crate::output::{self, ReportForm, count, sarif};
 use crate::progress::Bar;
+use crate::remedies;
 use crate::session::Selector;
 
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let helm = arguments.project.settings()?.program("helm");
     let options = CheckOptions { threads: arguments.jobs, helm, bases, ignore_requires: false };
     let path = arguments.archive.as_path();
-    let checking = node::archives::check(Tree::open(path)?, &options)?;
+    let checking = node::archives::check(Tree::open(path)?, &options).map_err(remedies::archives::check)?;
     let report = {
         let bar = Bar::bytes("checking", checking.bytes());
         checking.run(&bar)
