@@ -262,3 +262,129 @@ fn manifest_of(archive: &Path, name: &str) -> archive::Result<Option<SolutionMan
     }
     Ok(Some(manifest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {name: example}\n\
+                            spec: {version: 1.0.0}\n";
+
+    /// A node whose only archive is a folder with these files.
+    fn node(files: &[(&str, &str)]) -> (tempfile::TempDir, NodeLayout) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join("archive").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let place = |name: &str| folder.path().join(name);
+        let layout = NodeLayout {
+            bootstrap: place("bootstrap.yaml"),
+            solutions: place("solutions.yaml"),
+            archives: place("archives.yaml"),
+            ..NodeLayout::default()
+        };
+        let text = format!(
+            "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: SolutionsConfiguration\narchives:\n- {}\n",
+            place("archive").display()
+        );
+        std::fs::write(&layout.solutions, text).unwrap();
+        (folder, layout)
+    }
+
+    fn only(layout: &NodeLayout) -> ImportedSolution {
+        imported(layout, "example").unwrap().pop().unwrap()
+    }
+
+    #[test]
+    fn roles_are_read_or_refused_with_the_reason() {
+        let role = |kind: &str, name: &str| {
+            format!(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nrules: []\n"
+            )
+        };
+        let two = format!("---\n{}---\n# nothing\n---\n{}", role("Role", "a"), role("ClusterRole", "b"));
+        for (text, expected) in [
+            (two.as_str(), "2"),
+            ("", "0"),
+            (&role("Secret", "a"), "found Secret of rbac.authorization.k8s.io/v1"),
+            ("kind: Role\n", "found Role of nothing"),
+            ("apiVersion: v1\nkind: Role\nmetadata: {name: a}\n", "found Role of v1"),
+            (&role("Role", "a/b"), "`a/b` is not the name of a role"),
+            (&role("Role", "''"), "`` is not the name of a role"),
+            ("- a\n", "expected an object"),
+            ("a: [\n", "role.yaml: "),
+        ] {
+            let (_folder, layout) = node(&[("manifest.yaml", MANIFEST), (ROLES, text)]);
+            let found = match only(&layout).roles() {
+                Ok(roles) => roles.len().to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(found.contains(expected), "{text}: {found}");
+        }
+        let (_folder, layout) = node(&[("manifest.yaml", MANIFEST)]);
+        assert!(only(&layout).roles().unwrap().is_empty() && only(&layout).crds().unwrap().is_empty());
+    }
+
+    #[test]
+    fn definitions_are_those_of_all_files_without_samples() {
+        let crd = |name: &str| {
+            format!(
+                "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: {name}}}\n"
+            )
+        };
+        let (_folder, layout) = node(&[
+            ("manifest.yaml", MANIFEST),
+            ("operator/deploy/crds/b_crd.yaml", &crd("b.example.com")),
+            ("operator/deploy/crds/a.yml", &format!("{}---\n{}", crd("a.example.com"), crd("c.example.com"))),
+            (
+                "operator/deploy/crds/sample_cr.yaml",
+                "apiVersion: example.com/v1\nkind: B\nmetadata: {name: x}\n",
+            ),
+            ("operator/deploy/crds/README", "no YAML: ["),
+        ]);
+        let crds = only(&layout).crds().unwrap();
+        let names: Vec<&str> = crds.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["a.example.com", "c.example.com", "b.example.com"]);
+    }
+
+    #[test]
+    fn a_solution_of_2019_is_named_by_its_product_information() {
+        let product = "NAME=example\nVERSION=1.0.0\nARCHIVE_LAYOUT_VERSION=1\n";
+        let (_folder, layout) =
+            node(&[("product.txt", product), ("images/example-operator/1.0.0/manifest.json", "{}")]);
+        let solution = only(&layout);
+        assert_eq!(solution.operator_image("r"), "r/example-1.0.0/example-operator:1.0.0");
+        assert_eq!((solution.ui_image("r"), solution.operator_has_entrypoint().unwrap()), (None, false));
+        let config = operator_config(&[solution], "r").unwrap().render();
+        assert!(config.ends_with("      images:\n        - example-operator:1.0.0\n"), "{config}");
+        assert!(imported(&layout, "other").unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_entry_point_is_that_of_the_image_configuration() {
+        let digest = |text: &str| content::Digest::of(text.as_bytes());
+        for (config, expected) in [
+            (r#"{"config": {"Entrypoint": ["/operator"]}}"#, true),
+            (r#"{"config": {"Entrypoint": []}}"#, false),
+            (r#"{"config": {"Cmd": ["/operator"]}}"#, false),
+            ("no JSON", false),
+        ] {
+            let manifest = format!(
+                r#"{{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {{"mediaType":
+                "application/vnd.oci.image.config.v1+json", "digest": "{}", "size": {}}}, "layers": []}}"#,
+                digest(config),
+                config.len()
+            );
+            let folder = "images/example-operator/1.0.0";
+            let blob = format!("{folder}/{}", digest(config).hex());
+            let (_folder, layout) = node(&[
+                ("manifest.yaml", MANIFEST),
+                (&format!("{folder}/manifest.json"), &manifest),
+                (&blob, config),
+            ]);
+            assert_eq!(only(&layout).operator_has_entrypoint().unwrap(), expected, "{config}");
+        }
+    }
+}
