@@ -423,11 +423,13 @@ class Handler(BaseHTTPRequestHandler):
             ]
             api_version = (group + "/" if group else "") + version
             return 200, {"kind": kind + "List", "apiVersion": api_version, "metadata": {}, "items": items}
+        form = self.headers.get("Content-Type", "")
+        if self.command in ("POST", "PUT") and not form.startswith("application/json"):
+            raise Refused(415, "UnsupportedMediaType", "expected application/json, found " + form)
         if self.command == "POST":
             name = json.loads(body)["metadata"]["name"]
         key = (group, plural, namespace, name)
         old, _ = cluster.objects.get(key, (None, None))
-        form = self.headers.get("Content-Type", "")
         if old is None and self.command != "POST" and form != "application/apply-patch+yaml":
             resource = plural + ("." + group if group else "")
             raise Refused(404, "NotFound", '{} "{}" not found'.format(resource, name))

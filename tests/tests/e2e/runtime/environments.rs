@@ -325,7 +325,9 @@ fn what_would_do_harm_is_refused_with_what_to_do() {
         "has no namespace other",
         "--namespace",
     );
-    let _ = site.cluster.kubectl(&["create", "namespace", "theirs"]);
+    let namespace = site.path().join("theirs.yaml");
+    fs::write(&namespace, "apiVersion: v1\nkind: Namespace\nmetadata: {name: theirs}\n").unwrap();
+    let _ = site.cluster.kubectl(&["create", "-f", namespace.to_str().unwrap()]);
     let theirs = ["create-environment", "--name", "theirs"];
     site.refuse(
         &theirs,
