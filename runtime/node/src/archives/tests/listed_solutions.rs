@@ -57,7 +57,7 @@ fn solutions_are_listed_by_name_and_version_with_what_is_wrong() {
             "Older 1.0.0 Complete Some(true)",
             "example 1.9.0 Incomplete Some(true): it has no image app:1",
             "example 1.10.0-rc.1 Incomplete Some(true): it has no image app:1",
-            "example 1.10.0 active Incomplete Some(true): 1 of 1 images cannot be served, the first: app:1: not a manifest: \
+            "example 1.10.0 active Incomplete Some(true): 1 of 2 images cannot be served, the first: app:1: not a manifest: \
              neither `manifests` nor `config`; it starts with `{\"schemaVersion\": 2}`",
             "other 2.0.0 active Missing None: it is active, but not imported",
             "? ? Missing None: it does not exist",
