@@ -43,6 +43,11 @@ impl ArchiveId {
         Self(format!("{}-{version}", name.to_ascii_lowercase()))
     }
 
+    /// The ID as the first part of names of images, which have neither capitals nor `+` and `~`.
+    pub(crate) fn repository_prefix(&self) -> String {
+        self.0.to_ascii_lowercase().replace(['+', '~'], "_")
+    }
+
     /// The ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -130,7 +130,7 @@ impl Product {
     /// specification, "Pulling manifests"): capitals become small, the others `_`.
     #[must_use]
     pub fn repository_prefix(&self) -> String {
-        self.id().as_str().to_ascii_lowercase().replace(['+', '~'], "_")
+        self.id().repository_prefix()
     }
 
     /// The content of `product.txt`, keys in the order of the original.

@@ -188,6 +188,12 @@ impl SolutionManifest {
         ArchiveId::of(&self.name, &self.version)
     }
 
+    /// The first part of the names of its images in a registry; see [`Product::repository_prefix`].
+    #[must_use]
+    pub fn repository_prefix(&self) -> String {
+        self.id().repository_prefix()
+    }
+
     /// The name that people read: the annotation, else the name.
     #[must_use]
     pub fn display_name(&self) -> &str {

@@ -71,8 +71,7 @@ pub fn version<'a>(
 pub fn operator_config(imported: &[ImportedSolution], registry: &str) -> Result<OperatorConfig, Error> {
     let mut config = OperatorConfig::default();
     for one in imported {
-        let endpoint = format!("{registry}/{}", one.manifest.id());
-        config.add(&one.manifest.version, &endpoint, one.manifest.images.clone())?;
+        config.add(&one.manifest.version, &one.endpoint(registry), one.manifest.images.clone())?;
     }
     Ok(config)
 }
@@ -87,6 +86,11 @@ impl ImportedSolution {
         DnsLabel::of_solution(&self.manifest.name).map_err(|source| Error::Name { what: "Solution", source })
     }
 
+    /// Where the registry serves its images.
+    fn endpoint(&self, registry: &str) -> String {
+        format!("{registry}/{}", self.manifest.repository_prefix())
+    }
+
     /// The operator's image: without one in the manifest, NAME-operator:VERSION.
     fn operator(&self) -> ImageTag {
         let SolutionManifest { name, version, operator, .. } = &self.manifest;
@@ -97,7 +101,7 @@ impl ImportedSolution {
     /// The reference of the operator's image.
     #[must_use]
     pub fn operator_image(&self, registry: &str) -> String {
-        format!("{registry}/{}/{}", self.manifest.id(), self.operator())
+        format!("{}/{}", self.endpoint(registry), self.operator())
     }
 
     /// Whether the operator's image says which program to run.
@@ -125,7 +129,7 @@ impl ImportedSolution {
     #[must_use]
     pub fn ui_image(&self, registry: &str) -> Option<String> {
         let image = self.manifest.ui.as_ref()?;
-        Some(format!("{registry}/{}/{image}", self.manifest.id()))
+        Some(format!("{}/{image}", self.endpoint(registry)))
     }
 
     /// The objects of `operator/deploy/role.yaml`: at least their `kind` and `metadata.name` are texts.

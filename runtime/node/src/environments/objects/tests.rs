@@ -189,3 +189,18 @@ fn a_ui_is_reached_below_its_environment() {
     assert_eq!(path["path"], "/env/prod/example(/|$)(.*)");
     assert_eq!(path["backend"]["service"]["name"], "example-ui");
 }
+
+#[test]
+fn images_are_named_as_the_registry_serves_them() {
+    use crate::environments::solution::{ImportedSolution, operator_config};
+
+    let manifest = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\nmetadata: {name: example}\n\
+                    spec: {version: 1.0.0-RC1+b, operator: {image: {name: op, tag: 1.0.0-RC1_b}}, \
+                    ui: {image: {name: ui, tag: '1'}}}\n";
+    let manifest = archive::solution::SolutionManifest::parse(manifest).unwrap();
+    let one = ImportedSolution { archive: "example.iso".into(), manifest };
+    assert_eq!(one.operator_image("registry"), "registry/example-1.0.0-rc1_b/op:1.0.0-RC1_b");
+    assert_eq!(one.ui_image("registry").unwrap(), "registry/example-1.0.0-rc1_b/ui:1");
+    let config = operator_config(&[one], "registry").unwrap().render();
+    assert!(config.contains("1.0.0-RC1+b:\n    - endpoint: registry/example-1.0.0-rc1_b\n"), "{config}");
+}
