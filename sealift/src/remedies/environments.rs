@@ -20,7 +20,9 @@ pub(crate) fn explained(error: Error) -> Failure {
         ),
         Error::Conflict { .. } => Failure::failed(error)
             .remedy("add --force-conflicts to take these fields over; re-run the command to resume"),
-        Error::Kubectl { .. } => Failure::from(error).remedy("re-run the command to resume"),
+        Error::Kubectl { .. } => {
+            Failure::from(error).remedy("correct what kubectl reports, then re-run the command to resume")
+        }
         Error::NoEnvironment(_) => Failure::failed(error).remedy(
             "create it with `sealift solution create-environment`, or list what exists with \
              `sealift solution get-environment`",

@@ -44,7 +44,7 @@ pub enum Error {
         said: String,
     },
     /// `kubectl` failed.
-    #[error("`{command}` ended with {status}: {}", content::printable_lines(said))]
+    #[error("`{command}` {}: {}", content::exit(*status), content::printable_lines(said))]
     Kubectl {
         /// Its command line, without options.
         command: String,

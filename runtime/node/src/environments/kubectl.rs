@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,10 @@ use super::objects::MANAGER;
 /// How long one request may take.
 const TIMEOUT: &str = "--request-timeout=60s";
 
-/// What `kubectl` prints if it cannot reach a server.
-const UNREACHABLE: [&str; 7] = [
+/// What `kubectl` prints if it cannot reach a server, or cannot read where it is.
+const UNREACHABLE: [&str; 9] = [
+    "error loading config file",
+    "invalid configuration",
     "Unable to connect to the server",
     "did you specify the right host or port",
     "connection refused",
@@ -129,15 +131,34 @@ impl Kubectl {
             said.lines().filter(|line| !line.trim().is_empty()).for_each(self.warn);
             return Ok(output.stdout);
         }
-        let said = said.trim().to_owned();
-        Err(if said.contains("Apply failed with") && said.contains("conflict") {
-            Error::Conflict { said }
-        } else if UNREACHABLE.iter().any(|sign| said.contains(sign)) {
-            Error::Unreachable { said }
-        } else {
-            Error::Kubectl { command: line(words), status: output.status, said }
-        })
+        Err(failure(words, output.status, &said))
     }
+}
+
+/// The error of a `kubectl` that failed with the arguments `words` and `said` this on standard error.
+fn failure(words: &[&str], status: ExitStatus, said: &str) -> Error {
+    let said = without_log(said);
+    if said.contains("Apply failed with") && said.contains("conflict") {
+        Error::Conflict { said }
+    } else if UNREACHABLE.iter().any(|sign| said.contains(sign)) {
+        Error::Unreachable { said }
+    } else {
+        Error::Kubectl { command: line(words), status, said }
+    }
+}
+
+/// What `kubectl` says, without the lines of its log such as `E1129 13:58:37.666527     546 memcache.go:265] …`: they repeat
+/// the error for each attempt. If there is nothing else, the log.
+fn without_log(said: &str) -> String {
+    let is_log = |line: &&str| {
+        let mut letters = line.chars();
+        letters.next().is_some_and(|letter| "IWEF".contains(letter))
+            && letters.by_ref().take(4).filter(char::is_ascii_digit).count() == 4
+            && letters.next() == Some(' ')
+            && line.contains(".go:")
+    };
+    let kept: Vec<&str> = said.trim().lines().filter(|line| !is_log(line)).collect();
+    if kept.is_empty() { said.trim().to_owned() } else { kept.join("\n") }
 }
 
 /// The first words of a command line, for messages.
@@ -158,4 +179,36 @@ fn output_of(command: &mut Command, input: Option<&[u8]>) -> std::io::Result<Out
         }
         child.wait_with_output()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_no_log() {
+        let log =
+            "E1129 13:58:37.666527     546 memcache.go:265] \"Unhandled Error\" err=\"connection refused\"\n";
+        let said =
+            "The connection to the server 127.0.0.1:1 was refused - did you specify the right host or port?";
+        assert_eq!(without_log(&format!("{log}{log}{said}\n")), said);
+        assert_eq!(without_log(log), log.trim());
+        let two = "Error from server (Forbidden): a\nError from server (Forbidden): b";
+        assert_eq!(without_log(two), two);
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_told_from_other_errors() {
+        let failing =
+            |said: &str| failure(&["get", "--output=json", "namespaces"], ExitStatus::from_raw(256), said);
+        let found = failing("error: error loading config file \"k\": read k: is a directory");
+        assert!(matches!(found, Error::Unreachable { .. }), "{found}");
+        let found = failing("Error from server (Forbidden): no");
+        assert_eq!(
+            found.to_string(),
+            "`kubectl get namespaces` exited with code 1: Error from server (Forbidden): no"
+        );
+    }
 }
