@@ -1,4 +1,4 @@
-//! The options of commands that change a cluster.
+//! The options of commands that read or change a cluster.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -20,9 +20,23 @@ pub(crate) struct ClusterArguments {
     /// Run PROGRAM as kubectl
     #[arg(long, value_name = "PROGRAM", default_value = "kubectl", help_heading = "Cluster")]
     kubectl: OsString,
+}
+
+/// How objects are applied to the cluster.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArguments,
     /// Take over fields of objects that other programs manage
     #[arg(long, help_heading = "Cluster")]
     force_conflicts: bool,
+}
+
+impl ApplyArguments {
+    /// The `kubectl` that these options name.
+    pub(crate) fn kubectl(&self) -> Kubectl {
+        Kubectl { force_conflicts: self.force_conflicts, ..self.cluster.kubectl() }
+    }
 }
 
 impl ClusterArguments {
@@ -32,7 +46,7 @@ impl ClusterArguments {
         Kubectl {
             program: self.kubectl.clone(),
             kubeconfig: self.kubeconfig.clone().or_else(admin),
-            force_conflicts: self.force_conflicts,
+            force_conflicts: false,
             running: output::running,
             warn: output::warn,
         }

@@ -5,7 +5,7 @@ use node::environments::{self, Environments, Options};
 
 use super::environment::{PlaceArguments, print_objects, report};
 use super::operator_config::RegistryArguments;
-use crate::args::cluster::ClusterArguments;
+use crate::args::cluster::ApplyArguments;
 use crate::args::node_paths::NodePaths;
 use crate::failure::CommandResult;
 use crate::output::ReportOutput;
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    cluster: ClusterArguments,
+    cluster: ApplyArguments,
     #[command(flatten)]
     paths: NodePaths,
 }

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use node::archives::{LATEST, NodeLayout};
 use node::environments::{self, ImportedSolution, ObjectName};
 
-use crate::args::cluster::ClusterArguments;
+use crate::args::cluster::ApplyArguments;
 use crate::failure::Failure;
 use crate::remedies::environments::explained;
 
@@ -26,14 +26,14 @@ pub(crate) struct CrdArguments {
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     crds: DeployCrds,
     #[command(flatten)]
-    cluster: ClusterArguments,
+    cluster: ApplyArguments,
 }
 
 impl CrdArguments {
     /// Whether they are to be deployed.
     pub(super) fn are_deployed(&self) -> bool {
         match self.crds {
-            DeployCrds::Auto => self.cluster.is_configured(),
+            DeployCrds::Auto => self.cluster.cluster.is_configured(),
             DeployCrds::Always => true,
             DeployCrds::Never => false,
         }

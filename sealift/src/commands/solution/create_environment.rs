@@ -4,7 +4,7 @@ use clap::Args;
 use node::environments::{self, Environments};
 
 use super::environment::{PlaceArguments, print_objects, report};
-use crate::args::cluster::ClusterArguments;
+use crate::args::cluster::ApplyArguments;
 use crate::failure::CommandResult;
 use crate::output::ReportOutput;
 use crate::remedies::environments::explained;
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     output: ReportOutput,
     #[command(flatten)]
-    cluster: ClusterArguments,
+    cluster: ApplyArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {

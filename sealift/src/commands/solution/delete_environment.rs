@@ -3,18 +3,20 @@
 use clap::Args;
 use node::environments::Environments;
 
-use super::environment::report;
+use super::environment::{environment, namespace, report};
 use crate::args::cluster::ClusterArguments;
 use crate::failure::CommandResult;
 use crate::output::{self, ReportOutput};
 use crate::remedies::environments::explained;
 
-use super::environment::PlaceArguments;
-
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    place: PlaceArguments,
+    /// The name of the environment
+    #[arg(long)]
+    name: String,
+    /// Delete only this namespace [default: all namespaces of the environment]
+    #[arg(long)]
+    namespace: Option<String>,
     /// Delete it even if it has Solutions
     #[arg(long)]
     force: bool,
@@ -28,12 +30,18 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let (environment, namespace) = (arguments.place.environment()?, arguments.place.namespace()?);
+    let (environment, namespace) =
+        (environment(&arguments.name)?, namespace(arguments.namespace.as_deref())?);
     let kubectl = arguments.cluster.kubectl();
     let environments = Environments { kubectl: &kubectl, dry_run: arguments.dry_run };
+    let delete = |environments: Environments<'_>| {
+        environments.delete(&environment, namespace.as_ref(), arguments.force).map_err(explained)
+    };
+    // What is refused is refused before the wait is announced.
+    let mut change = delete(Environments { dry_run: true, ..environments })?;
     if !arguments.dry_run {
         output::note("waiting until the cluster has deleted everything in the namespaces");
+        change = delete(environments)?;
     }
-    let change = environments.delete(&environment, namespace.as_ref(), arguments.force).map_err(explained)?;
     report(environment.as_str(), &change, arguments.dry_run, arguments.output)
 }

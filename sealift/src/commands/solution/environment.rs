@@ -23,21 +23,21 @@ pub(crate) struct PlaceArguments {
     namespace: Option<String>,
 }
 
+/// The name of an environment.
+pub(super) fn environment(name: &str) -> Result<EnvironmentName, Failure> {
+    name.parse().map_err(|error| invalid("the environment", error))
+}
+
+/// The name of a namespace, if one was given.
+pub(super) fn namespace(name: Option<&str>) -> Result<Option<DnsLabel>, Failure> {
+    name.map(str::parse).transpose().map_err(|error| invalid("the namespace", error))
+}
+
 impl PlaceArguments {
-    pub(super) fn environment(&self) -> Result<EnvironmentName, Failure> {
-        self.name.parse().map_err(|error| invalid("the environment", error))
-    }
-
-    /// The namespace that was named.
-    pub(super) fn namespace(&self) -> Result<Option<DnsLabel>, Failure> {
-        let name = self.namespace.as_deref().map(str::parse).transpose();
-        name.map_err(|error| invalid("the namespace", error))
-    }
-
     /// The environment and its namespace; without an option that has the same name.
     pub(super) fn place(&self) -> Result<Place, Failure> {
-        let environment = self.environment()?;
-        let namespace = match self.namespace()? {
+        let environment = environment(&self.name)?;
+        let namespace = match namespace(self.namespace.as_deref())? {
             Some(namespace) => namespace,
             None => environment.namespace().map_err(|error| {
                 invalid("the namespace", error).remedy("name the namespace with --namespace")
