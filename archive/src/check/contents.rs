@@ -3,11 +3,11 @@
 use super::finding::{Findings, Place};
 use super::manifest::Declared;
 use super::table::CheckName;
-use crate::Tree;
 use crate::image::{ArchiveImage, ImageIndex};
 use crate::inspect::{CONFIGS_LIMIT, platforms};
 use crate::layout::image_folder;
 use crate::solution::ImageTag;
+use crate::{Tree, layout};
 
 /// The images of an archive as they are visited.
 #[derive(Debug)]
@@ -46,11 +46,17 @@ impl Contents {
         self.index.has(&image.name, &image.tag)
     }
 
-    pub(super) fn check(&self, declared: &Declared, findings: &mut Findings) {
+    pub(super) fn check(&self, tree: &Tree, declared: &Declared, findings: &mut Findings) {
         for listed in declared.images.iter().flatten() {
             let image = &listed.image;
             if !self.has(image) {
-                let problem = format!("spec.images lists {image}, which the archive does not have");
+                let folder = image_folder(&image.name, &image.tag);
+                let problem = match tree.entry(&folder) {
+                    Ok(Some(_)) => {
+                        format!("spec.images lists {image}, but {folder} has no {}", layout::IMAGE_MANIFEST)
+                    }
+                    _ => format!("spec.images lists {image}, which the archive does not have"),
+                };
                 findings.add(CheckName::ImageMissing, listed.place.clone(), problem);
             }
         }

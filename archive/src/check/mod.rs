@@ -161,7 +161,7 @@ impl Checking {
             let problem = format!("it has neither {} nor an implanted MD5", layout::SUMS);
             findings.add(CheckName::Unverifiable, Place::default(), problem);
         }
-        contents.check(&declared, &mut findings);
+        contents.check(work.tree(), &declared, &mut findings);
         operator_config(&declared, &mut findings);
         registry_config(work.tree(), &mut findings)?;
         if !options.ignore_requires {

@@ -151,7 +151,7 @@ checks! {
             "The archive has neither SHA256SUMS nor an implanted MD5, so nobody can verify a copy of it"
             "build the archive with `sealift solution build`, or publish its SHA-256"
         Damaged "damaged" Error
-            "A file is not what the checksums, the links or the ISO say"
+            "A file does not match the checksums, the links or the ISO"
             "build the archive again, or copy it again from its source"
     }
     Manifest {
@@ -209,7 +209,7 @@ checks! {
             "An image cannot be served: a manifest or blob is missing or has the wrong size"
             "save the image again, for example with `skopeo copy --format v2s2 docker://… dir:images/NAME/TAG`"
         ImageDamaged "image-damaged" Error
-            "A file of an image does not have the digest of its name"
+            "A file of an image does not match the digest in its name"
             "save the image again, for example with `skopeo copy --format v2s2 docker://… dir:images/NAME/TAG`"
         ImageForeignLayer "image-foreign-layer" Warning
             "An image has a foreign layer, which some clients fetch from the internet"
@@ -218,7 +218,7 @@ checks! {
             "An image lacks a platform that the image of the operator has, so it cannot run on the same nodes"
             "add the image for that platform"
         ImageLatest "image-latest" Warning
-            "The tag of an image is `latest`, which does not say what it is and can change"
+            "The tag of an image is `latest`, which names no version and can change"
             "use a version as the tag"
     }
     References {
@@ -252,7 +252,7 @@ checks! {
             "The name of a file in operator/deploy/crds does not end in `_crd.yaml`, so MetalK8s does not deploy it"
             "rename the file"
         CrdKind "crd-kind" Error
-            "A file in operator/deploy/crds that MetalK8s deploys has something else than CustomResourceDefinitions"
+            "A file in operator/deploy/crds that MetalK8s deploys has objects other than CustomResourceDefinitions"
             "move the other objects to another folder"
         CrdOtherObject "crd-other-object" Warning
             "A file in operator/deploy/crds that MetalK8s does not deploy has other objects, such as samples"
@@ -270,13 +270,13 @@ checks! {
             "operator/deploy/role.yaml is missing, so the operator has no permissions"
             "add the Roles and ClusterRoles that the operator needs"
         RoleKind "role-kind" Error
-            "operator/deploy/role.yaml has something else than Role and ClusterRole, so its deployment fails"
+            "operator/deploy/role.yaml has objects other than Roles and ClusterRoles, so its deployment fails"
             "move the other objects to another file"
         RoleInvalid "role-invalid" Error
             "A Role or ClusterRole is invalid"
             "correct it; `kubectl apply --dry-run=server` shows what the cluster says"
         OperatorConfig "operator-config" Error
-            "No configuration can be made that tells the operator where its images are"
+            "The OperatorConfig, which tells the operator where its images are, cannot be made"
             "correct the name, the version or the images in the manifest"
     }
     Registry {

@@ -220,6 +220,13 @@ const FAULTS: &[Fault] = &[
         "image-missing manifest.yaml:14: spec.images lists other:1, which the archive does not have",
     ),
     (
+        |root| {
+            manifest(root, "    - extra:1.0.0\n", "    - extra:1.0.0\n    - other:1\n");
+            put(root, "images/other/1/version", b"Directory Transport Version: 1.1\n");
+        },
+        "image-missing manifest.yaml:14: spec.images lists other:1, but images/other/1 has no manifest.json",
+    ),
+    (
         |root| manifest(root, "      name: example-operator\n", "      name: other\n"),
         "operator-image-missing manifest.yaml:16: the archive does not have the image of the operator, other:1.0.0 + operator-image-unlisted",
     ),
