@@ -51,9 +51,13 @@ impl Loader {
                 return;
             }
         };
+        // After other mistakes, and without the tags that a lock file lacks, images can be missing from the list.
+        let are_listed =
+            self.mistakes.is_empty() && self.project.selections.iter().all(|selected| selected.is_locked);
         let mut definition = SolutionDefinition {
-            operator: operator.and_then(|(file, Short(entry))| self.component(file, &entry.image)),
-            ui: ui.and_then(|(file, Short(UiEntry { image }))| self.component(file, image)),
+            operator: operator
+                .and_then(|(file, Short(entry))| self.component(file, &entry.image, are_listed)),
+            ui: ui.and_then(|(file, Short(UiEntry { image }))| self.component(file, image, are_listed)),
             annotations: BTreeMap::new(),
             layout,
         };
@@ -80,12 +84,16 @@ impl Loader {
         self.project.solution = Some(definition);
     }
 
-    /// An image of the archive, which must be in it. Tags that a lock file does not have yet can bring it.
-    fn component(&mut self, file: &Path, field: &Field<ImageOfArchive>) -> Option<ImageOfArchive> {
+    /// An image of the archive, which must be in it if all images `are_listed`.
+    fn component(
+        &mut self,
+        file: &Path,
+        field: &Field<ImageOfArchive>,
+        are_listed: bool,
+    ) -> Option<ImageOfArchive> {
         let image = self.entries(file).name(field)?;
-        let is_awaited = self.project.selections.iter().any(|selected| !selected.is_locked);
         if let Err(message) = self.project.image_of_archive(&image)
-            && !is_awaited
+            && are_listed
         {
             self.entries(file).wrong(field, message);
             return None;

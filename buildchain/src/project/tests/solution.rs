@@ -179,3 +179,14 @@ fn a_profile_changes_the_solution() {
     assert_eq!(manifest.display_name(), "B");
     assert!(manifest.ui.is_some() && manifest.operator.is_some());
 }
+
+#[test]
+fn images_that_another_mistake_hides_are_not_missing() {
+    let folder = folder();
+    let text = "apiVersion: sealift.dev/v1alpha1\nkind: Solution\nmetadata: {name: Example, version: 1.0.0}\nspec:\n  \
+                variables: {host: {env: SEALIFT_TEST_NOT_SET}}\n  images: {build: [images/example-operator]}\n  \
+                solution: {operator: example-operator, annotations: {build-host: '{{ host }}'}}\n";
+    let error = load_with(folder.path(), text, &SettingsFlags::default()).unwrap_err().to_string();
+    assert!(error.contains("SEALIFT_TEST_NOT_SET is not set"), "{error}");
+    assert!(!error.contains("the archive has no image"), "{error}");
+}
