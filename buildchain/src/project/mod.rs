@@ -62,7 +62,9 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
-pub use solution::{DraftError, Scaffold, ScaffoldFile, SolutionDefinition, SolutionDraft, SolutionLayout};
+pub use solution::{
+    DraftError, Scaffold, ScaffoldFile, SolutionDefinition, SolutionDraft, SolutionLayout, SolutionName,
+};
 pub use sources::{
     FileForm, LockedDownload, LockedSources, RemoteFile, RemoteRepository, SourceContent, SourceDefinition,
 };

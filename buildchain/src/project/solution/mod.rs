@@ -10,7 +10,7 @@ use archive::solution::{ImageTag, requirement};
 use archive::{ArchiveId, Product};
 
 pub use self::draft::{DraftError, SolutionDraft};
-pub use self::scaffold::{Scaffold, ScaffoldFile};
+pub use self::scaffold::{Scaffold, ScaffoldFile, SolutionName};
 use super::model::Project;
 use super::names::ImageOfArchive;
 

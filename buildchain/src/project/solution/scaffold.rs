@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::project::error::Error;
 use crate::project::init::text::value;
 use crate::project::model::FILE_NAME;
-use crate::project::names::{ArchiveName, Version};
+use crate::project::names::Version;
 use crate::project::template;
 use crate::project::values::Values;
 
@@ -54,24 +54,44 @@ pub struct ScaffoldFile {
     mode: u32,
 }
 
+/// The name of a new Solution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SolutionName(String);
+
+impl SolutionName {
+    /// The name `text`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence: `text` cannot name objects of Kubernetes.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let is_label = text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+            && !text.ends_with('-')
+            && text.len() <= NAME_MAX;
+        if is_label {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "expected at most {NAME_MAX} lower-case letters, digits and `-`, with a letter first and no `-` at the end"
+        ))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Scaffold {
     /// The project of the Solution `name`.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] if `name` cannot name objects of Kubernetes.
-    pub fn new(name: &ArchiveName, version: &Version) -> Result<Self, Error> {
+    /// A template cannot be rendered, which is a fault of this program.
+    pub fn new(name: &SolutionName, version: &Version) -> Result<Self, Error> {
         let text = name.as_str();
-        let is_label = text.starts_with(|first: char| first.is_ascii_lowercase())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-            && !text.ends_with('-')
-            && text.len() <= NAME_MAX;
-        if !is_label {
-            let message = format!(
-                "`{text}` cannot name a Solution: expected at most {NAME_MAX} small letters, digits and `-`, a letter first"
-            );
-            return Err(Error::Setting { name: "the name".into(), message });
-        }
         let words: Vec<String> = text.split('-').filter(|word| !word.is_empty()).map(capitalized).collect();
         let singular = text.replace('-', "");
         let values = [
@@ -145,7 +165,7 @@ mod tests {
     use crate::project::{Project, Settings, SettingsFlags};
 
     fn scaffold(name: &str) -> Result<Scaffold, Error> {
-        Scaffold::new(&ArchiveName::parse(name).unwrap(), &Version::parse("0.1.0").unwrap())
+        Scaffold::new(&SolutionName::parse(name).unwrap(), &Version::parse("0.1.0").unwrap())
     }
 
     #[test]
@@ -184,8 +204,20 @@ mod tests {
 
     #[test]
     fn a_name_fits_kubernetes() {
-        for name in ["App", "7app", "a_b", "a.b", "app-", "a-name-that-is-much-too-long"] {
-            assert!(scaffold(name).unwrap_err().to_string().contains("cannot name a Solution"), "{name}");
+        for name in [
+            "",
+            "App",
+            "My App",
+            "-x",
+            "\u{e4}pp",
+            "7app",
+            "a_b",
+            "a.b",
+            "app-",
+            "a-name-that-is-much-too-long",
+        ] {
+            let problem = SolutionName::parse(name).unwrap_err();
+            assert!(problem.starts_with("expected at most 24 lower-case letters"), "{name}");
         }
     }
 }

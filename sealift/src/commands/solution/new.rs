@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use buildchain::project::{ArchiveName, ParsedName, Scaffold, Version};
+use buildchain::project::{ParsedName as _, Scaffold, SolutionName, Version};
 use clap::Args;
 use content::printable_path;
 
@@ -16,21 +16,17 @@ const VERSION: &str = "0.1.0";
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The name of the Solution: small letters, digits and `-`
-    #[arg(value_parser = parsed::<ArchiveName>)]
-    name: ArchiveName,
+    /// The name of the Solution: at most 24 lower-case letters, digits and `-`
+    #[arg(value_parser = SolutionName::parse)]
+    name: SolutionName,
     /// Set its version
-    #[arg(long, value_name = "VERSION", value_parser = parsed::<Version>, default_value = VERSION)]
+    #[arg(long, value_name = "VERSION", value_parser = Version::parse, default_value = VERSION)]
     version: Version,
     /// Write the project into DIR, which is created [default: NAME]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
     #[command(flatten)]
     output: ReportOutput,
-}
-
-fn parsed<T: ParsedName>(text: &str) -> Result<T, String> {
-    T::parse(text)
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
