@@ -60,9 +60,11 @@ impl Selector {
     }
 
     /// The folder to look for the project in. Like the current folder, it has no `..` and no symbolic links.
-    pub(crate) fn start(&self) -> std::io::Result<PathBuf> {
-        let Some(folder) = &self.project else { return std::env::current_dir() };
-        folder.canonicalize().or_else(|_| std::path::absolute(folder))
+    pub(crate) fn start(&self) -> Result<PathBuf, Failure> {
+        let Some(folder) = &self.project else { return Ok(std::env::current_dir()?) };
+        let cannot =
+            |error| Failure::usage(format!("cannot open {}: {error}", content::printable_path(folder)));
+        folder.canonicalize().map_err(cannot)
     }
 
     /// Reads the project.
@@ -106,6 +108,21 @@ impl Selector {
         let build_root = self.build_root.as_ref().map(std::path::absolute).transpose()?;
         let flags = SettingsFlags { profiles: self.profile.clone(), variables: self.set.clone(), build_root };
         Settings::gather(root, &environment, &flags).map_err(remedies::project::project)
+    }
+}
+
+/// The option of commands that use only the settings of a project.
+#[derive(Debug, Args)]
+pub(crate) struct SettingsSelector {
+    /// Use the settings of the project in DIR [default: the nearest folder with a sealift.yaml]
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+}
+
+impl SettingsSelector {
+    /// The settings of the project, or those outside any project.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Selector { project: self.project.clone(), ..Selector::default() }.settings()
     }
 }
 

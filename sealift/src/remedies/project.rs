@@ -24,7 +24,8 @@ pub(crate) fn project(error: ProjectError) -> Failure {
             Some("copy the file into the project, or list its folder under `spec.externalFolders`".into())
         }
         ProjectError::NoProject(_) => Some(
-            "go to the project's folder, name it with --project, or start a project here: `sealift init`"
+            "go to the project's folder, name it with --project, or start one: `sealift init`, or `sealift solution new \
+             NAME` for a Solution"
                 .into(),
         ),
         ProjectError::Exists(_) => Some(

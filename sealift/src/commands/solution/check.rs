@@ -16,7 +16,7 @@ use crate::output::documents::checks::SolutionCheck;
 use crate::output::{self, ReportForm, count, sarif};
 use crate::progress::Bar;
 use crate::remedies;
-use crate::session::Selector;
+use crate::session::SettingsSelector;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(id = "output", long, short = 'o', value_enum, default_value_t, value_name = "FORM")]
     form: CheckForm,
     #[command(flatten)]
-    project: Selector,
+    project: SettingsSelector,
 }
 
 /// The form of the report.

@@ -15,14 +15,30 @@ use crate::remedies::environments::explained;
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArguments {
     /// Name the images in this registry: its host, perhaps with a port and a path
-    #[arg(long, value_name = "HOST", default_value = HOST)]
+    #[arg(long, value_name = "HOST", default_value = HOST, value_parser = registry)]
     registry: String,
+}
+
+/// A registry and perhaps a path in it, such as `registry.example.com:5000/site`, without a slash at its end.
+fn registry(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    // References take a host without a dot for a repository of Docker Hub; here it is a host.
+    let forms = ["", "host."].map(|start| format!("{start}{text}"));
+    let is_registry = forms.iter().any(|text| {
+        let reference = format!("{text}/image:1").parse::<images::Reference>();
+        reference.is_ok_and(|reference| text.split('/').next() == Some(reference.registry()))
+    });
+    if is_registry && !text.is_empty() {
+        return Ok(text.to_owned());
+    }
+    Err("expected a host, perhaps with a port and a path, such as `registry.example.com:5000/site`"
+        .to_owned())
 }
 
 impl RegistryArguments {
     /// The host, without a slash at its end.
     pub(super) fn host(&self) -> &str {
-        self.registry.trim_end_matches('/')
+        &self.registry
     }
 }
 
@@ -44,4 +60,27 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     }
     let config = environments::operator_config(&imported, arguments.registry.host()).map_err(explained)?;
     Ok(output::print(&config.render())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::registry;
+
+    #[test]
+    fn a_registry_can_start_the_names_of_images() {
+        for (text, expected) in [
+            ("registry.example.com/site/", Some("registry.example.com/site")),
+            ("localhost:5000", Some("localhost:5000")),
+            ("metalk8s-registry", Some("metalk8s-registry")),
+            ("10.0.0.1:8080/a/b", Some("10.0.0.1:8080/a/b")),
+            ("", None),
+            ("/", None),
+            ("https://registry.example.com", None),
+            ("registry.example.com/Site", None),
+            ("a b", None),
+            ("a@b", None),
+        ] {
+            assert_eq!(registry(text).ok().as_deref(), expected, "{text:?}");
+        }
+    }
 }
