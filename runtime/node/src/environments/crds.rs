@@ -31,13 +31,16 @@ pub fn deploy(
 
 /// The definitions of the cluster with the names of `crds`.
 pub(super) fn in_cluster(kubectl: &Kubectl, crds: &[Value]) -> Result<Vec<Value>, Error> {
-    let names: BTreeSet<&str> = crds.iter().filter_map(|crd| crd["metadata"]["name"].as_str()).collect();
-    if names.is_empty() {
+    let resources = resources(crds);
+    if resources.is_empty() {
         return Ok(Vec::new());
     }
-    let mut words = vec!["customresourcedefinitions.apiextensions.k8s.io"];
-    words.extend(names);
-    kubectl.get(&words)
+    kubectl.get(&resources.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The definitions as arguments of `kubectl`. Their names come from an archive: with the kind before it, none is an option.
+fn resources(crds: &[Value]) -> BTreeSet<String> {
+    crds.iter().map(|crd| ObjectName::of(crd).resource()).collect()
 }
 
 /// Refuses definitions that lack a version in which the cluster stores objects: it could not read them any more.
@@ -84,4 +87,23 @@ pub(super) fn missing(crds: &[Value], in_cluster: &[Value]) -> Vec<String> {
         .filter(|name| !in_cluster.iter().any(|found| found["metadata"]["name"] == *name))
         .map(str::to_owned)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_definition_is_an_option_of_kubectl() {
+        let crd = |name: &str| json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}});
+        let found =
+            resources(&[crd("--server=http://example.com"), crd("a.example.com"), crd("a.example.com")]);
+        let expected = [
+            "customresourcedefinition.apiextensions.k8s.io/--server=http://example.com",
+            "customresourcedefinition.apiextensions.k8s.io/a.example.com",
+        ];
+        assert_eq!(Vec::from_iter(found), expected);
+    }
 }
