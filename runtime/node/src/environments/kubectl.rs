@@ -139,6 +139,8 @@ impl Kubectl {
 fn failure(words: &[&str], status: ExitStatus, said: &str) -> Error {
     let said = without_log(said);
     if said.contains("Apply failed with") && said.contains("conflict") {
+        // Advice about the command line of kubectl follows.
+        let said = said.split("\nPlease review the fields above").next().unwrap_or_default().to_owned();
         Error::Conflict { said }
     } else if UNREACHABLE.iter().any(|sign| said.contains(sign)) {
         Error::Unreachable { said }
@@ -205,6 +207,11 @@ mod tests {
             |said: &str| failure(&["get", "--output=json", "namespaces"], ExitStatus::from_raw(256), said);
         let found = failing("error: error loading config file \"k\": read k: is a directory");
         assert!(matches!(found, Error::Unreachable { .. }), "{found}");
+        let found = failing(
+            "Apply failed with 1 conflict: conflict with \"a\": .data.b\nPlease review the fields above",
+        );
+        let expected = "other programs manage some of these objects: Apply failed with 1 conflict: conflict with \"a\": .data.b";
+        assert_eq!(found.to_string(), expected);
         let found = failing("Error from server (Forbidden): no");
         assert_eq!(
             found.to_string(),
