@@ -28,11 +28,11 @@ is not set, by /etc/kubernetes/admin.conf.
 
   -a, --archive ARCHIVE   the ISO file; it must stay where it is
   -n, --name NAME         the Solution's name, as in its manifest, or the environment's name
-  -N, --namespace NAME    the namespace; without it, the one with the name of the environment
+  -N, --namespace NAME    the namespace; without it, the one with the name of the environment, and all for delete-env
   -s, --solution NAME     the Solution's name
   -d, --description TEXT  what the environment is for
-  -w, --webhook           the operator has a webhook
-  -V, --version VERSION   a version that was imported; "latest" (the default) is the newest
+  -w, --webhook           mount the certificate of a webhook into the operator
+  -V, --version VERSION   an imported version; for activate, "latest" (the default) is the newest
       --unverified        also import archives without checksums
       --dry-run           only report what would change
   -l, --log-file FILE     also append the output to FILE

@@ -113,7 +113,7 @@ fn a_new_solution_builds_at_once_and_to_the_same_bytes_everywhere() {
     let said = run(folder.path(), &["solution", "new", "my-app"]);
     assert!(said.ends_with("next: sealift solution build my-app\n"), "{said}");
     refused(folder.path(), &["solution", "new", "my-app"], 3, "sealift.yaml exists");
-    refused(folder.path(), &["solution", "new", "My_App"], 3, "cannot name a Solution");
+    refused(folder.path(), &["solution", "new", "My_App"], 3, "expected at most 24 lower-case letters");
     let said = run(
         folder.path(),
         &["solution", "new", "my-app", "--into", "deep/er", "--version", "2.0.0", "-o", "json"],
