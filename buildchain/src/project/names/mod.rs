@@ -529,6 +529,33 @@ impl ParsedName for RequiredImage {
     }
 }
 
+impl ParsedName for Digest {
+    const FORMAT: &'static str = "digest";
+    const PATTERN: Option<&'static str> = Some("^sha256:[a-f0-9]{64}$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl ParsedName for Platform {
+    const FORMAT: &'static str = "platform";
+    const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$");
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
+impl ParsedName for Reference {
+    const FORMAT: &'static str = "image-reference";
+    const PATTERN: Option<&'static str> = None;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        from_str(text)
+    }
+}
+
 impl ParsedName for EngineImage {
     const FORMAT: &'static str = "engine-image";
     const PATTERN: Option<&'static str> = None;
