@@ -26,14 +26,16 @@ pub(crate) struct Arguments {
     paths: NodePaths,
 }
 
-/// Deletes the archives that `only` accepts.
+/// Deletes the archives that `only` accepts. One that the node does not have fails the command, but the others are deleted: a
+/// command that was killed is finished by running it again.
 pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
     let (paths, machine) = (arguments.paths.paths(), machine()?);
     let options = DeleteOptions { only, force: arguments.force, dry_run: arguments.dry_run };
-    let mut done = Vec::new();
+    let (mut done, mut unknown) = (Vec::new(), None);
     for archive in &arguments.archives {
         match archives::delete(&paths, archive, &options, &machine) {
             Ok(deleted) => done.push(deleted),
+            Err(error @ archives::Error::Unknown(_)) => unknown = unknown.or(Some(error)),
             Err(error) => {
                 if !done.is_empty() {
                     report(&done, arguments.dry_run, arguments.output)?;
@@ -42,5 +44,12 @@ pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
             }
         }
     }
-    report(&done, arguments.dry_run, arguments.output)
+    match unknown {
+        Some(error) if done.is_empty() => Err(explained(error)),
+        Some(error) => {
+            report(&done, arguments.dry_run, arguments.output)?;
+            Err(explained(error))
+        }
+        None => report(&done, arguments.dry_run, arguments.output),
+    }
 }

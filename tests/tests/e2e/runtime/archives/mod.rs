@@ -168,6 +168,18 @@ fn a_report_is_of_the_archives_that_are_named_and_in_the_form_that_is_asked_for(
 }
 
 #[test]
+fn archives_are_deleted_beside_one_that_the_node_does_not_have() {
+    let node = Node::new();
+    let iso = node.archive("2.0", 100);
+    node.succeed(&["import", "--mount", "never", text(&iso)]);
+    // As after a command that was killed when it had deleted the first archive.
+    let (code, out, error) = node.archive_command(&["delete", "example-1.0", "example-2.0"]);
+    assert!(code == 3 && error.contains("this node has no archive `example-1.0`"), "{code}: {error}");
+    assert!(out.starts_with("example-2.0: remove "), "{out}");
+    assert_eq!(node.configuration(), BOOTSTRAP);
+}
+
+#[test]
 fn one_missing_archive_does_not_keep_the_others_from_clients() {
     let node = Node::new();
     let isos = ["1.0", "2.0"].map(|version| node.archive(version, 100));
