@@ -21,6 +21,7 @@ mod outside;
 mod own_tasks;
 mod packages;
 mod port;
+mod port_solution;
 mod project;
 mod project_build;
 mod project_files;
