@@ -114,6 +114,11 @@ pub(super) fn delete(
             former: fstab.text,
         });
     }
+    // Before the archive leaves the list, by which the next run after a kill finds it: FUSE has no unit.
+    let is_folder = |at: &PathBuf| broken || std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir());
+    if let Some(path) = at.filter(is_folder) {
+        steps.push(NodeStep::RemoveFolder { path });
+    }
     if configuration.archives().iter().any(|listed| listed == archive) {
         configuration.clone().remove(archive)?;
         steps.push(NodeStep::Unlist {
@@ -121,10 +126,6 @@ pub(super) fn delete(
             kind: configuration.kind(),
             archive: archive.to_path_buf(),
         });
-    }
-    let is_folder = |at: &PathBuf| broken || std::fs::symlink_metadata(at).is_ok_and(|data| data.is_dir());
-    if let Some(path) = at.filter(is_folder) {
-        steps.push(NodeStep::RemoveFolder { path });
     }
     // Last: the unit identifies the archive for the next run after a kill.
     if let Some(id) = id.filter(|id| mount_unit::archive_of(paths, id).is_some()) {

@@ -383,6 +383,30 @@ fn a_failure_at_any_step_leaves_the_former_state() {
     assert_eq!(node.state(&machine), before, "the list cannot be changed: all is undone");
 }
 
+/// What FUSE mounts has no unit, so only the list names it to the next run.
+#[test]
+fn a_killed_deletion_of_what_fuse_mounts_is_finished_by_running_it_again() {
+    let (node, machine) = (Node::new(), Fake::default());
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let untouched = node.state(&machine);
+    let options = ImportOptions { mounting: MountChoice::By(MountMode::Fuse), ..ImportOptions::default() };
+    for at in 0.. {
+        import(&node.paths, &platform, &options, &machine, &()).unwrap();
+        let steps = delete(&node.paths, "metalk8s-2.10.0", &DRY, &machine).unwrap().steps;
+        assert_eq!(steps.len(), 3, "{steps:?}");
+        for step in &steps[..at] {
+            apply::apply(step, "metalk8s-2.10.0", &machine, &mut None).unwrap();
+        }
+        let again = delete(&node.paths, "metalk8s-2.10.0", &DELETE, &machine);
+        assert_eq!(node.state(&machine), untouched, "killed before step {at}: {again:?}");
+        if at == steps.len() {
+            assert!(matches!(again, Err(Error::Unknown(_))), "{again:?}");
+            break;
+        }
+        again.unwrap();
+    }
+}
+
 #[test]
 fn killed_before_any_step_and_run_again() {
     // The steps of an uninterrupted run.
