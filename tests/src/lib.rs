@@ -12,6 +12,7 @@ pub mod dnf;
 pub mod file_server;
 pub mod folder;
 pub mod http;
+pub mod killed;
 pub mod kubernetes;
 pub mod mounts;
 pub mod nginx;

@@ -3,13 +3,13 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::daemon::{self, Daemon, free_port};
-use crate::{http, peer};
+use crate::{http, killed, peer};
 
 /// The version of Kubernetes whose types objects must have.
 const TYPES: &str = "kubernetes_validate/kubernetes-json-schema/v1.25.0-local-strict";
@@ -114,14 +114,12 @@ impl Cluster {
     ///
     /// If it cannot be started.
     pub fn kill_after(&self, writes: usize, command: &mut Command) -> Option<ExitStatus> {
-        use std::os::unix::process::CommandExt as _;
-
         self.request("PUT", "hold", &json!({ "after": writes }).to_string());
         self.reach(command);
-        let mut child = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = killed::start(command);
         let ended = loop {
             if self.request("GET", "hold", "")["held"] == true {
-                kill(&mut child);
+                killed::kill(child);
                 break None;
             }
             if let Some(status) = child.try_wait().unwrap() {
@@ -141,11 +139,4 @@ impl Cluster {
 
 fn metadata_of(object: &Value, key: &str) -> Value {
     object["metadata"][key].clone()
-}
-
-/// Kills a process and all others of its group.
-fn kill(child: &mut Child) {
-    let group = format!("-{}", child.id());
-    peer::run(Command::new("kill").args(["-s", "KILL", "--", &group]));
-    child.wait().unwrap();
 }

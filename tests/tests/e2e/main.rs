@@ -14,6 +14,7 @@ mod guideline;
 mod images;
 mod init;
 mod iso;
+mod life_cycle;
 mod line;
 mod lint;
 mod output;
