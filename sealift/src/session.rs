@@ -77,7 +77,7 @@ impl Selector {
     pub(crate) fn load_described(&mut self, root: &Path, text: &str) -> Result<Project, Failure> {
         self.is_described = true;
         let settings = self.gather(root)?;
-        Project::load_as(root, settings, Some(text)).map_err(remedies::project::project)
+        Project::load_as(root, settings, Some(text)).map_err(remedies::project::described)
     }
 
     /// Reads the project in all its forms, as the lock file needs them.

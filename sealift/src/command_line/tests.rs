@@ -93,6 +93,23 @@ fn former_and_alternative_words_mean_the_same() {
 }
 
 #[test]
+fn options_that_describe_a_solution_name_one_operator_and_one_interface() {
+    let described = "sealift solution build --name a --version 1 --operator-image a 1 --ui-image b 1";
+    for (more, is_valid) in [
+        ("", true),
+        (" --extra-image c 1 --extra-image d 1", true),
+        (" --operator-image c 1", false),
+        (" --ui-image c 1", false),
+        (" --layout 2019 --require-metalk8s >=2.7", true),
+        (" --layout 2019", false),
+    ] {
+        let words = format!("{described}{more}");
+        let parsed = super::command().try_get_matches_from(words.split(' '));
+        assert_eq!(parsed.is_ok(), is_valid, "{words}: {parsed:?}");
+    }
+}
+
+#[test]
 fn n_is_the_number_of_jobs_on_every_command() {
     fn check(command: &clap::Command) {
         for arg in command.get_arguments() {

@@ -116,6 +116,16 @@ pub(crate) fn described_twice(root: &Path) -> Failure {
     .remedy("build the project without --name, or write the Solution into another folder")
 }
 
+/// A project that options describe, which cannot be read: its file does not exist.
+pub(crate) fn described(error: ProjectError) -> Failure {
+    let failure = project(error);
+    if failure.report().is_none_or(|report| report.remedy.is_some()) {
+        return failure;
+    }
+    failure
+        .remedy("sealift.yaml stands for the options; add --verbose to print the project that they describe")
+}
+
 /// Options that describe no project.
 pub(crate) fn draft(error: DraftError) -> Failure {
     let remedy = match &error {

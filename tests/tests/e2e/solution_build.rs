@@ -311,7 +311,7 @@ fn the_layout_of_2019_has_product_information() {
     let Some(()) = guideline_folder(folder.path()) else { return };
     let mut words = vec!["solution", "build", "solution", "--layout", "2019"];
     words.extend(DESCRIBED);
-    refused(folder.path(), &words, 3, "`layout: 2019` needs `requireMetalk8s`");
+    refused(folder.path(), &words, 3, "--require-metalk8s <RANGE>");
     words.extend(["--require-metalk8s", ">=2.0"]);
     run(folder.path(), &words);
     let root = folder.path().join("solution/_build/root");

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     )]
     source: Vec<(String, String)>,
     /// Describe the archive as MetalK8s did in that year
-    #[arg(long, value_enum, value_name = "YEAR", requires = "name", help_heading = "Solution")]
+    #[arg(long, value_enum, value_name = "YEAR", requires_all = ["name", "require_metalk8s"], help_heading = "Solution")]
     layout: Option<Layout>,
     /// Fail if a file that the build reads differs from the commit
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use archive::requires::VersionRange;
 use archive::solution::ImageTag;
 use buildchain::project::{ArchiveName, ParsedName, SolutionDraft, Version};
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::failure::Failure;
 
@@ -19,10 +19,10 @@ pub(super) struct DescribedSolution {
     #[arg(long, value_name = "VERSION", value_parser = parsed::<Version>, requires = "name")]
     version: Option<Version>,
     /// Set the image of its operator
-    #[arg(long, num_args = 2, value_names = ["NAME", "TAG"], requires = "name")]
+    #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["NAME", "TAG"], requires = "name")]
     operator_image: Vec<String>,
     /// Set the image of its user interface
-    #[arg(long, num_args = 2, value_names = ["NAME", "TAG"], requires = "name")]
+    #[arg(long, action = ArgAction::Set, num_args = 2, value_names = ["NAME", "TAG"], requires = "name")]
     ui_image: Vec<String>,
     /// Add another image (repeatable)
     #[arg(long, num_args = 2, value_names = ["NAME", "TAG"], requires = "name")]

@@ -66,7 +66,10 @@ fn read(arguments: &mut Arguments) -> Result<(SolutionManifest, String), Failure
 fn of_archive(path: &std::path::Path) -> Result<(SolutionManifest, String), Failure> {
     let tree = Tree::open(path)?;
     if tree.entry(layout::MANIFEST)?.is_none() {
-        return Err(anyhow!("{} has no {}", printable_path(path), layout::MANIFEST).into());
+        let failure = Failure::from(anyhow!("{} has no {}", printable_path(path), layout::MANIFEST));
+        let is_2019 = tree.entry(layout::PRODUCT)?.is_some();
+        let help = "product.txt describes this archive: `sealift archive inspect` prints what it says";
+        return Err(if is_2019 { failure.remedy(help) } else { failure });
     }
     let text = String::from_utf8(tree.read(layout::MANIFEST, LIMIT)?)
         .map_err(|_| anyhow!("{}: {} is not UTF-8 text", printable_path(path), layout::MANIFEST))?;
