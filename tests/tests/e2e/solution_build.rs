@@ -122,7 +122,10 @@ fn a_new_solution_builds_at_once_and_to_the_same_bytes_everywhere() {
     assert_eq!((report["kind"].as_str(), report["folder"].as_str()), (Some("NewSolution"), Some("deep/er")));
     assert!(text(&folder.path().join("deep/er/sealift.yaml")).contains("version: 2.0.0\n"));
 
-    run(folder.path(), &["solution", "build", "my-app"]);
+    let mut command = sealift::command(folder.path());
+    let built = peer::run(command.args(["solution", "build", "my-app"]));
+    let said = String::from_utf8_lossy(&built.stderr).into_owned();
+    assert!(said.contains("next: sealift solution check my-app/_build/my-app.iso\n"), "{said}");
     let iso = folder.path().join("my-app/_build/my-app.iso");
     let first = digest(&iso);
     let other = folder.path().join("another folder, ünicode");

@@ -114,6 +114,8 @@ pub(crate) enum Command {
                             sealift solution delete-environment --name prod --namespace prod-eu")]
     DeleteEnvironment(delete_environment::Arguments),
     /// List the environments of the cluster and their Solutions
+    #[command(after_help = "Examples:\n  sealift solution get-environment\n  \
+                            sealift solution get-environment --name prod -o json")]
     GetEnvironment(get_environment::Arguments),
     /// Deploy a version of a Solution in an environment, or replace its version
     #[command(

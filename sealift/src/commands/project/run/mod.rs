@@ -175,7 +175,8 @@ pub(super) fn once(
 ) -> CommandResult {
     let here = std::env::current_dir()?;
     let iso = session.project.root.join(session.project.iso());
-    let next = verify(&summary::as_typed(&iso, &here), &here)?;
+    let check = if session.project.solution.is_some() { "solution check" } else { "archive verify" };
+    let next = next(check, &summary::as_typed(&iso, &here), &here)?;
     let options = RunOptions {
         jobs: run.jobs.unwrap_or_else(|| content::parallel::processors().get()),
         keep_going: run.keep_going,
@@ -270,8 +271,8 @@ fn artifacts(
     std::iter::once((iso, Some(next))).chain(others).collect()
 }
 
-/// The command that verifies the archive at `iso`.
-fn verify(iso: &Path, here: &Path) -> io::Result<String> {
+/// The command to run next: `check` of the archive at `iso`.
+fn next(check: &str, iso: &Path, here: &Path) -> io::Result<String> {
     // A user of `cargo xtask` may not have the program on the path.
     let program = if is_xtask() {
         summary::as_typed(&std::env::current_exe()?, here).to_string_lossy().into_owned()
@@ -279,7 +280,7 @@ fn verify(iso: &Path, here: &Path) -> io::Result<String> {
         "sealift".to_owned()
     };
     let iso = iso.to_string_lossy();
-    Ok(format!("{} archive verify {}", graph::quoted(&program), graph::quoted(&iso)))
+    Ok(format!("{} {check} {}", graph::quoted(&program), graph::quoted(&iso)))
 }
 
 fn execute(
