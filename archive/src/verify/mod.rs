@@ -195,7 +195,7 @@ impl Verification {
         self.contents.files.iter().map(|file| &*file.path)
     }
 
-    /// What is wrong as far as lists, names and sizes show; reads no content.
+    /// What lists, names and sizes show to be wrong; reads no content.
     pub(crate) fn without_content(self) -> VerifyReport {
         report::make(self, ImplantedMd5::NotChecked)
     }

@@ -80,7 +80,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::NoStorage`] if there is none, [`Error::Io`] if one cannot be run.
+    /// [`Error::NoStorage`] if none is installed, [`Error::Io`] if one cannot be run.
     pub fn of_storage(storage: EngineStorage, program: Option<&Path>) -> Result<Self> {
         let (kind, known) = match storage {
             EngineStorage::Docker => (Kind::Docker, &["docker"][..]),

@@ -14,6 +14,22 @@ use crate::{http, killed, peer};
 /// The version of Kubernetes whose types objects must have.
 const TYPES: &str = "kubernetes_validate/kubernetes-json-schema/v1.25.0-local-strict";
 
+/// The definition of a custom resource, with a structural schema.
+pub const CRD: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {openAPIV3Schema: {type: object}}
+";
+
 /// A running API server, and the folder of its clients.
 #[derive(Debug)]
 pub struct Cluster {

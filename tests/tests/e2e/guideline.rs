@@ -37,7 +37,7 @@ spec:
   version: 1.0.0
 ",
     ),
-    ("operator/deploy/crds/some_crd.yaml", CRD),
+    ("operator/deploy/crds/some_crd.yaml", kubernetes::CRD),
     ("operator/deploy/role.yaml", ROLE),
     ("registry-config.inc.j2", REGISTRY),
 ];
@@ -56,7 +56,7 @@ GIT=1.0.0-0-gabcdef0
 BUILD_TIMESTAMP=2019-10-16T10:00:00Z
 ",
     ),
-    ("operator/deploy/crds/some_crd_name.yaml", CRD),
+    ("operator/deploy/crds/some_crd_name.yaml", kubernetes::CRD),
     ("operator/deploy/operator.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: operator}\n"),
     ("operator/deploy/role.yaml", ROLE),
     ("operator/deploy/role_binding.yaml", "kind: RoleBinding\n"),
@@ -65,21 +65,6 @@ BUILD_TIMESTAMP=2019-10-16T10:00:00Z
     ("registry-config.inc", REGISTRY),
 ];
 
-const CRD: &str = "\
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: things.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object}}
-";
-
 const ROLE: &str = "\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -87,7 +72,7 @@ metadata: {name: solution-name-operator}
 rules: [{apiGroups: [example.com], resources: [things], verbs: ['*']}]
 ";
 
-/// The configuration of nginx, of which MetalK8s fills in two names.
+/// The configuration of nginx. MetalK8s fills in two names.
 const REGISTRY: &str = "\
 location ~ \"/v2/{{ repository }}/(.*)/manifests/(.*)\" {
     alias {{ registry_root }}/;

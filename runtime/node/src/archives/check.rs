@@ -36,7 +36,7 @@ pub fn check(tree: Tree, options: &CheckOptions) -> Result<Checking, archive::Er
     Ok(checking)
 }
 
-/// `line 3: PROBLEM` in its parts; line 0 if there is none.
+/// `line 3: PROBLEM` in its parts; line 0 if it names no line.
 fn line_of(problem: &str) -> (u64, &str) {
     let parts = problem.strip_prefix("line ").and_then(|rest| rest.split_once(": "));
     parts.and_then(|(line, problem)| Some((line.parse().ok()?, problem))).unwrap_or((0, problem))

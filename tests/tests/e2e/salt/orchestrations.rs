@@ -222,21 +222,6 @@ fn components_and_operators_are_deployed_by_sealift() {
     assert_eq!(calls()[1..], ["--name prod --namespace prod --solution example --version 1.0.0 --webhook"]);
 }
 
-const CRD: &str = "\
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: things.example.com}
-spec:
-  group: example.com
-  scope: Namespaced
-  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema: {openAPIV3Schema: {type: object}}
-";
-
 const ROLE: &str = "\
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -266,7 +251,7 @@ fn an_environment_is_prepared_as_the_documents_say() {
         "solution",
         &[
             ("manifest.yaml", manifest),
-            ("operator/deploy/crds/things_crd.yaml", CRD),
+            ("operator/deploy/crds/things_crd.yaml", kubernetes::CRD),
             ("operator/deploy/role.yaml", ROLE),
         ],
     );
