@@ -129,10 +129,19 @@ impl Store {
     }
 
     fn slot_of(&self, digest: &Digest, size: u64, is_exact: bool) -> Result<BlobSlot> {
-        let is_present = || if is_exact { self.has(digest, size) } else { self.is_intact(digest) };
-        if is_present()? {
+        if self.is_there(digest, size, is_exact)? {
             return Ok(BlobSlot::Present);
         }
+        self.take(digest, size, is_exact)
+    }
+
+    fn is_there(&self, digest: &Digest, size: u64, is_exact: bool) -> Result<bool> {
+        if is_exact { self.has(digest, size) } else { self.is_intact(digest) }
+    }
+
+    /// Takes the slot for content that was missing a moment ago.
+    pub(super) fn take(&self, digest: &Digest, size: u64, is_exact: bool) -> Result<BlobSlot> {
+        let is_present = || self.is_there(digest, size, is_exact);
         let path = self.root.join("partial/sha256").join(digest.hex());
         let mut file = self.open_partial(&path)?;
         match file.try_lock() {
@@ -148,6 +157,11 @@ impl Store {
         let mut hasher = Hasher::new();
         let mut written =
             hasher.update_from(&mut file, &mut vec![0; BUFFER], |_| Ok(())).map_err(io("read", &path))?;
+        // Another process finished before the open, which then began a new file.
+        if written == 0 && is_present()? {
+            remove(&path)?;
+            return Ok(BlobSlot::Present);
+        }
         if written > size {
             file.set_len(0).map_err(io("truncate", &path))?;
             (hasher, written) = (Hasher::new(), 0);

@@ -51,6 +51,15 @@ fn a_broken_download_is_resumed_and_only_one_process_writes_it() {
 }
 
 #[test]
+fn content_that_comes_while_a_process_takes_its_slot_is_not_fetched_again() {
+    let (_folder, store) = store();
+    let digest = store.put(b"hello world").unwrap();
+    assert!(matches!(store.take(&digest, 11, true).unwrap(), BlobSlot::Present));
+    assert!(matches!(store.take(&digest, 99, false).unwrap(), BlobSlot::Present));
+    assert_eq!(fs::read_dir(store.root().join("partial/sha256")).unwrap().count(), 0);
+}
+
+#[test]
 fn wrong_content_never_gets_the_name() {
     let (_folder, store) = store();
     let digest = Digest::of(b"right");
