@@ -15,11 +15,11 @@ shared() {
     head -c 100001 /bin/sealift >/mnt/tree/folder/odd
     sync
     before=$(df -k /mnt | awk 'END { print $3 }')
-    sealift iso create /mnt/tree --file /mnt/a.iso --volume-id Shared >/tmp/sum
+    sealift --quiet iso create /mnt/tree --file /mnt/a.iso --volume-id Shared >/tmp/sum
     sync
     after=$(df -k /mnt | awk 'END { print $3 }')
     [ "$(sha256sum /mnt/a.iso | cut -d' ' -f1)" = "$(cut -d' ' -f1 /tmp/sum)" ]
-    sealift iso check /mnt/a.iso >/dev/null
+    sealift --quiet iso check /mnt/a.iso >/dev/null
     for file in layer folder/odd; do sealift iso cat /mnt/a.iso $file | cmp - /mnt/tree/$file; done
     echo "$1 $((after - before))"
     umount /mnt
