@@ -145,7 +145,7 @@ impl Check {
                 let known = ["array", "boolean", "integer", "number", "object", "string"];
                 if !known.contains(&name) {
                     let name: String = name.chars().take(60).collect();
-                    self.add(kind, field, format!("the type `{name}` is none of {}", known.join(", ")));
+                    self.add(kind, field, format!("the type is `{name}`, expected {}", known.join(", ")));
                 } else if level == Level::Root && name != "object" {
                     self.add(kind, field, "the type must be `object`");
                 }
@@ -352,7 +352,7 @@ properties:
             ("type: object\nproperties:\n  a: {}\n", "3 .a: `type` is missing"),
             (
                 "type: object\nproperties:\n  a: {type: text}\n",
-                "3 .a: the type `text` is none of array, boolean, integer, number, object, string",
+                "3 .a: the type is `text`, expected array, boolean, integer, number, object, string",
             ),
             ("type: object\nproperties:\n  a: {type: [string]}\n", "3 .a: `type` must be one word"),
             ("type: object\nproperties:\n  a: {type: array}\n", "3 .a: `items` is missing"),

@@ -150,7 +150,7 @@ pub enum Error {
         /// The definitions with the versions that are stored.
         unknown: Vec<String>,
     },
-    /// An object of the archive would replace one of somebody else.
+    /// An object of the archive would replace one that another program created.
     #[error("{object} exists and belongs to {owner}")]
     Taken {
         /// The object.
