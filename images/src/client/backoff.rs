@@ -56,12 +56,14 @@ impl Backoff {
         if !fault.is_transient() || asked > RETRY_AFTER_MAX {
             self.left = 0;
         }
-        if self.left == 0 {
-            return None;
-        }
-        let wait = jittered(self.delay).max(asked);
+        Some(self.delay()?.max(asked))
+    }
+
+    /// How long to wait before the next attempt, whatever the failure was; `None` where no attempt is left.
+    pub(crate) fn delay(&mut self) -> Option<Duration> {
+        let delay = (self.left > 0).then(|| jittered(self.delay))?;
         self.delay = (self.delay * 2).min(DELAY_MAX);
-        Some(wait)
+        Some(delay)
     }
 }
 

@@ -11,8 +11,13 @@ use super::error::Error;
 use super::feed::DocumentBody;
 use super::plan::PlannedPush;
 use super::pusher::{Pusher, accepted, claimed};
-use crate::client::{ACCEPT_MANIFESTS, Encoding, RegistryEndpoint, RegistryFault, decoded, read_body, shown};
+use crate::client::{
+    ACCEPT_MANIFESTS, Backoff, Encoding, RegistryEndpoint, RegistryFault, decoded, read_body, shown,
+};
 use crate::manifest::{MANIFEST_MAX, Manifest, MediaKind};
+
+/// How often a manifest is sent again to a registry that says it lacks a blob of it.
+const FORGOTTEN_MAX: u32 = 3;
 
 impl Pusher {
     /// Pushes the manifests of an image by their digests, each after those it lists. How many were not there.
@@ -100,17 +105,34 @@ impl Pusher {
         let media_type = HeaderValue::from_static(kind.media_type());
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, media_type)]);
         let payload = DocumentBody(bytes.into());
-        let answer = self.request(&image.endpoint, Method::PUT, &url, &headers, Some(&payload)).await;
-        answer.and_then(|response| accepted(&response, digest)).map_err(|fault| match fault {
-            RegistryFault::Status { status: status @ (400 | 404), message, .. }
-                if kind.is_index() && image.left_out > 0 =>
-            {
-                failed(RegistryFault::Sparse { left_out: image.left_out, status, message })
-            }
-            fault => failed(fault),
-        })?;
-        Ok(true)
+        let mut backoff = Backoff::new(self.options());
+        backoff.limit(FORGOTTEN_MAX);
+        loop {
+            let answer = self.request(&image.endpoint, Method::PUT, &url, &headers, Some(&payload)).await;
+            let Err(fault) = answer.and_then(|response| accepted(&response, digest)) else {
+                return Ok(true);
+            };
+            return Err(failed(match fault {
+                RegistryFault::Status { status: status @ (400 | 404), message, .. }
+                    if kind.is_index() && image.left_out > 0 =>
+                {
+                    RegistryFault::Sparse { left_out: image.left_out, status, message }
+                }
+                fault => {
+                    if has_forgotten(&fault) && self.pause_anyway(&mut backoff, &url, &fault).await {
+                        continue;
+                    }
+                    fault
+                }
+            }));
+        }
     }
+}
+
+/// Whether the registry says that it lacks what the manifest names, all of which it has been given. CNCF distribution says so
+/// while another client uploads one of these blobs to the same repository: for that moment, its link to the blob is empty.
+fn has_forgotten(fault: &RegistryFault) -> bool {
+    matches!(fault, RegistryFault::Status { status: 400 | 404, message, .. } if message.contains("BLOB_UNKNOWN"))
 }
 
 fn at(image: &PlannedPush, name: &str, url: &reqwest::Url) -> impl Fn(RegistryFault) -> Error {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use content::Digest;
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -69,7 +70,24 @@ impl Pusher {
 
     /// Waits after a failure; whether to try again.
     pub(super) async fn pause(&self, backoff: &mut Backoff, url: &Url, fault: &RegistryFault) -> bool {
-        let Some(wait) = backoff.wait(fault) else { return false };
+        let wait = backoff.wait(fault);
+        self.sleep(wait, backoff, url, fault).await
+    }
+
+    /// Waits after a refusal of which the cause may pass; whether to try again.
+    pub(super) async fn pause_anyway(&self, backoff: &mut Backoff, url: &Url, fault: &RegistryFault) -> bool {
+        let wait = backoff.delay();
+        self.sleep(wait, backoff, url, fault).await
+    }
+
+    async fn sleep(
+        &self,
+        wait: Option<Duration>,
+        backoff: &mut Backoff,
+        url: &Url,
+        fault: &RegistryFault,
+    ) -> bool {
+        let Some(wait) = wait else { return false };
         self.report(TransferEvent::retry(url, fault, wait, backoff.left()));
         tokio::time::sleep(wait).await;
         backoff.next()

@@ -178,6 +178,26 @@ fn registries_that_answer_in_a_way_of_their_own_are_pushed_to() {
     }
 }
 
+/// CNCF distribution writes its link to a blob anew when another client uploads that blob, and reads it while it is empty.
+#[test]
+fn a_registry_that_misses_a_blob_for_a_moment_is_asked_again() {
+    let (_folder, store) = store();
+    let one = image(&store, &[b"layer"]);
+    let error =
+        br#"{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match uploaded content"},
+        {"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
+    for (refusals, taken) in [(1, true), (3, true), (4, false)] {
+        let count = AtomicUsize::new(0);
+        let registry = Registry::start(move |asked| {
+            let put = asked.method == "PUT" && asked.path.contains("/manifests/sha256");
+            (put && count.fetch_add(1, Ordering::Relaxed) < refusals)
+                .then(|| Instead::Answer(400, vec![], error.to_vec()))
+        });
+        let pushed = push_all(&registry, &store, &[request(&registry, "a:1", &one)]);
+        assert_eq!(pushed.is_ok(), taken, "{refusals}: {pushed:?}");
+    }
+}
+
 #[test]
 fn registries_that_lie_are_caught() {
     let (_folder, store) = store();
