@@ -55,6 +55,9 @@ pub(crate) const SAVED: Shape = Shape { names: &["Config", "Layers", "RepoTags"]
 /// A page of a list of tags.
 pub(crate) const TAGS: Shape = Shape { names: &["name", "tags"], free: &[] };
 
+/// References of images: `original-names.json`.
+pub(crate) const ORIGINAL_NAMES: Shape = Shape { names: &["images", "schemaVersion"], free: &["images"] };
+
 /// Reads a document in which no client sees something else.
 ///
 /// # Errors

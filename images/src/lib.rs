@@ -36,6 +36,7 @@
 //! | [`mod@build`] | a definition and files | the store |
 //! | [`store`] | | every manifest and blob once |
 //! | [`dir_layout`] | the store | `images/<name>/<tag>/`, as skopeo's `dir:` |
+//! | [`original_names`] | the references of pulls | `images/original-names.json` |
 //! | [`oci_archive`] | `images/<name>/<tag>/` | a tar for containerd to load |
 //! | [`registry`] | `images/` | `registry/`, the answers to the pull API as files |
 //! | [`nginx`] | | the configuration that serves them |
@@ -60,6 +61,7 @@ mod json;
 pub mod manifest;
 pub mod nginx;
 pub mod oci_archive;
+pub mod original_names;
 pub mod platform;
 pub mod pull;
 pub mod push;

@@ -8,6 +8,7 @@ use std::fs;
 use content::Digest;
 use images::build::containerfile;
 use images::manifest::Manifest;
+use images::original_names::{self, OriginalNames};
 use images::reference::{is_repository, is_tag};
 use images::source::{LocalImage, LocalLayout, import};
 use images::{ImageLocation, Platform, Reference, Store};
@@ -85,4 +86,28 @@ pub(crate) fn find(input: &[u8]) {
             assert!(image.line.is_some_and(|line| line > 0), "{full}");
         }
     }
+}
+
+/// Bytes taken for the file of original references, or for one of its hosts.
+pub(crate) fn original_names(input: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(input) {
+        if let Some(host) = original_names::canonical_host(text) {
+            assert_eq!(original_names::canonical_host(&host).as_ref(), Some(&host));
+            if let Some(part) = original_names::host_part(&host) {
+                assert!(!part.contains([':', '/']) && original_names::host_of_part(&part) == Some(host));
+            }
+        }
+        if let Some(host) = original_names::host_of_part(text) {
+            assert_eq!(original_names::host_part(&host).as_deref(), Some(text));
+        }
+    }
+    let Ok(names) = OriginalNames::read(input) else { return };
+    for (place, references) in names.images() {
+        assert!(is_repository(&place.name) && is_tag(&place.tag) && !references.is_empty());
+        for reference in references {
+            let found = names.places(reference.host(), reference.repository());
+            assert!(found.contains(place));
+        }
+    }
+    assert_eq!(OriginalNames::read(&names.write()).as_ref(), Ok(&names));
 }

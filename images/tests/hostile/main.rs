@@ -45,3 +45,8 @@ fn archives() {
 fn find() {
     exercise("find", exercise::find);
 }
+
+#[test]
+fn original_names() {
+    exercise("original-names", exercise::original_names);
+}
