@@ -40,6 +40,7 @@ pub mod tree;
 mod unindexed;
 pub mod unpack;
 pub mod verify;
+pub mod version;
 pub mod yaml;
 
 pub use error::{Error, Result};

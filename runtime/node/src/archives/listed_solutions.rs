@@ -5,7 +5,7 @@ use std::path::Path;
 
 use archive::solution::{ImageTag, SolutionManifest};
 use archive::verify::{Verification, VerifyOptions};
-use archive::{Tree, image, layout, product};
+use archive::{Tree, image, layout, product, version};
 
 use super::error::Error;
 use super::list::{ListedArchive, ListedArchiveKind, get};
@@ -13,7 +13,6 @@ use super::lists::read;
 use super::machine::Machine;
 use super::node_layout::NodeLayout;
 use super::solutions::LATEST;
-use super::version;
 use crate::site_config::ConfigurationKind;
 
 /// A version of a Solution on a node.

@@ -32,7 +32,6 @@ mod requires;
 mod solutions;
 mod temporary_mount;
 mod verify;
-pub(crate) mod version;
 
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,14 @@
 use std::path::PathBuf;
 
 use archive::solution::requirement::check_layout;
-use archive::{ArchiveId, Product, Tree};
+use archive::{ArchiveId, Product, Tree, version};
 
 use super::describe::described;
 use super::error::Error;
 use super::lists::read;
 use super::lock::lock;
 use super::node_layout::NodeLayout;
-use super::{requires, version};
+use super::requires;
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The version by which a configuration names the newest imported one.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use archive::version;
 use serde_json::{Value, json};
 
 use super::crds;
@@ -14,7 +15,6 @@ use super::objects::{
     self, Deployed, ENVIRONMENT_CONFIG_MAP, ENVIRONMENT_LABEL, MANAGED_BY, MANAGER, PART_OF, Place,
 };
 use super::solution::{self, ImportedSolution, operator_config};
-use crate::archives::version;
 
 /// The kinds of the objects of a Solution in a namespace, in the order in which they are deleted.
 const KINDS: &str = "deployments.apps,ingresses.networking.k8s.io,services,configmaps,\

@@ -43,7 +43,7 @@ pub fn imported(layout: &NodeLayout, name: &str) -> Result<Vec<ImportedSolution>
         let Ok(Some(manifest)) = manifest_of(&archive, name) else { continue };
         found.push(ImportedSolution { archive, manifest });
     }
-    archives::version::sort(&mut found, |one| &one.manifest.version);
+    archive::version::sort(&mut found, |one| &one.manifest.version);
     Ok(found)
 }
 

@@ -32,6 +32,6 @@ fn the_salt_module_orders_versions_as_the_node_does() {
     let mut command = Command::new(python);
     // No cache of bytecode beside the module.
     command.args(["-B", "-c", SORT]).arg(repository.join("salt/salt/_modules/metalk8s.py"));
-    command.arg(repository.join("runtime/node/src/archives/versions.txt"));
+    command.arg(repository.join("archive/src/versions.txt"));
     assert_eq!(peer::run(&mut command).stdout, b"the same\n");
 }

@@ -1,16 +1,18 @@
-//! Which of several versions is newer.
+//! Which of several versions, or of several archives, is newer.
 //!
 //! Versions that all follow [Semantic Versioning](https://semver.org) are compared by it: 1.10.0 is newer than 1.9.0, and
 //! 1.0.0-rc.10 is newer than 1.0.0-rc.9 and older than 1.0.0. If one of them does not, such as 1.0 or 2.10.0.1, all are
 //! compared by the rule of RPM (rpm-version(7)), where a hyphen counts as `~`: 1.0-rc1 is older than 1.0. The Salt module
 //! `metalk8s` has the same rule.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use semver::Version;
 
+use crate::Product;
+
 /// Sorts items by their versions, the oldest first. Equal versions keep their order.
-pub(crate) fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
+pub fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
     let parsed = |item: &T| Version::parse(version(item)).ok();
     if items.iter().all(|item| parsed(item).is_some()) {
         items.sort_by(|a, b| match (parsed(a), parsed(b)) {
@@ -20,6 +22,30 @@ pub(crate) fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
     } else {
         items.sort_by(|a, b| compare_by_rpm(version(a), version(b)));
     }
+}
+
+/// Sorts archives in the order in which they provide an image that several of them have under one name: the newest version
+/// first, equal versions by ID, and those without a product last, in their order. All nodes with the same archives have the
+/// same order, whatever the order of their lists.
+///
+/// ```
+/// use archive::{Product, version};
+///
+/// let of = |name: &str, version: &str| {
+///     Some(Product { name: name.into(), version: version.into(), ..Product::default() })
+/// };
+/// let mut archives = [None, of("b", "1.9"), of("c", "1.10"), of("a", "1.9")];
+/// version::newest_first(&mut archives, Option::as_ref);
+/// assert_eq!(archives, [of("c", "1.10"), of("a", "1.9"), of("b", "1.9"), None]);
+/// ```
+pub fn newest_first<T>(archives: &mut [T], product: impl Fn(&T) -> Option<&Product>) {
+    archives.sort_by_key(|one| product(one).is_none());
+    let count = archives.partition_point(|one| product(one).is_some());
+    let Some(with_product) = archives.get_mut(..count) else { return };
+    // Equal versions keep their order, which `reverse` turns around.
+    with_product.sort_by_cached_key(|one| Reverse(product(one).map(Product::id)));
+    sort(with_product, |one| product(one).map_or("", |product| &product.version));
+    with_product.reverse();
 }
 
 /// The order of two versions by the rule of RPM, which compares runs of digits and runs of letters one after the other.
@@ -103,6 +129,23 @@ mod tests {
                 assert_eq!(found, expected);
             }
         }
+    }
+
+    #[test]
+    fn archives_have_one_order_whatever_the_order_of_the_list() {
+        let of = |name: &str, version: &str| {
+            Some(Product { name: name.into(), version: version.into(), ..Product::default() })
+        };
+        let expected =
+            [of("A", "2.0"), of("b", "2.0"), of("c", "1.10"), of("a", "1.9"), of("a", "1.9-rc1"), None];
+        for turn in 0..expected.len() {
+            let mut found = expected.clone();
+            found.reverse();
+            found.rotate_left(turn);
+            newest_first(&mut found, Option::as_ref);
+            assert_eq!(found, expected, "turn {turn}");
+        }
+        newest_first(&mut [] as &mut [Option<Product>], Option::as_ref);
     }
 
     #[test]
