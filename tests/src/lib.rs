@@ -22,3 +22,4 @@ pub mod registry;
 pub mod relay;
 pub mod sealift;
 pub mod user;
+pub mod virtual_node;

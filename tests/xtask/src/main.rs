@@ -7,6 +7,7 @@
 mod freshness;
 mod layer;
 mod machine;
+mod node_root;
 mod peers;
 
 use std::env;

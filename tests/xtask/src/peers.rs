@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::layer::{Layer, is_root};
-use crate::machine;
+use crate::{machine, node_root};
 
 /// A Debian package, and the sign that it is installed.
 struct Peer {
@@ -42,6 +42,9 @@ const DEBIAN: &[Peer] = &[
     programs("isomd5sum", &["checkisomd5", "implantisomd5"]),
     Peer { package: "python3-pycdlib", sign: Sign::PythonModule("pycdlib") },
     programs("qemu-system-x86", &["qemu-system-x86_64"]),
+    programs("qemu-utils", &["qemu-img"]),
+    programs("mmdebstrap", &["mmdebstrap"]),
+    programs("e2fsprogs", &["mke2fs"]),
     programs("xfsprogs", &["mkfs.xfs"]),
     programs("btrfs-progs", &["mkfs.btrfs"]),
     programs("fuse3", &["fusermount3"]),
@@ -115,6 +118,7 @@ impl Peers {
         let folder = folder(root);
         let layer = debian(&folder.join("system"))?;
         machine::unpack(&folder.join("machine"), &|program| in_layer(layer.as_ref(), program))?;
+        node_root::make(&folder.join("node"), &|program| in_layer(layer.as_ref(), program))?;
         let environment = folder.join("python");
         python(&environment, layer.as_ref())?;
         let path = env::var_os("PATH").unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The embedded server before skopeo, containerd, curl and dnf, from a folder and from an ISO.
 
 pub(crate) mod archives;
+mod bring_up;
 mod clients;
 mod copies;
 mod curl;
