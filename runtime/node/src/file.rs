@@ -1,6 +1,6 @@
 //! Replacing configuration files, with their owner and attributes.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::Path;
@@ -77,6 +77,12 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
             done => done,
         }),
     }
+}
+
+/// The problem with a file that belongs neither to this user nor to root.
+pub(crate) fn foreign(data: &Metadata) -> Option<String> {
+    let own = [0, rustix::process::geteuid().as_raw()].contains(&data.uid());
+    (!own).then(|| format!("it belongs to another user, with the ID {}", data.uid()))
 }
 
 /// Makes a change of names in a folder durable.

@@ -6,6 +6,7 @@ pub mod client_config;
 pub mod copy;
 pub mod environments;
 mod file;
+pub mod hooks;
 pub mod nginx;
 pub mod push;
 pub mod remote;

@@ -2,6 +2,7 @@
 
 pub(crate) mod client_config;
 pub(crate) mod cluster;
+pub(crate) mod hooks;
 pub(crate) mod node_paths;
 pub(crate) mod registry_client;
 pub(crate) mod remote;

@@ -27,7 +27,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 3] = [
             "schema",
         ],
     ),
-    ("Node", &["archive", "registry", "repository", "solution"]),
+    ("Node", &["archive", "node", "registry", "repository", "solution"]),
     ("Tools", &["iso", "image", "package", "completion", "man", "version", "help"]),
 ];
 

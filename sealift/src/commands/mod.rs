@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod image;
 pub(crate) mod iso;
 pub(crate) mod man;
+pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod project;
 pub(crate) mod registry;
@@ -101,6 +102,9 @@ pub(crate) enum Command {
     /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
+    /// Change a node as a whole; its cluster's part is done by hooks
+    #[command(subcommand)]
+    Node(node::Command),
     /// Build, import, list and activate Solutions
     #[command(subcommand)]
     Solution(solution::Command),
@@ -155,6 +159,7 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),
         Command::Solution(command) => solution::run(command),
+        Command::Node(command) => node::run(&command),
         Command::Serve(arguments) => registry::serve::run(*arguments),
         Command::Reference { into } => reference::write(&into, command_line),
         Command::Man { into } => man::write(&into, command_line),

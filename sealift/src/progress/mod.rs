@@ -4,6 +4,7 @@ pub(crate) mod blobs;
 mod lines;
 pub(crate) mod live;
 mod running;
+pub(crate) mod step_log;
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};

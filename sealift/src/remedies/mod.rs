@@ -6,6 +6,7 @@ pub(crate) mod archives;
 pub(crate) mod environments;
 pub(crate) mod images;
 pub(crate) mod iso;
+pub(crate) mod node;
 pub(crate) mod packages;
 pub(crate) mod project;
 pub(crate) mod serving;

@@ -99,6 +99,7 @@ impl Host for Attempt<'_> {
             lock: self.lock,
             cancelled: &|| self.cancelled(),
             line: &|stream, line| self.line(stream, line),
+            kept: u64::MAX,
         };
         children::run(&supervision, command)
     }

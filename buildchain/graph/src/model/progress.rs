@@ -1,13 +1,7 @@
 //! What an action reports while it runs.
 
-/// One of the two output streams of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// Standard output: what the action logs.
-    Out,
-    /// Standard error: what the action warns of.
-    Err,
-}
+/// One of the two output streams of a task: standard output is what the action logs, standard error what it warns of.
+pub use content::Stream;
 
 /// A step of an action that moves data in several parts, such as the blobs of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The lock that serializes imports and deletions.
 
-use std::fs::{DirBuilder, File, Metadata, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use content::{IoError, Root};
 
 use super::error::Error;
 use super::node_layout::NodeLayout;
-use crate::file;
+use crate::file::{self, foreign};
 
 /// How often the lock is tried, and the pause between two tries.
 const TRIES: usize = 20;
@@ -74,12 +74,6 @@ fn open(path: &Path) -> Result<File, Error> {
         file.set_permissions(Permissions::from_mode(0o600)).map_err(IoError::at("lock", path))?;
     }
     Ok(file)
-}
-
-/// The problem with a file that belongs neither to this user nor to root.
-fn foreign(data: &Metadata) -> Option<String> {
-    let own = [0, rustix::process::geteuid().as_raw()].contains(&data.uid());
-    (!own).then(|| format!("it belongs to another user, with the ID {}", data.uid()))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(crate) mod error;
 pub(crate) mod images;
 pub(crate) mod iso;
 pub(crate) mod node;
+pub(crate) mod node_care;
 pub(crate) mod packages;
 pub(crate) mod project;
 pub(crate) mod solutions;
@@ -60,6 +61,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<environments::EnvironmentDocument>>("`solution get-environment`"),
     kind::<error::ErrorDocument>("every command that fails"),
     kind::<images::FoundImagesDocument>("`image find`"),
+    kind::<List<node_care::HookDocument>>("`node hooks` and `node run-hooks`"),
     kind::<images::ImageCheck>("`image check`"),
     kind::<List<images::ImageDocument>>("`image ls` and `image pull`"),
     kind::<project::InitializedProject>("`init`"),

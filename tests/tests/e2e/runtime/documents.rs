@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 use tests::sealift;
@@ -147,6 +148,12 @@ fn every_document_has_the_form_that_is_recorded() {
          spec: {version: 1.0.0, images: []}\n",
     )
     .unwrap();
+    let hook = nodes.one_folder().join("hooked/hooks/backup/10-etcd");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "").unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let hooks = ["node", "hooks", "backup", "--archive", "hooked"];
+    documents.see(&hooks, sealift::run(nodes.one_folder(), &[&hooks[..], &["-o", "json"]].concat()));
     let check = ["solution", "check", "solution"];
     documents.see(&check, sealift::run(nodes.one_folder(), &[&check[..], &["-o", "json"]].concat()));
     let import = ["archive", "import", "solution", "--unverified", "--allow", "operator-image-missing"];

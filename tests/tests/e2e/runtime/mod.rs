@@ -9,6 +9,7 @@ mod dnf;
 mod documents;
 mod dry_runs;
 mod environments;
+mod hooks;
 mod nginx;
 mod nodes;
 mod service;

@@ -1,0 +1,31 @@
+//! `sealift node`: changes of a whole node, whose cluster's part is done by hooks.
+
+mod hooks;
+mod run_hooks;
+
+use clap::Subcommand;
+
+use crate::failure::CommandResult;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the hooks of each step, in the order in which they run
+    #[command(
+        after_help = "Examples:\n  sealift node hooks\n  sealift node hooks upgrade --archive /srv/scality/metalk8s-2.11.0\n\n\
+                      Hooks are executable files in /etc/metalk8s/hooks.d/STEP/ and in hooks/STEP/ of the archive."
+    )]
+    Hooks(hooks::Arguments),
+    /// Run the hooks of one step, to try them or to repeat those that failed
+    #[command(
+        after_help = "Examples:\n  sealift node run-hooks post-upgrade --to-version 2.11.0\n  sealift node run-hooks backup --dry-run\n\n\
+                      Exit codes: 0 success, 1 a hook failed; the hooks after it were not run"
+    )]
+    RunHooks(run_hooks::Arguments),
+}
+
+pub(crate) fn run(command: &Command) -> CommandResult {
+    match command {
+        Command::Hooks(arguments) => hooks::run(arguments),
+        Command::RunHooks(arguments) => run_hooks::run(arguments),
+    }
+}
