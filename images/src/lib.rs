@@ -75,10 +75,10 @@ pub mod tags;
 mod tree;
 pub mod yaml;
 
-pub use client::RegistrySession;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use client::fuzz_credentials;
+pub use client::{DocumentClient, RegistrySession};
 pub use error::Error;
 pub use manifest::{MediaKind, Platform};
 pub use reference::Reference;

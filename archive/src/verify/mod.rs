@@ -176,13 +176,7 @@ impl Verification {
     /// MD5.
     #[must_use]
     pub fn can_verify(&self) -> bool {
-        let md5 = || match &self.tree {
-            Tree::Iso(image) => {
-                matches!(iso::md5::stored(&**image.file(), self.tree.path()), Ok(Some(_)))
-            }
-            Tree::Folder(_) => false,
-        };
-        self.sums || md5()
+        self.sums || crate::implanted_md5(&self.tree).is_some()
     }
 
     /// The archive.

@@ -8,6 +8,7 @@ pub mod environments;
 mod file;
 pub mod hooks;
 pub mod nginx;
+pub mod other_nodes;
 pub mod push;
 pub mod remote;
 pub mod site_config;

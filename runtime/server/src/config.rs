@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::observe::log::ServerLog;
+use crate::status::PackageFiles;
 use crate::tls::TlsFiles;
 
 /// What to serve, where, and within which limits.
@@ -24,6 +25,10 @@ pub struct ServerOptions {
     pub limits: ServerLimits,
     /// Whether all content is checked in the background after the start and after a reload.
     pub check_in_background: bool,
+    /// Folders of the node's state, whose free space the status page shows beside that of the archives.
+    pub state_folders: Vec<PathBuf>,
+    /// Writes the files for package managers that the status page shows.
+    pub package_files: Arc<dyn PackageFiles>,
     /// The receiver of messages.
     pub log: Arc<dyn ServerLog>,
 }
@@ -37,6 +42,8 @@ impl Default for ServerOptions {
             tls: None,
             limits: ServerLimits::default(),
             check_in_background: true,
+            state_folders: Vec::new(),
+            package_files: Arc::new(()),
             log: Arc::new(()),
         }
     }

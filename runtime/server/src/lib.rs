@@ -9,6 +9,7 @@
 //! | `/v2/<image>/…` | the same, if it is the only archive; the images of a plain folder |
 //! | `/<name>-<version>/redhat/<release>/<repository>-el<release>/…` | its package repositories |
 //! | `/archives/<name>-<version>/…` | all of its files |
+//! | `/`, `/_status/…`, `/status.json` | the status page, as text for clients that do not accept HTML, and for programs |
 //! | `/healthz`, `/readyz`, `/metrics` | whether the server is alive, what is wrong, counters |
 //!
 //! A manifest is served only if all its blobs exist. Content is checked against its digest when it is first requested, and
@@ -39,6 +40,7 @@ mod inventory;
 mod observe;
 mod server;
 mod state;
+mod status;
 mod tls;
 
 #[cfg(test)]
@@ -50,4 +52,8 @@ pub use inventory::verdict::file_stamp;
 pub use observe::log::{AccessRecord, ServerEvent, ServerLog};
 pub use observe::systemd;
 pub use server::{Server, ServerHandle, raise_open_files};
+pub use status::{
+    Agreement, ArchiveStatus, ArchiveVerdict, Checks, ContentFinding, ContentProblem, FileSystem,
+    NodeAgreement, NodeHealth, NodeStatus, NotServed, OtherNode, PackageFile, PackageFiles,
+};
 pub use tls::TlsFiles;

@@ -12,6 +12,7 @@ use crate::endpoints;
 use crate::error::Error;
 use crate::observe::log::ServerEvent;
 use crate::state::ServerState;
+use crate::status::OtherNode;
 
 /// How many connections may wait to be accepted; the kernel lowers it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -131,6 +132,11 @@ impl ServerHandle {
     /// returns if the server hangs: for a watchdog.
     pub async fn responds(&self) -> bool {
         endpoints::respond_to_self(&self.0).await
+    }
+
+    /// Sets what other nodes responded: the status page compares their archives with those of this server.
+    pub fn set_other_nodes(&self, nodes: Vec<OtherNode>) {
+        self.0.status.set_nodes(nodes);
     }
 
     /// Logs why the server was not reloaded.

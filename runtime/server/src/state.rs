@@ -11,6 +11,7 @@ use crate::integrity::Checker;
 use crate::inventory::Inventory;
 use crate::observe::log::{ServerEvent, ServerLog};
 use crate::observe::metrics::Metrics;
+use crate::status::StatusBoard;
 use crate::tls::{self, TlsFiles};
 
 /// What all connections share.
@@ -32,6 +33,7 @@ pub(crate) struct ServerState {
     /// The runtime of the server, once it runs.
     pub(crate) executor: OnceLock<tokio::runtime::Handle>,
     pub(crate) draining: AtomicBool,
+    pub(crate) status: StatusBoard,
 }
 
 impl ServerState {
@@ -55,12 +57,24 @@ impl ServerState {
             background: Mutex::default(),
             executor: OnceLock::new(),
             draining: AtomicBool::new(false),
+            status: StatusBoard::new(config.state_folders, config.package_files),
         })
     }
 
     /// The archives that are served now.
     pub(crate) fn inventory(&self) -> Arc<Inventory> {
         Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether clients connect with TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether the check of all content is running.
+    pub(crate) fn is_checking(&self) -> bool {
+        let background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
+        background.as_ref().is_some_and(|task| !task.is_finished())
     }
 
     /// The certificates in use; `None` for plain HTTP.

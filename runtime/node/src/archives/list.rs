@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use archive::requires::{Base, Requirement};
-use archive::tree::TreeEntry;
-use archive::{ArchiveId, Product, Tree, layout, sums};
-use content::Digest;
+use archive::{ArchiveId, Product, Tree};
 use serde::Serialize;
 
 use super::describe::described;
@@ -158,7 +156,10 @@ fn listed(
         missing,
         bytes: data.ok().filter(std::fs::Metadata::is_file).map(|data| data.len()),
         images,
-        contents: contents(path).ok().map(|digest| digest.to_string()),
+        contents: Tree::open(path)
+            .and_then(|tree| archive::contents_digest(&tree))
+            .ok()
+            .map(|digest| digest.to_string()),
         mounted_by: mount.as_deref().and_then(|mount| machine.mounted(mount).ok().flatten()),
         mounted: mount.clone(),
         mount_broken,
@@ -169,16 +170,6 @@ fn listed(
         problem: problem.or_else(|| mount_broken.then(dead)),
         warnings,
     }
-}
-
-/// A digest of the content of an archive, without reading it all.
-fn contents(archive: &Path) -> Result<Digest, archive::Error> {
-    let tree = Tree::open(archive)?;
-    if tree.entry(layout::SUMS)?.is_some() {
-        return Ok(Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?));
-    }
-    let line = |(path, entry): (String, TreeEntry)| format!("{path}\0{}\n", entry.size);
-    Ok(Digest::of(tree.walk()?.into_iter().map(line).collect::<String>().as_bytes()))
 }
 
 /// The images of an archive, what it requires, what is wrong with the images, and what is probably not intended, without

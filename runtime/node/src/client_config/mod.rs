@@ -20,12 +20,14 @@ mod file;
 mod node;
 mod packages;
 mod registries;
+mod status_page;
 
 pub use error::Error;
 pub use file::{ClientConfigFile, stale, write};
 pub use node::NodeAddress;
 pub use packages::{ArchivePackages, KeyLocation, PackageSource, apt, dnf};
 pub use registries::{HOST, containerd, crio};
+pub use status_page::StatusPackageFiles;
 
 #[cfg(test)]
 mod tests {

@@ -171,6 +171,21 @@ impl ArchivePackages {
         Ok(found)
     }
 
+    /// The releases of the distribution that it has RPM repositories for.
+    pub(super) fn releases(&self) -> BTreeSet<&str> {
+        self.rpm.iter().filter_map(|rpm| rpm.release.as_deref()).collect()
+    }
+
+    /// Whether it has RPM repositories.
+    pub(super) fn has_rpm(&self) -> bool {
+        !self.rpm.is_empty()
+    }
+
+    /// Whether it has DEB repositories.
+    pub(super) fn has_deb(&self) -> bool {
+        !self.deb.is_empty()
+    }
+
     /// The base URLs of one of the repositories.
     fn urls(&self, rpm: &RpmRepository, source: PackageSource<'_>) -> Result<Vec<String>, Error> {
         match (source, &self.root) {
@@ -249,8 +264,7 @@ pub fn dnf(
         PackageSource::Folders => &[],
     };
     distinct(archives)?;
-    let releases: BTreeSet<&str> =
-        archives.iter().flat_map(|archive| &archive.rpm).filter_map(|rpm| rpm.release.as_deref()).collect();
+    let releases: BTreeSet<&str> = archives.iter().flat_map(ArchivePackages::releases).collect();
     if release.map_or(releases.len() > 1, |release| !releases.contains(release)) {
         let found = releases.into_iter().map(str::to_owned).collect();
         return Err(Error::Release { wanted: release.map(str::to_owned), found });

@@ -6,12 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use archive::layout;
 use archive::tree::{EntryKind, Location, TreeEntry};
-use http::{Method, StatusCode, header};
+use http::StatusCode;
 
 use super::listing::{ListingEntry, page};
 use super::request::EndpointRequest;
 use crate::http::response::{self, FileSource, HTML, Response};
-use crate::http::uri::encode_path;
 use crate::inventory::archive::{ItemIndex, ServedArchive};
 use crate::inventory::verdict::FileStamp;
 use crate::observe::metrics::Endpoint;
@@ -30,11 +29,7 @@ pub(super) async fn respond(request: &EndpointRequest<'_>, path: &str) -> (Endpo
     let method = request.method;
     let ids = || request.inventory.ids().into_iter().map(|id| ListingEntry::new(format!("{id}/"), ""));
     match path {
-        "" => {
-            let links = ["archives/", "v2/_catalog"].into_iter().map(|name| ListingEntry::new(name, ""));
-            return (Endpoint::Page, page(method, "/", links));
-        }
-        "archives" => return (Endpoint::Page, moved(method, "/archives/")),
+        "archives" => return (Endpoint::Page, response::moved(method, "/archives/")),
         "archives/" => return (Endpoint::Page, page(method, "/archives/", ids())),
         _ => {}
     }
@@ -47,12 +42,14 @@ pub(super) async fn respond(request: &EndpointRequest<'_>, path: &str) -> (Endpo
     let Some(archive) = request.inventory.archive(id) else {
         return (Endpoint::File, response::plain(method, StatusCode::NOT_FOUND, "not found"));
     };
-    let Some(rest) = rest else { return (Endpoint::Page, moved(method, &format!("/{path}/"))) };
+    let Some(rest) = rest else { return (Endpoint::Page, response::moved(method, &format!("/{path}/"))) };
     let (inside, rest) = (Arc::clone(archive), rest.to_owned());
     // Folders of a mounted archive may have to be read from the disk.
     let found = tokio::task::spawn_blocking(move || look_up(&inside, &rest, packages)).await;
     match found.unwrap_or_else(|error| Found::Refused(error.to_string())) {
-        Found::Folder(_) if !path.ends_with('/') => (Endpoint::Page, moved(method, &format!("/{path}/"))),
+        Found::Folder(_) if !path.ends_with('/') => {
+            (Endpoint::Page, response::moved(method, &format!("/{path}/")))
+        }
         Found::Folder(entries) => {
             (Endpoint::Page, page(method, &format!("/{path}"), entries.iter().map(listed)))
         }
@@ -183,10 +180,4 @@ fn listed(entry: &TreeEntry) -> ListingEntry {
         EntryKind::Symlink(target) => ListingEntry::new(entry.name.as_str(), format!("→ {target}")),
         _ => ListingEntry::new(entry.name.as_str(), entry.size.to_string()),
     }
-}
-
-fn moved(method: &Method, target: &str) -> Response {
-    let mut response = response::plain(method, StatusCode::MOVED_PERMANENTLY, "moved");
-    response::set(response.headers_mut(), header::LOCATION, &encode_path(target));
-    response
 }

@@ -24,7 +24,8 @@ pub(crate) async fn respond(state: &ServerState, head: &http::request::Parts) ->
 
 /// Whether the server responds to a request of its own, and a thread for blocking reads is free.
 pub(crate) async fn respond_to_self(state: &ServerState) -> bool {
-    let (head, ()) = http::Request::new(()).into_parts();
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.uri = http::Uri::from_static("/archives/");
     let (_, response) = route(state, &head).await;
     response.status().is_success() && tokio::task::spawn_blocking(|| ()).await.is_ok()
 }
@@ -75,6 +76,9 @@ async fn route(state: &ServerState, head: &http::request::Parts) -> (Endpoint, R
         "healthz" => (Endpoint::Health, health::alive(method)),
         "readyz" => (Endpoint::Health, health::ready(state, method)),
         "metrics" => (Endpoint::Health, health::metrics(state, method)),
+        status if crate::status::is_status(status) => {
+            (Endpoint::Page, crate::status::respond(state, method, &head.headers, status).await)
+        }
         _ => {
             let request = EndpointRequest::new(state, head);
             match below_registry {

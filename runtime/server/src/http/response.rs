@@ -10,6 +10,7 @@ use hyper::body::Body as _;
 
 use super::body::{Buffers, FileBody, Gate, ResponseBody};
 use super::range::{self, RangeSelection};
+use super::uri::encode_path;
 
 /// The response of an endpoint.
 pub(crate) type Response = http::Response<ResponseBody>;
@@ -53,6 +54,13 @@ pub(crate) fn not_modified() -> Response {
 /// A status with a line of text.
 pub(crate) fn plain(method: &Method, status: StatusCode, message: &str) -> Response {
     full(method, status, TEXT, format!("{message}\n"))
+}
+
+/// A redirect to a path, which is not encoded yet.
+pub(crate) fn moved(method: &Method, target: &str) -> Response {
+    let mut response = plain(method, StatusCode::MOVED_PERMANENTLY, "moved");
+    set(response.headers_mut(), header::LOCATION, &encode_path(target));
+    response
 }
 
 /// A file or content to respond with.

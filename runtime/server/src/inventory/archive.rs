@@ -10,6 +10,7 @@ use content::{Digest, IoError};
 
 use super::build::{Builder, Built};
 use super::contents::{self, ServedContent};
+use super::facts::ArchiveFacts;
 use super::repository::ServedRepository;
 use super::verdict::{CheckedDigest, FileStamp};
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub(crate) struct ServedArchive {
     pub(crate) sums_problem: Option<String>,
     /// What is not served, each with the reason.
     pub(crate) problems: Vec<String>,
+    /// What the status page says of it.
+    pub(crate) facts: ArchiveFacts,
 }
 
 /// A file that `SHA256SUMS` lists.
@@ -81,8 +84,9 @@ impl ServedArchive {
             }
         };
         let path = path.to_path_buf();
+        let facts = ArchiveFacts::of(&tree, images);
         let archive =
-            Self { path, product, tree, stamp, repositories, contents, files, sums_problem, problems };
+            Self { path, product, tree, stamp, repositories, contents, files, sums_problem, problems, facts };
         if let Some(former) = former {
             archive.adopt_verdicts(former);
         }

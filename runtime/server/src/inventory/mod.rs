@@ -3,6 +3,7 @@
 pub(crate) mod archive;
 mod build;
 pub(crate) mod contents;
+pub(crate) mod facts;
 pub(crate) mod repository;
 pub(crate) mod verdict;
 

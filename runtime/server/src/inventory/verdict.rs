@@ -42,6 +42,15 @@ pub(crate) enum ContentVerdict {
     Unknown,
 }
 
+/// The result of the last check, whatever file it was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckState {
+    Unchecked,
+    Good,
+    Bad,
+    Unreadable,
+}
+
 /// Changes whenever a file is replaced, written to or truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileStamp(u64);
@@ -93,6 +102,16 @@ impl CheckedDigest {
             Last::Good(of) if of == stamp => ContentVerdict::Good,
             Last::Bad(of) if of == stamp => ContentVerdict::Bad,
             _ => ContentVerdict::Unknown,
+        }
+    }
+
+    /// The result of the last check.
+    pub(crate) fn state(&self) -> CheckState {
+        match *self.last() {
+            Last::None => CheckState::Unchecked,
+            Last::Good(_) => CheckState::Good,
+            Last::Bad(_) => CheckState::Bad,
+            Last::Unreadable(_) => CheckState::Unreadable,
         }
     }
 

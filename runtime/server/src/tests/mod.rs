@@ -3,6 +3,7 @@ mod damage;
 mod hostile;
 mod reloads;
 mod site;
+mod status;
 mod verdicts;
 
 use std::path::Path;
@@ -318,7 +319,6 @@ fn packages_and_files() {
             assert_eq!((reply.status, &reply.body[..]), (status, body), "{fields:?}");
         }
         let pages = [
-            ("/", "./archives/"),
             ("/archives/", "./example-1.0/"),
             ("/archives/example-1.0/", "./product.txt"),
             ("/archives/example-1.0/documents/", "./a%20b.txt"),

@@ -10,6 +10,7 @@ pub(crate) mod node;
 pub(crate) mod node_care;
 pub(crate) mod packages;
 pub(crate) mod project;
+mod server;
 pub(crate) mod solutions;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<project::LockedTag>>("`lock` and `update`"),
     kind::<project::NewSolution>("`solution new`"),
     kind::<node::NginxConfiguration>("`registry nginx-config`"),
+    kind::<::server::NodeStatus>("the server of `registry serve`, at `/status.json`"),
     kind::<packages::PackageDocument>("`package build`"),
     kind::<packages::PackageIndex>("`package index`"),
     kind::<images::RegistryIndex>("`registry index`"),

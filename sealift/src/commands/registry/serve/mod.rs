@@ -11,11 +11,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, value_parser};
 use listenfd::ListenFd;
 use node::archives::{NodeLayout, configured, follow};
+use node::client_config::StatusPackageFiles;
+use node::other_nodes::OtherNodes;
 use server::systemd;
 use server::{Server, ServerHandle, ServerLimits, ServerOptions, TlsFiles, raise_open_files};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::args::client_config;
 use crate::args::node_paths::NodePaths;
 use crate::failure::{CommandResult, Failure};
 use crate::{output, remedies};
@@ -23,6 +26,8 @@ use lines::AccessLines;
 
 /// How often the node's configuration is checked for changes.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(2);
+/// How often other nodes are asked for their status.
+const NODES_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -47,6 +52,12 @@ pub(crate) struct Arguments {
     /// Require client certificates issued by these authorities, PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_client_ca: Option<PathBuf>,
+    /// Show on the status page whether the node at URL serves the same archives (repeatable)
+    #[arg(long, value_name = "URL")]
+    node: Vec<String>,
+    /// Trust these certificate authorities of nodes beside the system's, PEM (repeatable)
+    #[arg(long, value_name = "FILE", requires = "node")]
+    ca: Vec<PathBuf>,
     /// Log each request
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     access_log: AccessLog,
@@ -156,6 +167,9 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
     } else {
         Source::Named(serve.archives)
     };
+    let nodes = client_config::parsed(&serve.node)?;
+    let nodes = (!nodes.is_empty()).then(|| OtherNodes::new(nodes, serve.ca));
+    let nodes = nodes.transpose().map_err(Failure::usage_by)?;
     let (log, last_lines) = AccessLines::start(serve.access_log == AccessLog::Json)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = ServerOptions {
@@ -165,7 +179,9 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
         tls,
         check_in_background: !serve.no_background_check,
         limits: serve.limits.limits(),
+        package_files: Arc::new(StatusPackageFiles),
         log: Arc::new(log),
+        ..ServerOptions::default()
     };
     if serve.configured && config.archives.is_empty() {
         output::warn(
@@ -193,6 +209,9 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
     }
     if let Source::Configured(paths) = &source {
         drop(runtime.spawn(follow(paths.clone(), server.handle(), FOLLOW_INTERVAL)));
+    }
+    if let Some(nodes) = nodes {
+        drop(runtime.spawn(nodes.watch(server.handle(), NODES_INTERVAL)));
     }
     let systemd = Systemd(std::env::var_os("NOTIFY_SOCKET"));
     drop(runtime.spawn(reload(server.handle(), source, hangup, systemd.clone())));

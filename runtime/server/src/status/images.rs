@@ -1,0 +1,64 @@
+//! The images of an archive, with the commands that pull them.
+
+use minijinja::{Value, context};
+
+use super::render::ADDRESS;
+use crate::inventory::archive::ServedArchive;
+
+/// The number of images on a page.
+pub(super) const PAGE: usize = 100;
+
+/// The images of page `number`, counted from 0, with the prefix of their archive.
+pub(super) fn rows(archive: &ServedArchive, prefix: Option<&str>, tls: bool, number: usize) -> Vec<Value> {
+    let tags = archive
+        .repositories
+        .iter()
+        .flat_map(|(name, repository)| repository.tags.iter().map(move |(tag, index)| (name, tag, *index)));
+    tags.skip(number.saturating_mul(PAGE))
+        .take(PAGE)
+        .map(|(name, tag, index)| {
+            let top = archive.at(index);
+            let needed = top.iter().flat_map(|top| top.needs.iter()).filter_map(|index| archive.at(*index));
+            let all = needed.chain(top);
+            let (size, damaged) = all.fold((0u64, false), |(size, damaged), content| {
+                (size.saturating_add(content.size), damaged || content.checked.is_damaged())
+            });
+            let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
+            let reference = format!("{ADDRESS}/{prefix}{name}:{tag}");
+            let digest = top.map(|top| top.digest().to_string());
+            let commands: Vec<Value> = commands(&reference, name, tag, tls)
+                .into_iter()
+                .map(|(client, line)| context! { client, line })
+                .collect();
+            context! { name => &**name, tag => &**tag, size, damaged, digest, commands }
+        })
+        .collect()
+}
+
+/// The first image of every page.
+pub(super) fn page_names(archive: &ServedArchive) -> Vec<String> {
+    let tags = archive
+        .repositories
+        .iter()
+        .flat_map(|(name, repository)| repository.tags.iter().map(move |(tag, _)| (name, tag)));
+    tags.step_by(PAGE).map(|(name, tag)| format!("{name}:{tag}")).collect()
+}
+
+/// The commands that pull an image. Names and tags of served images have only characters that a shell does not interpret.
+fn commands(reference: &str, name: &str, tag: &str, tls: bool) -> [(&'static str, String); 5] {
+    let option = |option: &str| if tls { String::new() } else { format!("{option} ") };
+    let file = format!("{}-{tag}.tar", name.replace('/', "-"));
+    [
+        ("containerd", format!("ctr -n k8s.io images pull {}{reference}", option("--plain-http"))),
+        ("crictl", format!("crictl pull {reference}")),
+        ("podman", format!("podman pull {}{reference}", option("--tls-verify=false"))),
+        ("docker", format!("docker pull {reference}")),
+        (
+            "skopeo",
+            format!(
+                "skopeo copy {}docker://{reference} docker-archive:{file}:{name}:{tag}",
+                option("--src-tls-verify=false")
+            ),
+        ),
+    ]
+}
