@@ -5,11 +5,13 @@
 //! lists as `<hex>.manifest.json`.
 
 mod index;
+mod original;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use index::ImageIndex;
+pub use original::original_names;
 
 use content::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind as ManifestKind, Platform};

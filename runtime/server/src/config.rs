@@ -14,6 +14,8 @@ use crate::tls::TlsFiles;
 pub struct ServerOptions {
     /// The addresses to listen on. Port 0 takes a free one.
     pub listen: Vec<SocketAddr>,
+    /// Further addresses, each with the registry that it is to its clients.
+    pub registries: Vec<RegistryListener>,
     /// The archives: ISO files, mounted archives, folders of images.
     pub archives: Vec<PathBuf>,
     /// Whether an archive that cannot be opened is left out and reported, instead of an error. For archives that a
@@ -37,6 +39,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            registries: Vec::new(),
             archives: Vec::new(),
             leave_out_unreadable: false,
             tls: None,
@@ -47,6 +50,16 @@ impl Default for ServerOptions {
             log: Arc::new(()),
         }
     }
+}
+
+/// An address at which the server is a registry to its clients: images have the names of that registry, and no path before them.
+/// For clients that know only mirrors of a registry, such as Docker before 28.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryListener {
+    /// The registry, as [`images::original_names::canonical_host`] returns it.
+    pub host: String,
+    /// The address. Port 0 takes a free one.
+    pub address: SocketAddr,
 }
 
 /// The resources that clients may use.

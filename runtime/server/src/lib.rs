@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | `/v2/<name>-<version>/<image>/…` | the images of an archive, by the OCI distribution specification (pull) |
 //! | `/v2/<image>/…` | the same, if it is the only archive; the images of a plain folder |
+//! | `/v2/<host>/<repository>/…` | images under the names of the registries that they came from, of all archives; `<host>` can also come as `ns`, as `Host`, or from the listener |
+//! | `/v2/<name>-<version>/<host>/<repository>/…` | the same, of one archive |
 //! | `/<name>-<version>/redhat/<release>/<repository>-el<release>/…` | its package repositories |
 //! | `/archives/<name>-<version>/…` | all of its files |
 //! | `/`, `/_status/…`, `/status.json` | the status page, as text for clients that do not accept HTML, and for programs |
@@ -46,7 +48,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ServerLimits, ServerOptions};
+pub use config::{RegistryListener, ServerLimits, ServerOptions};
 pub use error::Error;
 pub use inventory::verdict::file_stamp;
 pub use observe::log::{AccessRecord, ServerEvent, ServerLog};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use crate::config::ServerOptions;
+use crate::config::{RegistryListener, ServerOptions};
 use crate::connection;
 use crate::endpoints;
 use crate::error::Error;
@@ -20,8 +20,17 @@ const BACKLOG: i32 = 4096;
 /// A server that listens and has opened its archives. It responds once [`Server::run`] is called.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    /// Those of [`ServerOptions::registries`] come last.
+    listeners: Vec<Listener>,
     state: Arc<ServerState>,
+}
+
+/// A socket that clients connect to.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    /// The registry that the server is here.
+    pub(crate) registry: Option<Arc<str>>,
 }
 
 /// A handle to a running server.
@@ -36,7 +45,7 @@ impl Server {
     /// [`Error::InUse`] and [`Error::Listen`] for an address; [`Error::Archive`], [`Error::Nothing`], [`Error::Twice`]
     /// and [`Error::Conflict`] for archives; [`Error::Tls`].
     pub fn bind(config: ServerOptions) -> Result<Self, Error> {
-        if config.listen.is_empty() {
+        if config.listen.is_empty() && config.registries.is_empty() {
             return Err(Error::NoAddress);
         }
         let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
@@ -44,22 +53,29 @@ impl Server {
     }
 
     /// As [`Server::bind`], on sockets that are listening already (systemd's socket activation).
-    /// [`ServerOptions::listen`] is ignored.
+    /// [`ServerOptions::listen`] is ignored, [`ServerOptions::registries`] is not.
     ///
     /// # Errors
     ///
     /// Those of [`Server::bind`].
     pub fn with_listeners(listeners: Vec<TcpListener>, config: ServerOptions) -> Result<Self, Error> {
-        if listeners.is_empty() {
+        if listeners.is_empty() && config.registries.is_empty() {
             return Err(Error::NoAddress);
+        }
+        let mut listeners: Vec<Listener> =
+            listeners.into_iter().map(|socket| Listener { socket, registry: None }).collect();
+        for RegistryListener { host, address } in &config.registries {
+            listeners.push(Listener { socket: listen(*address)?, registry: Some(host.as_str().into()) });
         }
         Ok(Self { listeners, state: Arc::new(ServerState::new(config)?) })
     }
 
-    /// The addresses of the server, with their ports.
+    /// The addresses of the server, with their ports, and the registry that it is there, if it is one.
     #[must_use]
-    pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    pub fn local_addrs(&self) -> Vec<(SocketAddr, Option<&str>)> {
+        let address = |listener: &'_ Listener| listener.socket.local_addr().ok();
+        let listeners = self.listeners.iter();
+        listeners.filter_map(|listener| Some((address(listener)?, listener.registry.as_deref()))).collect()
     }
 
     /// The first of [`Server::local_addrs`].
@@ -70,6 +86,7 @@ impl Server {
     pub fn local_addr(&self) -> Result<SocketAddr, Error> {
         let listener = self.listeners.first().ok_or(Error::NoAddress)?;
         listener
+            .socket
             .local_addr()
             .map_err(|source| Error::Io { operation: "read the address of a socket", source })
     }

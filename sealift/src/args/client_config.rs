@@ -1,13 +1,13 @@
 //! The options of the commands that configure clients, and how they write the files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::client_config::{self, ClientConfigFile, KeyLocation, NodeAddress};
+use node::client_config::{self, ClientConfigFile, KeyLocation, NodeAddress, Obstacle};
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::node::{ClientConfiguration, ClientFile};
-use crate::output::{ReportOutput, documents};
+use crate::output::{self, ReportOutput, documents};
 use crate::remedies;
 
 /// The nodes that serve.
@@ -43,6 +43,26 @@ impl ConfigDestination {
     /// Where clients find the keys of repositories.
     pub(crate) fn keys(&self) -> KeyLocation {
         if self.root.is_some() { KeyLocation::OnClient } else { KeyLocation::AtNode }
+    }
+
+    /// The system whose files are written, if it is known.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref()
+    }
+
+    /// As [`ConfigDestination::put`]. Then warns about files of the system because of which it does not use the new ones.
+    pub(crate) fn put_original_names(
+        &self,
+        files: &[ClientConfigFile],
+        more: impl Fn(&Path) -> Option<Obstacle>,
+    ) -> CommandResult {
+        let result = self.put(files);
+        if let (Some(root), Ok(_)) = (self.root(), &result) {
+            let found = client_config::obstacles(root, files).into_iter().chain(more(root));
+            let lines: Vec<String> = found.map(|obstacle| obstacle.to_string()).collect();
+            output::warn_of(&lines, "files of the client");
+        }
+        result
     }
 
     /// Prints the files, or writes them and reports which changed.

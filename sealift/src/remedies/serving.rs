@@ -21,9 +21,14 @@ pub(crate) fn client(error: client_config::Error) -> Failure {
         Error::Release { .. } => {
             Failure::usage_by(error).remedy("choose the release of the clients with --release")
         }
-        Error::Node { .. } | Error::NoNode | Error::NodeTwice(_) | Error::Address(_) | Error::Twice(_) => {
-            Failure::usage_by(error)
-        }
+        Error::NoHost => Failure::usage_by(error)
+            .remedy("name archives whose images have original names, or registries with --host"),
+        Error::ConfigPath(_)
+        | Error::Node { .. }
+        | Error::NoNode
+        | Error::NodeTwice(_)
+        | Error::Address(_)
+        | Error::Twice(_) => Failure::usage_by(error),
         error => error.into(),
     }
 }

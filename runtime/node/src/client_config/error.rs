@@ -29,6 +29,12 @@ pub enum Error {
     /// There is no node.
     #[error("no server node given")]
     NoNode,
+    /// There is no registry, and the client cannot be configured for all of them at once.
+    #[error("no registry given: expected the hosts in the names of the images")]
+    NoHost,
+    /// The text is not a folder of `hosts.toml` files.
+    #[error("`{0}` is not the path of a folder: expected an absolute path without `..`")]
+    ConfigPath(String),
     /// The same node is given twice, which no client accepts.
     #[error("{0} is given twice")]
     NodeTwice(String),

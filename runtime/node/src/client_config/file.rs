@@ -72,7 +72,12 @@ pub fn write(root: &Path, files: &[ClientConfigFile], force: bool) -> Result<Vec
 
 /// A key cannot contain the mark; an existing file of its name is an older key.
 fn is_generated(found: &[u8], file: &ClientConfigFile) -> bool {
-    !file.content.contains(MARK) || String::from_utf8_lossy(found).contains(MARK)
+    !file.content.contains(MARK) || is_marked(&String::from_utf8_lossy(found))
+}
+
+/// Whether Sealift generated the text.
+pub(super) fn is_marked(text: &str) -> bool {
+    text.contains(MARK)
 }
 
 /// The first lines of every file: the command that generated it, and its sources.

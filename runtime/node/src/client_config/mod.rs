@@ -18,6 +18,8 @@
 mod error;
 mod file;
 mod node;
+mod obstacle;
+mod original_names;
 mod packages;
 mod registries;
 mod status_page;
@@ -25,6 +27,10 @@ mod status_page;
 pub use error::Error;
 pub use file::{ClientConfigFile, stale, write};
 pub use node::NodeAddress;
+pub use obstacle::{Obstacle, k3s_obstacle, obstacles};
+pub use original_names::{
+    CONFIG_PATH, K3sDistribution, OriginalNames, containerd_original_names, crio_original_names, k3s,
+};
 pub use packages::{ArchivePackages, KeyLocation, PackageSource, apt, dnf};
 pub use registries::{HOST, containerd, crio};
 pub use status_page::StatusPackageFiles;

@@ -31,27 +31,38 @@ pub fn containerd(
         "\n# The last resort. It is one of the nodes, so that no pull leaves the site.\nserver = \"{first}\"\n\n\
          # Every node that serves, in the order in which they are tried.\n"
     );
+    containerd_hosts(&mut content, nodes, authority);
+    Ok(ClientConfigFile { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
+}
+
+/// Writes the table `[host]` of a `hosts.toml`, also if it is empty.
+pub(super) fn containerd_hosts(content: &mut String, nodes: &[NodeAddress], authority: Option<&str>) {
     // containerd 1.6 and 1.7 end the name of a table at its first bracket, quoted or not, and then ignore the whole file.
     // Dotted keys may contain brackets, and keep their order, which inline tables do not.
     let dotted = nodes.iter().any(|node| is_ipv6(&node.authority));
-    if dotted {
-        content.push_str("[host]\n");
-    }
+    content.push_str("[host]\n");
     for node in nodes {
-        let key = if dotted { format!("\"{node}\".") } else { "  ".to_owned() };
-        if !dotted {
-            let _ = writeln!(content, "[host.\"{node}\"]");
-        }
-        let _ = writeln!(content, "{key}capabilities = [\"pull\", \"resolve\"]");
-        if let Some(authority) = authority.filter(|_| node.tls) {
-            let _ = writeln!(content, "{key}ca = {}", toml_string(authority));
-        }
-        if !dotted {
-            content.push('\n');
+        if dotted {
+            containerd_node(content, node, &format!("\"{node}\"."), authority);
+        } else {
+            let _ = writeln!(content, "\n[host.\"{node}\"]");
+            containerd_node(content, node, "  ", authority);
         }
     }
-    content.truncate(content.trim_end().len() + 1);
-    Ok(ClientConfigFile { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
+}
+
+/// Writes the settings of one node, each after `before`.
+pub(super) fn containerd_node(
+    content: &mut String,
+    node: &NodeAddress,
+    before: &str,
+    authority: Option<&str>,
+) {
+    let _ = writeln!(content, "{before}capabilities = [\"pull\", \"resolve\"]");
+    // containerd from 1.7 on tries TLS first where an authority is set, also for http://.
+    if let Some(authority) = authority.filter(|_| node.tls) {
+        let _ = writeln!(content, "{before}ca = {}", toml_string(authority));
+    }
 }
 
 /// A drop-in of `registries.conf` for CRI-O, podman and skopeo, for images of `host`. These read the certificate authorities
@@ -63,12 +74,7 @@ pub fn containerd(
 pub fn crio(host: &str, nodes: &[NodeAddress]) -> Result<ClientConfigFile, Error> {
     check_host(host)?;
     for name in nodes.iter().map(NodeAddress::authority).chain([host]) {
-        // One such location makes containers/image refuse every pull through the registry, also from other nodes.
-        if is_ipv6(name) {
-            let (client, reason) =
-                ("CRI-O, podman and skopeo", "they do not support IPv6 addresses in brackets");
-            return Err(Error::Unusable { client, node: name.to_owned(), reason });
-        }
+        no_ipv6(name)?;
     }
     let [mirrors @ .., last] = distinct_nodes(nodes)? else { return Err(Error::NoNode) };
     let insecure = |node: &NodeAddress| if node.tls { "" } else { "insecure = true\n" };
@@ -88,8 +94,18 @@ pub fn crio(host: &str, nodes: &[NodeAddress]) -> Result<ClientConfigFile, Error
     Ok(ClientConfigFile { path: format!("etc/containers/registries.conf.d/50-{name}.conf"), content })
 }
 
+/// Refuses an IPv6 address in a configuration of containers/image: one such location makes it refuse every pull through the
+/// registry, also from other nodes.
+pub(super) fn no_ipv6(authority: &str) -> Result<(), Error> {
+    if !is_ipv6(authority) {
+        return Ok(());
+    }
+    let (client, reason) = ("CRI-O, podman and skopeo", "they do not support IPv6 addresses in brackets");
+    Err(Error::Unusable { client, node: authority.to_owned(), reason })
+}
+
 /// Whether `authority` (`host[:port]`) is an IPv6 address, which stands in brackets.
-fn is_ipv6(authority: &str) -> bool {
+pub(super) fn is_ipv6(authority: &str) -> bool {
     authority.starts_with('[')
 }
 

@@ -1,5 +1,6 @@
 //! Invariant: an accepted path has as many parts as the encoded one, none of them with a control character, and is the same
-//! when it is encoded and decoded again; a range lies in the content and is not empty.
+//! when it is encoded and decoded again; a range lies in the content and is not empty; the registry of a request is a canonical
+//! host, or none.
 //!
 //! The input's first line is the target of a request, the next lines are the header fields that select a part. To run it, in
 //! `runtime/server/`: `cargo +nightly fuzz run requests`. The modules are included from the crate's sources, since its
@@ -8,6 +9,8 @@
 
 #[path = "../../src/http/range.rs"]
 mod range;
+#[path = "../../src/http/registry_host.rs"]
+mod registry_host;
 #[path = "../../src/http/uri.rs"]
 mod uri;
 
@@ -15,7 +18,9 @@ use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
+use images::original_names::{canonical_host, host_of_part, host_part};
 use range::RangeSelection;
+use registry_host::RequestedRegistry;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.split('\n');
@@ -29,6 +34,19 @@ fuzz_target!(|input: &str| {
     }
     let query = uri::Query::parse(query);
     assert!(query.get("n").is_none_or(|n| n.len() <= target.len() * 3));
+
+    // The last line is the `Host` field.
+    let host = input.rsplit('\n').next();
+    for serves in [true, false] {
+        let registry = RequestedRegistry::of(query.get("ns"), None, host, |_| serves);
+        if let RequestedRegistry::Other(registry) = &registry {
+            assert_eq!(canonical_host(registry).as_ref(), Some(registry));
+            assert!(!registry.contains(['/', '%', '?', ' ']) && !registry.contains(char::is_control));
+            let part = host_part(registry);
+            assert!(part.is_none_or(|part| host_of_part(&part).as_ref() == Some(registry)));
+        }
+        assert!(query.get("ns").is_none_or(|ns| canonical_host(ns).is_some()) || registry == RequestedRegistry::Invalid);
+    }
 
     let mut headers = HeaderMap::new();
     for (name, line) in [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE].into_iter().zip(&mut lines) {

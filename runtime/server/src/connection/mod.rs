@@ -7,7 +7,7 @@ mod stream;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,12 +23,13 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
-use crate::endpoints;
+use crate::endpoints::{self, ListenerRegistry};
 use crate::error::Error;
 use crate::http::body::ResponseBody;
 use crate::http::sendfile::{PlainStream, Stretches};
 use crate::http::{range, response};
 use crate::observe::log::ServerEvent;
+use crate::server::Listener;
 use crate::state::ServerState;
 use addresses::Addresses;
 use linger::{LingeringStream, Understood};
@@ -38,7 +39,7 @@ use stream::StallTimeout;
 /// Serves until `shutdown`, then drains.
 pub(crate) async fn serve(
     state: &Arc<ServerState>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let graceful = Arc::new(GracefulShutdown::new());
@@ -46,17 +47,19 @@ pub(crate) async fn serve(
     let addresses = Arc::<Addresses>::default();
     let mut loops = tokio::task::JoinSet::new();
     for listener in listeners {
-        let listener = listener
+        let Listener { socket, registry } = listener;
+        let socket = socket
             .set_nonblocking(true)
-            .and_then(|()| tokio::net::TcpListener::from_std(listener))
+            .and_then(|()| tokio::net::TcpListener::from_std(socket))
             .map_err(|source| Error::Io { operation: "serve a socket", source })?;
         let acceptor = Acceptor {
             state: Arc::clone(state),
             permits: Arc::clone(&permits),
             addresses: Arc::clone(&addresses),
             graceful: Arc::clone(&graceful),
+            registry: registry.map(ListenerRegistry),
         };
-        loops.spawn(acceptor.run(listener));
+        loops.spawn(acceptor.run(socket));
     }
     shutdown.await;
     state.draining.store(true, Ordering::Relaxed);
@@ -75,12 +78,14 @@ struct Acceptor {
     permits: Arc<Semaphore>,
     addresses: Arc<Addresses>,
     graceful: Arc<GracefulShutdown>,
+    /// The registry that the listener is.
+    registry: Option<ListenerRegistry>,
 }
 
 impl Acceptor {
     /// Accepts the connections of one listener.
     async fn run(self, listener: tokio::net::TcpListener) {
-        let Self { state, permits, addresses, graceful } = self;
+        let Self { state, permits, addresses, graceful, registry } = self;
         loop {
             // A connection is accepted when there is a permit for it; until then it waits in the kernel.
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
@@ -100,11 +105,11 @@ impl Acceptor {
             // Responses are written in pieces that fill segments anyway.
             let _ = stream.set_nodelay(true);
             let watcher = graceful.watcher();
-            let state = Arc::clone(&state);
+            let (state, registry) = (Arc::clone(&state), registry.clone());
             tokio::spawn(async move {
                 state.metrics.connections.fetch_add(1, Ordering::Relaxed);
                 state.metrics.open.fetch_add(1, Ordering::Relaxed);
-                connection(&state, stream, peer, watcher).await;
+                connection(&state, stream, Origin { peer, registry }, watcher).await;
                 state.metrics.open.fetch_sub(1, Ordering::Relaxed);
                 drop((counted, permit));
             });
@@ -112,10 +117,18 @@ impl Acceptor {
     }
 }
 
+/// Where the requests of a connection come from.
+#[derive(Clone)]
+struct Origin {
+    peer: SocketAddr,
+    /// The registry that the listener is.
+    registry: Option<ListenerRegistry>,
+}
+
 async fn connection(
     state: &Arc<ServerState>,
     stream: TcpStream,
-    peer: SocketAddr,
+    origin: Origin,
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let (patience, rate) = (state.limits.stall_time, state.limits.minimum_rate);
@@ -125,20 +138,22 @@ async fn connection(
             let stream = StallTimeout::new(PlainStream::new(stream, Arc::clone(&stretches)), patience, rate);
             let stream = LingeringStream::new(stream);
             let understood = stream.understood();
-            requests(state, stream, peer, watcher, Some(stretches), understood).await;
+            requests(state, stream, origin, watcher, Some(stretches), understood).await;
         }
         Some(config) => {
             let stream = LingeringStream::new(StallTimeout::new(stream, patience, rate));
             let understood = stream.understood();
             let handshake = TlsAcceptor::from(config).accept(stream);
             match tokio::time::timeout(state.limits.header_time, handshake).await {
-                Ok(Ok(stream)) => requests(state, stream, peer, watcher, None, understood).await,
+                Ok(Ok(stream)) => requests(state, stream, origin, watcher, None, understood).await,
                 Ok(Err(error)) => {
-                    state.log.event(&ServerEvent::Connection { problem: format!("{peer}: TLS: {error}") });
+                    state.log.event(&ServerEvent::Connection {
+                        problem: format!("{}: TLS: {error}", origin.peer),
+                    });
                 }
                 Err(_) => {
                     state.log.event(&ServerEvent::Connection {
-                        problem: format!("{peer}: TLS: no handshake in time"),
+                        problem: format!("{}: TLS: no handshake in time", origin.peer),
                     });
                 }
             }
@@ -149,7 +164,7 @@ async fn connection(
 async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     state: &Arc<ServerState>,
     stream: S,
-    peer: SocketAddr,
+    origin: Origin,
     watcher: hyper_util::server::graceful::Watcher,
     stretches: Option<Arc<Stretches>>,
     understood: Understood,
@@ -162,9 +177,9 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_buf_size(limits.header_bytes.max(8192));
     let service = service_fn(|request: Request<Incoming>| {
         understood.request(request.body().is_end_stream());
-        let (state, stretches) = (Arc::clone(state), stretches.clone());
+        let (state, stretches, origin) = (Arc::clone(state), stretches.clone(), origin.clone());
         async move {
-            let mut response = respond(&state, request, peer).await;
+            let mut response = respond(&state, request, origin).await;
             if let (ResponseBody::File(file), Some(stretches)) = (response.body_mut().body_mut(), &stretches)
             {
                 file.send_by(stretches);
@@ -180,10 +195,14 @@ async fn requests<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 async fn respond(
     state: &Arc<ServerState>,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    origin: Origin,
 ) -> Response<LoggedBody> {
     let began = Instant::now();
-    let (head, _) = request.into_parts();
+    let (mut head, _) = request.into_parts();
+    let Origin { peer, registry } = origin;
+    if let Some(registry) = registry {
+        head.extensions.insert(registry);
+    }
     let (endpoint, mut response) = endpoints::respond(state, &head).await;
     if range::precondition_failed(&head.headers, &response) {
         response = response::plain(

@@ -13,6 +13,7 @@ use crate::http::uri;
 use crate::observe::metrics::Endpoint;
 use crate::state::ServerState;
 use request::EndpointRequest;
+pub(crate) use request::ListenerRegistry;
 
 /// The response to a request, and the endpoint that it was for.
 pub(crate) async fn respond(state: &ServerState, head: &http::request::Parts) -> (Endpoint, Response) {

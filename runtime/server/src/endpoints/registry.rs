@@ -13,9 +13,9 @@ use crate::http::body::{self, CHUNK, FileBody, ResponseBody};
 use crate::http::response::{self, FileSource, JSON, Response};
 use crate::http::{range, uri};
 use crate::integrity::MISMATCH;
+use crate::inventory::FoundRepository;
 use crate::inventory::archive::{ItemIndex, ServedArchive};
 use crate::inventory::contents::ServedContent;
-use crate::inventory::repository::ServedRepository;
 use crate::observe::metrics::Endpoint;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -113,18 +113,13 @@ fn with_version(mut response: Response) -> Response {
     response
 }
 
-/// The images of a name. A client that requests another host's images (`ns`, as containerd sends it to mirrors) gets none
-/// by a bare name: `nginx` of that host is not `nginx` of an archive. A name that starts with an archive ID is unambiguous.
-fn repository<'a>(
+/// The images of a name: in one archive, or for an original name in all that have it, the newest first.
+fn repositories<'a>(
     request: &'a EndpointRequest<'_>,
     name: &str,
-) -> Result<(&'a Arc<ServedArchive>, &'a ServedRepository), Refused> {
-    let found = if request.query.get("ns").is_some() {
-        request.inventory.prefixed(name)
-    } else {
-        request.inventory.repository(name)
-    };
-    found.ok_or_else(|| Refused::unknown_name(name))
+) -> Result<Vec<FoundRepository<'a>>, Refused> {
+    let found = request.repositories(name);
+    if found.is_empty() { Err(Refused::unknown_name(name)) } else { Ok(found) }
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refused> {
@@ -147,20 +142,40 @@ fn open(request: &EndpointRequest<'_>, archive: &Arc<ServedArchive>, index: u32)
 
 /// "Pulling manifests".
 async fn manifest(request: &EndpointRequest<'_>, name: &str, reference: &str) -> Result<Response, Refused> {
-    let (archive, repository) = repository(request, name)?;
+    let found = repositories(request, name)?;
     let unknown = |message: String| Refused::new(StatusCode::NOT_FOUND, Code::ManifestUnknown, message);
-    let by_digest = reference.contains(':');
-    let index = if by_digest {
-        archive.find(repository, parse_digest(reference)?)
+    let candidates: Vec<(&Arc<ServedArchive>, u32)> = if reference.contains(':') {
+        let digest = parse_digest(reference)?;
+        found
+            .iter()
+            .filter_map(|one| Some((one.archive, one.archive.find(one.repository, digest)?)))
+            .collect()
     } else {
-        repository.tag(reference)
+        // The newest archive decides about a tag, also if its image is damaged: an older one has another image.
+        let newest = found.iter().find(|one| one.repository.has(reference));
+        newest.and_then(|one| Some((one.archive, one.repository.tag(reference)?))).into_iter().collect()
     };
-    let found = index.and_then(|index| {
-        let content = archive.at(index)?;
-        Some((index, content, content.kind?))
-    });
-    let (index, content, kind) =
-        found.ok_or_else(|| unknown(format!("{name} has no manifest {reference}")))?;
+    let mut refused = unknown(format!("{name} has no manifest {reference}"));
+    for (archive, index) in candidates {
+        match manifest_of(request, archive, index, name, reference).await {
+            Ok(response) => return Ok(response),
+            Err(other) => refused = other,
+        }
+    }
+    Err(refused)
+}
+
+/// The manifest at `index` of an archive.
+async fn manifest_of(
+    request: &EndpointRequest<'_>,
+    archive: &Arc<ServedArchive>,
+    index: u32,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Refused> {
+    let unknown = |message: String| Refused::new(StatusCode::NOT_FOUND, Code::ManifestUnknown, message);
+    let found = archive.at(index).and_then(|content| Some((content, content.kind?)));
+    let (content, kind) = found.ok_or_else(|| unknown(format!("{name} has no manifest {reference}")))?;
     // Clients choose a node by the manifest, so a node that serves a manifest must have its blobs.
     if let Some(unfit) = content.needs.iter().find(|index| open(request, archive, **index).is_none()) {
         let unfit = archive.name(ItemIndex::Content(*unfit));
@@ -178,7 +193,7 @@ async fn manifest(request: &EndpointRequest<'_>, name: &str, reference: &str) ->
     let headers = response.headers_mut();
     response::set(headers, DIGEST, &digest);
     response::set(headers, header::ETAG, &etag);
-    let caching = if by_digest { IMMUTABLE } else { "no-cache" };
+    let caching = if reference.contains(':') { IMMUTABLE } else { "no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     Ok(response)
 }
@@ -208,13 +223,19 @@ async fn manifest_body(
 
 /// "Pulling blobs".
 fn blob(request: &EndpointRequest<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
-    let (archive, repository) = repository(request, name)?;
-    let unknown = |message: String| Refused::new(StatusCode::NOT_FOUND, Code::BlobUnknown, message);
-    let index = archive
-        .find(repository, parse_digest(digest)?)
-        .ok_or_else(|| unknown(format!("{name} has no blob {digest}")))?;
-    let location =
-        open(request, archive, index).ok_or_else(|| unknown(format!("blob {digest} is damaged")))?;
+    let (found, wanted) = (repositories(request, name)?, parse_digest(digest)?);
+    let mut problem = format!("{name} has no blob {digest}");
+    let mut usable = None;
+    for one in found {
+        let Some(index) = one.archive.find(one.repository, wanted) else { continue };
+        usable = open(request, one.archive, index).map(|location| (one.archive, index, location));
+        if usable.is_some() {
+            break;
+        }
+        problem = format!("blob {digest} is damaged");
+    }
+    let unknown = || Refused::new(StatusCode::NOT_FOUND, Code::BlobUnknown, problem);
+    let (archive, index, location) = usable.ok_or_else(unknown)?;
     let gate = request.state.checker.gate(request.method, archive, ItemIndex::Content(index), &location);
     let etag = format!("\"{digest}\"");
     let media_type = "application/octet-stream";
@@ -228,9 +249,21 @@ fn blob(request: &EndpointRequest<'_>, name: &str, digest: &str) -> Result<Respo
 
 /// "Listing tags".
 fn tags(request: &EndpointRequest<'_>, name: &str) -> Result<Response, Refused> {
-    let (_, repository) = repository(request, name)?;
+    let found = repositories(request, name)?;
     let body = |tags: &[&str]| serde_json::json!({"name": name, "tags": tags});
-    page(request, &format!("/v2/{name}/tags/list"), &repository.tags, |(tag, _)| tag, body)
+    let path = format!("/v2/{name}/tags/list");
+    if let [one] = *found {
+        return page(request, &path, &one.repository.tags, |(tag, _)| tag, body);
+    }
+    let tags = found.iter().enumerate().flat_map(|(index, one)| {
+        let newer = found.get(..index).unwrap_or_default();
+        let tags = one.repository.tags.iter().map(|(tag, _)| &**tag);
+        // Of a tag whose image in a newer archive is incomplete, no image is served.
+        tags.filter(move |tag| !newer.iter().any(|newer| newer.repository.has(tag)))
+    });
+    let mut tags: Vec<&str> = tags.collect();
+    tags.sort_unstable();
+    page(request, &path, &tags, |tag| tag, body)
 }
 
 /// `_catalog`: not in the OCI specification, but in the registry API that it is based on.
@@ -272,23 +305,36 @@ fn page<T>(
     // The import of an archive changes the list.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let (Some(last), true) = (shown.last(), count < rest.len()) {
-        let link = format!("<{path}?n={count}&last={}>; rel=\"next\"", uri::encode(last));
+        let registry = same_registry(request);
+        let link = format!("<{path}?n={count}&last={}{registry}>; rel=\"next\"", uri::encode(last));
         response::set(response.headers_mut(), header::LINK, &link);
     }
     Ok(response)
+}
+
+/// The end of a link to the next page: it is for images of the same registry.
+fn same_registry(request: &EndpointRequest<'_>) -> String {
+    request.query.get("ns").map(|ns| format!("&ns={}", uri::encode(ns))).unwrap_or_default()
 }
 
 /// "Listing Referrers". The manifests are read at each request, since their annotations can be large, and the list has
 /// pages for the same reason.
 async fn referrers(request: &EndpointRequest<'_>, name: &str, digest: &str) -> Result<Response, Refused> {
     let subject = parse_digest(digest)?;
-    let (archive, repository) = repository(request, name)?;
+    let found = repositories(request, name)?;
     let wanted = request.query.get("artifactType");
     let last = request.query.get("last").and_then(|last| last.parse::<Digest>().ok());
-    let contents = repository.referrers(subject).iter().filter_map(|index| archive.at(*index));
+    let contents = found.iter().flat_map(|one| {
+        let indices = one.repository.referrers(subject).iter();
+        indices.filter_map(|index| Some((one.archive, one.archive.at(*index)?)))
+    });
+    let mut contents: Vec<(&Arc<ServedArchive>, &ServedContent)> = contents.collect();
+    contents.sort_by_key(|(_, content)| content.digest());
+    contents.dedup_by_key(|(_, content)| content.digest());
     let mut manifests = Vec::new();
     let (mut read_bytes, mut shown, mut more) = (0, None, false);
-    for content in contents.filter(|content| last.is_none_or(|last| content.digest() > last)) {
+    let rest = contents.into_iter().filter(|(_, content)| last.is_none_or(|last| content.digest() > last));
+    for (archive, content) in rest {
         if read_bytes > 0 && read_bytes + content.size > MANIFEST_MAX {
             more = true;
             break;
@@ -309,7 +355,8 @@ async fn referrers(request: &EndpointRequest<'_>, name: &str, digest: &str) -> R
     if let (Some(shown), true) = (shown, more) {
         let filter = wanted.map(|wanted| format!("artifactType={}&", uri::encode(wanted)));
         let filter = filter.unwrap_or_default();
-        let link = format!("</v2/{name}/referrers/{digest}?{filter}last={shown}>; rel=\"next\"");
+        let registry = same_registry(request);
+        let link = format!("</v2/{name}/referrers/{digest}?{filter}last={shown}{registry}>; rel=\"next\"");
         response::set(response.headers_mut(), header::LINK, &link);
     }
     Ok(response)

@@ -11,6 +11,7 @@ use content::{Digest, IoError};
 use super::build::{Builder, Built};
 use super::contents::{self, ServedContent};
 use super::facts::ArchiveFacts;
+use super::original::OriginalRepositories;
 use super::repository::ServedRepository;
 use super::verdict::{CheckedDigest, FileStamp};
 use crate::error::Error;
@@ -25,6 +26,8 @@ pub(crate) struct ServedArchive {
     /// Changes when the file or folder at `path` is replaced.
     stamp: FileStamp,
     pub(crate) repositories: BTreeMap<Box<str>, ServedRepository>,
+    /// The same images under their original names.
+    pub(crate) original: OriginalRepositories,
     pub(crate) contents: Box<[ServedContent]>,
     /// The files that `SHA256SUMS` lists, sorted by path.
     pub(crate) files: Box<[ListedFile]>,
@@ -70,9 +73,15 @@ impl ServedArchive {
             FileStamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
         let mut builder = Builder::default();
         if let Some(folder) = images {
+            match image::original_names(&tree, folder) {
+                Ok(names) => builder = Builder::new(names),
+                Err(error) => {
+                    builder.problem(format!("images are not served under their original names: {error}"));
+                }
+            }
             image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;
         }
-        let Built { repositories, contents, mut problems } = builder.finish();
+        let Built { repositories, original, contents, mut problems } = builder.finish();
         if images == Some("") && repositories.is_empty() && problems.is_empty() {
             return Err(Error::Nothing { path: path.to_path_buf() });
         }
@@ -85,8 +94,19 @@ impl ServedArchive {
         };
         let path = path.to_path_buf();
         let facts = ArchiveFacts::of(&tree, images);
-        let archive =
-            Self { path, product, tree, stamp, repositories, contents, files, sums_problem, problems, facts };
+        let archive = Self {
+            path,
+            product,
+            tree,
+            stamp,
+            repositories,
+            original,
+            contents,
+            files,
+            sums_problem,
+            problems,
+            facts,
+        };
         if let Some(former) = former {
             archive.adopt_verdicts(former);
         }

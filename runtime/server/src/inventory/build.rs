@@ -7,14 +7,19 @@ use archive::tree::TreeEntry;
 use archive::{Tree, image};
 use content::Digest;
 use images::manifest::MediaKind;
+use images::original_names::{OriginalNames, OriginalReference, Place};
 
 use super::contents::{ContentFileName, ContentPosition, ServedContent};
+use super::original::OriginalRepositories;
 use super::repository::{Referrers, ServedRepository};
 
 /// Collects the images of an archive.
 #[derive(Default)]
 pub(super) struct Builder {
     repositories: BTreeMap<Box<str>, Collected>,
+    /// By host and repository.
+    original: BTreeMap<Box<str>, BTreeMap<Box<str>, Collected>>,
+    names: OriginalNames,
     contents: Vec<ServedContent>,
     by_digest: HashMap<Digest, u32>,
     problems: Vec<String>,
@@ -25,24 +30,42 @@ pub(super) struct Builder {
 struct Collected {
     tags: Vec<(Box<str>, u32)>,
     contents: Vec<u32>,
+    incomplete: Vec<Box<str>>,
     referrers: Referrers,
 }
 
 /// All images of an archive.
 pub(super) struct Built {
     pub(super) repositories: BTreeMap<Box<str>, ServedRepository>,
+    pub(super) original: OriginalRepositories,
     pub(super) contents: Box<[ServedContent]>,
     /// Images that are not served, each with the reason.
     pub(super) problems: Vec<String>,
 }
 
 impl Builder {
+    /// A builder for an archive whose images have these original names.
+    pub(super) fn new(names: OriginalNames) -> Self {
+        Self { names, ..Self::default() }
+    }
+
+    /// Records what is not served, and why.
+    pub(super) fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
     /// Adds an image, unless something it needs is missing: a manifest is served only if all its blobs exist.
     pub(super) fn add(&mut self, tree: &Tree, image: &image::ArchiveImage) {
+        let place = Place { name: image.name.clone(), tag: image.tag.clone() };
+        let references: Vec<OriginalReference> = self.names.of(&place).cloned().collect();
         let stored = match image.whole().and_then(|()| image.manifest.clone()) {
             Ok(stored) => stored,
             Err(problem) => {
                 self.problems.push(format!("{}:{} is not served: {problem}", image.name, image.tag));
+                for reference in &references {
+                    let incomplete = reference.tag().map(Into::into);
+                    self.original_repository(reference).incomplete.extend(incomplete);
+                }
                 return;
             }
         };
@@ -64,16 +87,21 @@ impl Builder {
         let at = place(ContentFileName::Top, &stored.path, &stored.entry);
         let top = self.add_content(stored.digest, &stored.entry, Some(stored.manifest.kind), at, all_needs);
         contents.push(top);
-        let repository = self.repositories.entry(image.name.as_str().into()).or_default();
-        repository.tags.push((image.tag.as_str().into(), top));
-        repository.contents.extend(contents);
-        for stored in image.stored() {
-            if let (Some(subject), Some(index)) =
-                (stored.manifest.subject, self.by_digest.get(&stored.digest))
-            {
-                repository.referrers.entry(subject).or_default().push(*index);
-            }
+        let referrers: Vec<(Digest, u32)> = image
+            .stored()
+            .filter_map(|stored| Some((stored.manifest.subject?, *self.by_digest.get(&stored.digest)?)))
+            .collect();
+        for reference in &references {
+            let tag = reference.tag();
+            self.original_repository(reference).add(tag, top, &contents, &referrers);
         }
+        let repository = self.repositories.entry(image.name.as_str().into()).or_default();
+        repository.add(Some(&image.tag), top, &contents, &referrers);
+    }
+
+    fn original_repository(&mut self, reference: &OriginalReference) -> &mut Collected {
+        let host = self.original.entry(reference.host().into()).or_default();
+        host.entry(reference.repository().into()).or_default()
     }
 
     /// The images that were added.
@@ -81,7 +109,12 @@ impl Builder {
         let contents = self.contents.into_boxed_slice();
         let repositories = self.repositories.into_iter();
         let repositories = repositories.map(|(name, found)| (name, found.finish(&contents))).collect();
-        Built { repositories, contents, problems: self.problems }
+        let finished = |repositories: BTreeMap<Box<str>, Collected>| {
+            repositories.into_iter().map(|(name, found)| (name, found.finish(&contents))).collect()
+        };
+        let original = self.original.into_iter().map(|(host, found)| (host, finished(found))).collect();
+        let original = OriginalRepositories::new(original);
+        Built { repositories, original, contents, problems: self.problems }
     }
 
     fn add_blobs(
@@ -118,8 +151,20 @@ impl Builder {
 }
 
 impl Collected {
+    /// Adds an image: its manifest, all of its contents, and those of them that refer to other manifests.
+    fn add(&mut self, tag: Option<&str>, top: u32, contents: &[u32], referrers: &[(Digest, u32)]) {
+        self.tags.extend(tag.map(|tag| (tag.into(), top)));
+        self.contents.extend(contents);
+        for (subject, index) in referrers {
+            self.referrers.entry(*subject).or_default().push(*index);
+        }
+    }
+
     fn finish(mut self, contents: &[ServedContent]) -> ServedRepository {
-        self.tags.sort_unstable();
+        // A reference names one image in every valid archive. Otherwise, the first folder decides.
+        self.tags.sort_by(|(one, _), (other, _)| one.cmp(other));
+        self.tags.dedup_by(|(later, _), (first, _)| later == first);
+        self.incomplete.sort_unstable();
         let digest = |index: &u32| {
             usize::try_from(*index).ok().and_then(|index| contents.get(index)).map(ServedContent::digest)
         };
@@ -129,6 +174,7 @@ impl Collected {
         }
         ServedRepository {
             tags: self.tags.into(),
+            incomplete: self.incomplete.into(),
             contents: self.contents.into(),
             referrers: (!self.referrers.is_empty()).then(|| Box::new(self.referrers)),
         }

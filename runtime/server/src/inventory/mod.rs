@@ -4,6 +4,7 @@ pub(crate) mod archive;
 mod build;
 pub(crate) mod contents;
 pub(crate) mod facts;
+pub(crate) mod original;
 pub(crate) mod repository;
 pub(crate) mod verdict;
 
@@ -11,12 +12,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use ::archive::{ArchiveId, Product};
+use ::archive::{ArchiveId, Product, version};
 use bytes::Bytes;
+use images::original_names::host_of_part;
 
 use self::archive::ServedArchive;
 use self::repository::ServedRepository;
 use crate::error::Error;
+use crate::http::registry_host::RequestedRegistry;
 
 /// All served archives, by the names in URLs.
 #[derive(Debug, Default)]
@@ -25,9 +28,11 @@ pub(crate) struct Inventory {
     pub(crate) archives: Vec<Arc<ServedArchive>>,
     by_prefix: HashMap<String, usize>,
     by_id: HashMap<ArchiveId, usize>,
+    /// Indices of the archives in the order in which they provide an image that several of them have under one original name.
+    newest_first: Vec<usize>,
     /// Indices of the archives whose images are also served without a prefix.
     bare: Vec<usize>,
-    /// Every name that [`Inventory::repository`] knows, sorted.
+    /// Every name of an image of the archives, sorted. Original names are not listed: they are further names of the same images.
     pub(crate) names: Vec<String>,
     /// The names as `_catalog` lists them, rendered at the first request and shared by all responses.
     pub(crate) listing: OnceLock<Bytes>,
@@ -35,6 +40,13 @@ pub(crate) struct Inventory {
     pub(crate) paths: Vec<PathBuf>,
     /// Archives that could not be opened and were left out, each with the reason.
     pub(crate) left_out: Vec<(PathBuf, String)>,
+}
+
+/// The images of a name, and the archive that has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FoundRepository<'a> {
+    pub(crate) archive: &'a Arc<ServedArchive>,
+    pub(crate) repository: &'a ServedRepository,
 }
 
 impl Inventory {
@@ -61,6 +73,9 @@ impl Inventory {
             }
         }
         inventory.names = inventory.all_names();
+        let mut order: Vec<(usize, &Arc<ServedArchive>)> = inventory.archives.iter().enumerate().collect();
+        version::newest_first(&mut order, |(_, archive)| archive.product.as_ref());
+        inventory.newest_first = order.into_iter().map(|(index, _)| index).collect();
         Ok(inventory)
     }
 
@@ -95,19 +110,66 @@ impl Inventory {
         Ok(())
     }
 
-    /// The images of a name: `metalk8s-2.10/redis`, or `redis` where that can only mean one.
-    pub(crate) fn repository(&self, name: &str) -> Option<(&Arc<ServedArchive>, &ServedRepository)> {
-        self.prefixed(name).or_else(|| {
-            let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
-            bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?))).next()
-        })
+    /// The images of a name in a request for images of `registry`; of several archives, the one that decides about a tag first.
+    ///
+    /// A name that starts with an archive is unambiguous: `metalk8s-2.10/redis`, `metalk8s-2.10/docker.io/library/redis`. Else, a
+    /// name in a request for another registry is an original name and nothing else: `nginx` of that registry is not `nginx` of an
+    /// archive. A request for this server can name the registry in the path (`docker.io/library/redis`), or an image alone
+    /// (`redis`) where that can only mean one.
+    pub(crate) fn repositories(&self, name: &str, registry: &RequestedRegistry) -> Vec<FoundRepository<'_>> {
+        if let Some(found) = self.prefixed(name) {
+            return vec![found];
+        }
+        let below = name.split_once('/').and_then(|(part, rest)| Some((host_of_part(part)?, rest)));
+        match (registry, below) {
+            (RequestedRegistry::Invalid, _) => Vec::new(),
+            (RequestedRegistry::Other(host), below) => {
+                let found = self.original(host, name);
+                // A client can send the host both in the path and in the query.
+                match below {
+                    Some((part, rest)) if found.is_empty() && part == *host => self.original(host, rest),
+                    _ => found,
+                }
+            }
+            (RequestedRegistry::This, below) => {
+                let found = below.map(|(host, rest)| self.original(&host, rest)).unwrap_or_default();
+                if found.is_empty() { self.bare(name).into_iter().collect() } else { found }
+            }
+        }
+    }
+
+    /// Whether an image of an archive came from this registry.
+    pub(crate) fn has_host(&self, host: &str) -> bool {
+        self.archives.iter().any(|archive| archive.original.has_host(host))
+    }
+
+    /// The images that are named without an archive.
+    fn bare(&self, name: &str) -> Option<FoundRepository<'_>> {
+        let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
+        let mut found = bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?)));
+        found.next().map(|(archive, repository)| FoundRepository { archive, repository })
     }
 
     /// The images of a name that begins with an archive ID.
-    pub(crate) fn prefixed(&self, name: &str) -> Option<(&Arc<ServedArchive>, &ServedRepository)> {
+    fn prefixed(&self, name: &str) -> Option<FoundRepository<'_>> {
         let (prefix, rest) = name.split_once('/')?;
         let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
-        Some((archive, archive.repositories.get(rest)?))
+        let original = || {
+            let (part, rest) = rest.split_once('/')?;
+            archive.original.get(&host_of_part(part)?, rest)
+        };
+        let repository = archive.repositories.get(rest).or_else(original)?;
+        Some(FoundRepository { archive, repository })
+    }
+
+    /// The images of an original name, in all archives, the newest first.
+    fn original(&self, host: &str, repository: &str) -> Vec<FoundRepository<'_>> {
+        let archives = self.newest_first.iter().filter_map(|index| self.archives.get(*index));
+        let found = archives.filter_map(|archive| {
+            let repository = archive.original.get(host, repository)?;
+            Some(FoundRepository { archive, repository })
+        });
+        found.collect()
     }
 
     /// The archive `metalk8s-2.10`.

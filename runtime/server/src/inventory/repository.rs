@@ -11,6 +11,8 @@ pub(crate) struct ServedRepository {
     pub(crate) tags: Box<[(Box<str>, u32)]>,
     /// The contents that can be requested under this name: indices, sorted by digest.
     pub(super) contents: Box<[u32]>,
+    /// Tags whose images are incomplete, sorted: they are not served, from older archives neither.
+    pub(super) incomplete: Box<[Box<str>]>,
     /// The manifests that refer to another one, by the digest of that; few names have any.
     pub(super) referrers: Option<Box<Referrers>>,
 }
@@ -23,6 +25,11 @@ impl ServedRepository {
     pub(crate) fn tag(&self, tag: &str) -> Option<u32> {
         let found = self.tags.binary_search_by(|(found, _)| (**found).cmp(tag)).ok()?;
         self.tags.get(found).map(|(_, index)| *index)
+    }
+
+    /// Whether the archive has an image with this tag, complete or not.
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.tag(tag).is_some() || self.incomplete.iter().any(|found| **found == *tag)
     }
 
     /// The indices of the manifests that refer to `subject`, sorted by digest.

@@ -1,6 +1,7 @@
 mod bounds;
 mod damage;
 mod hostile;
+mod original;
 mod reloads;
 mod site;
 mod status;

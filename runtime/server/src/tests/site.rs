@@ -39,6 +39,8 @@ impl ServerLog for Messages {
 /// A server in a thread of its own; stops when dropped.
 pub(super) struct Running {
     pub(super) address: SocketAddr,
+    /// The address of the first of [`ServerOptions::registries`].
+    pub(super) registry: Option<SocketAddr>,
     pub(super) handle: ServerHandle,
     pub(super) messages: Arc<Messages>,
     stop: Option<oneshot::Sender<()>>,
@@ -56,13 +58,25 @@ impl Running {
         let listen = vec![([127, 0, 0, 1], 0).into()];
         let server = Server::bind(ServerOptions { listen, log: messages.clone(), ..config }).unwrap();
         let (address, handle) = (server.local_addr().unwrap(), server.handle());
+        let addresses = server.local_addrs();
+        let registry = addresses.iter().find(|(_, host)| host.is_some()).map(|(address, _)| *address);
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(server.run(async { stopped.await.unwrap_or(()) })).unwrap();
         });
-        Self { address, handle, messages, stop: Some(stop), thread: Some(thread) }
+        Self { address, registry, handle, messages, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// A request to another address of the server.
+    pub(super) fn get_at(address: SocketAddr, path: &str) -> Reply {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Reply::parse(&answer)
     }
 
     pub(super) fn get(&self, path: &str) -> Reply {

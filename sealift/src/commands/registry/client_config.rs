@@ -1,21 +1,45 @@
-//! `sealift registry containerd-config` and `crio-config`.
+//! `sealift registry containerd-config`, `crio-config` and `k3s-config`.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use archive::{Tree, image, layout};
 use clap::Args;
-use node::client_config;
+use node::archives::configured;
+use node::client_config::{self, CONFIG_PATH, K3sDistribution, OriginalNames};
 
 use crate::args::client_config::{ConfigDestination, NodeArguments, parsed};
-use crate::failure::CommandResult;
+use crate::args::node_paths::NodePaths;
+use crate::failure::{CommandResult, Failure};
+use crate::output;
+use crate::remedies;
 use crate::remedies::serving::client as explained;
 
+/// Which images are configured, and whether under their original names.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArguments {
-    /// Configure this host in the names of the images
-    #[arg(long, value_name = "HOST", default_value = client_config::HOST)]
-    host: String,
+    /// With --original-names: configure the hosts of the images in these ISO files or folders
+    #[arg(value_name = "ARCHIVE", requires = "original_names")]
+    archives: Vec<PathBuf>,
+    /// Configure images under their original names, such as docker.io/library/nginx:1.25
+    #[arg(long)]
+    original_names: bool,
+    /// Configure this host in the names of the images (repeatable)
+    /// [default: metalk8s-registry-from-config.invalid; all with --original-names]
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+    /// With --original-names: configure the hosts of the images of this node's archives
+    #[arg(long, requires = "original_names", conflicts_with = "archives")]
+    configured: bool,
+    /// Pull an image that no node has from its own registry
+    #[arg(long, requires = "original_names")]
+    fallback: bool,
     #[command(flatten)]
     nodes: NodeArguments,
     #[command(flatten)]
     target: ConfigDestination,
+    #[command(flatten)]
+    paths: NodePaths,
 }
 
 #[derive(Debug, Args)]
@@ -25,15 +49,113 @@ pub(crate) struct ContainerdArguments {
     /// Trust the certificate authority in FILE, a path on the client
     #[arg(long, value_name = "FILE")]
     ca: Option<String>,
+    /// With --original-names: write to DIR, the config_path of containerd
+    #[arg(long, value_name = "DIR", default_value = CONFIG_PATH, requires = "original_names")]
+    config_path: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CrioArguments {
+    #[command(flatten)]
+    registry: RegistryArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct K3sArguments {
+    /// Configure RKE2 instead of k3s
+    #[arg(long)]
+    rke2: bool,
+    /// Configure this host in the names of the images (repeatable) [default: all]
+    #[arg(long, value_name = "HOST")]
+    host: Vec<String>,
+    /// Pull an image that no node has from its own registry
+    #[arg(long)]
+    fallback: bool,
+    /// Trust the certificate authority in FILE, a path on the client
+    #[arg(long, value_name = "FILE")]
+    ca: Option<String>,
+    #[command(flatten)]
+    nodes: NodeArguments,
+    #[command(flatten)]
+    target: ConfigDestination,
 }
 
 pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
-    let RegistryArguments { host, nodes, target } = &arguments.registry;
-    let file = client_config::containerd(host, &parsed(&nodes.node)?, arguments.ca.as_deref());
-    target.put(&[file.map_err(explained)?])
+    let (registry, authority) = (&arguments.registry, arguments.ca.as_deref());
+    let nodes = parsed(&registry.nodes.node)?;
+    if !registry.original_names {
+        let files = registry.platform_hosts().map(|host| client_config::containerd(host, &nodes, authority));
+        return registry.target.put(&files.collect::<Result<Vec<_>, _>>().map_err(explained)?);
+    }
+    let (hosts, fallback) = (registry.hosts()?, registry.fallback);
+    let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority };
+    let files = client_config::containerd_original_names(&names, &arguments.config_path);
+    registry.target.put_original_names(&files.map_err(explained)?, |_| None)
 }
 
-pub(super) fn crio(arguments: &RegistryArguments) -> CommandResult {
-    let file = client_config::crio(&arguments.host, &parsed(&arguments.nodes.node)?).map_err(explained)?;
-    arguments.target.put(&[file])
+pub(super) fn crio(arguments: &CrioArguments) -> CommandResult {
+    let registry = &arguments.registry;
+    let nodes = parsed(&registry.nodes.node)?;
+    if !registry.original_names {
+        let files = registry.platform_hosts().map(|host| client_config::crio(host, &nodes));
+        return registry.target.put(&files.collect::<Result<Vec<_>, _>>().map_err(explained)?);
+    }
+    let (hosts, fallback) = (registry.hosts()?, registry.fallback);
+    let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority: None };
+    let file = client_config::crio_original_names(&names).map_err(explained)?;
+    registry.target.put_original_names(&[file], |_| None)
+}
+
+pub(super) fn k3s(arguments: &K3sArguments) -> CommandResult {
+    let K3sArguments { rke2, host, fallback, ca, nodes, target } = arguments;
+    let distribution = if *rke2 { K3sDistribution::Rke2 } else { K3sDistribution::K3s };
+    let nodes = parsed(&nodes.node)?;
+    let names = OriginalNames { nodes: &nodes, hosts: host, fallback: *fallback, authority: ca.as_deref() };
+    let file = client_config::k3s(&names, distribution).map_err(explained)?;
+    let open = |root: &Path| client_config::k3s_obstacle(root, distribution).filter(|_| !*fallback);
+    target.put_original_names(&[file], open)
+}
+
+impl RegistryArguments {
+    /// The hosts in the names of the platform's images.
+    fn platform_hosts(&self) -> impl Iterator<Item = &str> {
+        let default = self.host.is_empty().then_some(client_config::HOST);
+        self.host.iter().map(String::as_str).chain(default)
+    }
+
+    /// The hosts in the original names: those that are given, and those of the images in the archives.
+    fn hosts(&self) -> Result<Vec<String>, Failure> {
+        let mut hosts = self.host.clone();
+        if self.archives.is_empty() && !self.configured {
+            return Ok(hosts);
+        }
+        let archives = if self.configured {
+            configured(&self.paths.paths()).map_err(remedies::archives::explained)?
+        } else {
+            self.archives.clone()
+        };
+        let mut found = BTreeSet::new();
+        for archive in &archives {
+            match hosts_of(archive) {
+                Ok(hosts) => found.extend(hosts),
+                // The images of the others are still served.
+                Err(error) if self.configured => {
+                    output::warn(&output::left_out(archive, &error.to_string()));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        hosts.extend(found);
+        if hosts.is_empty() {
+            return Err(explained(client_config::Error::NoHost));
+        }
+        Ok(hosts)
+    }
+}
+
+/// The hosts in the original names of the images of an archive, or of a folder of images.
+fn hosts_of(archive: &Path) -> archive::Result<Vec<String>> {
+    let tree = Tree::open(archive)?;
+    let below = if tree.entry(layout::IMAGES)?.is_some() { layout::IMAGES } else { "" };
+    Ok(image::original_names(&tree, below)?.hosts().map(str::to_owned).collect())
 }

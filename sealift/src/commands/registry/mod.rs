@@ -1,4 +1,4 @@
-//! `sealift registry`: serve images and packages, and configure nginx, containerd and CRI-O.
+//! `sealift registry`: serve images and packages, and configure nginx and the clients.
 
 mod client_config;
 mod index;
@@ -37,18 +37,38 @@ pub(crate) enum Command {
     NginxConfig(Box<nginx_config::Arguments>),
     /// Configure containerd to pull from the nodes: certs.d/HOST/hosts.toml
     #[command(
-        after_help = "Example:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n\n\
-                            containerd reads the file at each pull. Its config_path must be /etc/containerd/certs.d."
+        after_help = "Examples:\n  sealift registry containerd-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
+                            sealift registry containerd-config --original-names --node http://10.0.0.1:8080 --root /\n  \
+                            sealift registry containerd-config --original-names --config-path /etc/docker/certs.d --node http://10.0.0.1:8080 --root /\n\n\
+                            containerd reads the file at each pull. Its config_path must be /etc/containerd/certs.d.\n\n\
+                            With --original-names, images keep the names of their own registries, such as docker.io/library/nginx:1.25. \
+                            No other host is asked for them, unless --fallback allows it."
     )]
-    ContainerdConfig(client_config::ContainerdArguments),
+    ContainerdConfig(Box<client_config::ContainerdArguments>),
     /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d
-    CrioConfig(client_config::RegistryArguments),
+    #[command(
+        after_help = "Examples:\n  sealift registry crio-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
+                            sealift registry crio-config --original-names --configured --node http://10.0.0.1:8080 --root /\n  \
+                            sealift registry crio-config --original-names --host docker.io --host quay.io --node http://10.0.0.1:8080 --root /\n\n\
+                            With --original-names, each registry in the names of the images needs an entry. Images of other registries \
+                            are pulled from these. Re-run the command after the import of an archive with images of further registries."
+    )]
+    CrioConfig(Box<client_config::CrioArguments>),
+    /// Configure k3s or RKE2 to pull from the nodes: registries.yaml
+    #[command(
+        after_help = "Examples:\n  sealift registry k3s-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
+                            sealift registry k3s-config --rke2 --node http://10.0.0.1:8080 --root /\n\n\
+                            k3s and RKE2 read the file when they start. So that they ask no other host, their config.yaml must have the line \
+                            `disable-default-registry-endpoint: true`."
+    )]
+    K3sConfig(client_config::K3sArguments),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
                             sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --no-tls\n  \
                             sealift registry serve metalk8s.iso --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n\n\
                             Addresses, for the archive MetalK8s 2.11.0:\n  \
                             images     HOST/metalk8s-2.11.0/IMAGE:TAG  (and HOST/IMAGE:TAG if it is the only archive)\n  \
+                            originals  HOST/docker.io/library/nginx:1.25  (and HOST/metalk8s-2.11.0/docker.io/library/nginx:1.25)\n  \
                             packages   http://HOST/metalk8s-2.11.0/redhat/8/REPOSITORY-el8/\n  \
                             files      http://HOST/archives/metalk8s-2.11.0/\n  \
                             state      /healthz /readyz /metrics")]
@@ -61,6 +81,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::NginxConfig(arguments) => nginx_config::run(*arguments),
         Command::ContainerdConfig(arguments) => client_config::containerd(&arguments),
         Command::CrioConfig(arguments) => client_config::crio(&arguments),
+        Command::K3sConfig(arguments) => client_config::k3s(&arguments),
         Command::Serve(arguments) => serve::run(*arguments),
     }
 }

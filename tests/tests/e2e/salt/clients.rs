@@ -68,6 +68,38 @@ fn what_is_applied_is_there_and_stays_as_it_is() {
 }
 
 #[test]
+fn containerd_gets_images_under_their_original_names_if_the_pillar_says_so() {
+    let Some(node) = Node::rocky(BOOTSTRAP) else { return };
+    let pillar = |more: serde_json::Value| {
+        let mut pillar = json!({
+            "registry": {"endpoints": ["http://10.0.0.1:8080", "https://10.0.0.2:8443"]},
+            "containerd": {"ca": "/etc/ca.pem"},
+        });
+        pillar["containerd"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        pillar
+    };
+    let original = json!({"original_names": true});
+    let first = node.apply("metalk8s.container-engine", &pillar(original.clone()));
+    assert!(first.success && first.changes() == 2, "{}", first.said);
+    let path = node.path("root/etc/containerd/certs.d/_default/hosts.toml");
+    let hosts = fs::read_to_string(&path).unwrap();
+    let settings = |hosts: &str| hosts.lines().filter(|line| !line.starts_with('#')).collect::<String>();
+    assert_eq!(
+        settings(&hosts),
+        "server = \"https://10.0.0.2:8443\"capabilities = [\"pull\", \"resolve\"]ca = \"/etc/ca.pem\"\
+         [host][host.\"http://10.0.0.1:8080\"]  capabilities = [\"pull\", \"resolve\"]"
+    );
+    node.apply("metalk8s.container-engine", &pillar(original)).assert_unchanged();
+
+    let fallback = pillar(json!({"original_names": true, "fallback": true}));
+    assert_eq!(node.apply("metalk8s.container-engine", &fallback).changes(), 1);
+    assert!(
+        !fs::read_to_string(&path).unwrap().contains("\nserver ="),
+        "the registries themselves are asked"
+    );
+}
+
+#[test]
 fn a_proxy_is_told_to_containerd_and_the_site_left_out_of_it() {
     let proxies = "proxies: {http: \"http://my-proxy.local/50%\", https: \"https://my-proxy.local\", no_proxy: [.site]}";
     let Some(node) = Node::rocky(&BOOTSTRAP.replace("proxies: {}", proxies)) else { return };

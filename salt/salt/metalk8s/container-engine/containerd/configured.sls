@@ -20,6 +20,20 @@ Configure mirrors of {{ metalk8s.registry.host }}:
     - arguments: {{ arguments | tojson }}
     - require:
         - sls: metalk8s.program
+  {%- if metalk8s.containerd.original_names %}
+    {#- For all registries: without `--host`. #}
+    {%- set arguments = ["--original-names"] + arguments[2:] %}
+    {%- if metalk8s.containerd.fallback %}
+      {%- do arguments.append("--fallback") %}
+    {%- endif %}
+
+Configure mirrors of all registries:
+  sealift.configured:
+    - name: registry containerd-config
+    - arguments: {{ arguments | tojson }}
+    - require:
+        - sls: metalk8s.program
+  {%- endif %}
 {%- else %}
 
 Mirrors of {{ metalk8s.registry.host }}:

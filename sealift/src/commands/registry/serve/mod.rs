@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
+use images::original_names::canonical_host;
 use listenfd::ListenFd;
 use node::archives::{NodeLayout, configured, follow};
 use node::client_config::StatusPackageFiles;
 use node::other_nodes::OtherNodes;
 use server::systemd;
-use server::{Server, ServerHandle, ServerLimits, ServerOptions, TlsFiles, raise_open_files};
+use server::{
+    RegistryListener, Server, ServerHandle, ServerLimits, ServerOptions, TlsFiles, raise_open_files,
+};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -37,9 +40,10 @@ pub(crate) struct Arguments {
     /// Serve the archives in this node's configuration, and follow its changes
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
-    /// Listen on this address (repeatable); sockets passed by systemd replace it
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: Vec<SocketAddr>,
+    /// Listen on this address (repeatable); sockets passed by systemd replace it. At HOST=ADDRESS:PORT the server is the
+    /// registry HOST, for Docker before 28: `docker.io=0.0.0.0:8201`
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080", value_parser = listen_address)]
+    listen: Vec<ListenAddress>,
     /// Serve other machines without TLS
     #[arg(long, alias = "plain-http", conflicts_with_all = ["tls_certificate", "tls_key"])]
     no_tls: bool,
@@ -152,13 +156,21 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
         _ => None,
     };
     let sockets_of_systemd = inherited_sockets()?;
-    let addresses = match sockets_of_systemd.as_slice() {
-        [] => serve.listen,
-        sockets => sockets.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
-    };
+    let mut registries = Vec::new();
+    let mut addresses = Vec::new();
+    for listen in serve.listen {
+        match listen {
+            ListenAddress::Plain(address) => addresses.push(address),
+            ListenAddress::Registry(listener) => registries.push(listener),
+        }
+    }
+    if !sockets_of_systemd.is_empty() {
+        addresses = sockets_of_systemd.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    }
+    let mut all = addresses.iter().chain(registries.iter().map(|listener| &listener.address));
     if tls.is_none()
         && !serve.no_tls
-        && let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback())
+        && let Some(address) = all.find(|address| !address.ip().is_loopback())
     {
         return Err(remedies::serving::no_certificate(*address));
     }
@@ -174,6 +186,7 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let config = ServerOptions {
         listen: addresses,
+        registries,
         archives: source.archives().map_err(Failure::usage_by)?,
         leave_out_unreadable: serve.configured,
         tls,
@@ -204,8 +217,9 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
         sockets => Server::with_listeners(sockets, config),
     };
     let server = server.map_err(remedies::serving::server)?;
-    for address in server.local_addrs() {
-        output::print(&format!("listening on {scheme}://{address}\n"))?;
+    for (address, registry) in server.local_addrs() {
+        let registry = registry.map(|host| format!(" as {host}")).unwrap_or_default();
+        output::print(&format!("listening on {scheme}://{address}{registry}\n"))?;
     }
     if let Source::Configured(paths) = &source {
         drop(runtime.spawn(follow(paths.clone(), server.handle(), FOLLOW_INTERVAL)));
@@ -234,6 +248,21 @@ fn run_to_end<T>(runtime: Runtime, future: impl Future<Output = T>) -> T {
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ListenAddress {
+    Plain(SocketAddr),
+    Registry(RegistryListener),
+}
+
+/// Parses `ADDRESS:PORT` or `HOST=ADDRESS:PORT`.
+fn listen_address(text: &str) -> Result<ListenAddress, String> {
+    let address = |text: &str| text.parse::<SocketAddr>().map_err(|error| error.to_string());
+    let Some((host, rest)) = text.split_once('=') else { return address(text).map(ListenAddress::Plain) };
+    let host = canonical_host(host).ok_or("expected the name of a registry before `=`")?;
+    Ok(ListenAddress::Registry(RegistryListener { host, address: address(rest)? }))
 }
 
 /// The sockets that systemd has opened for this service, if any (sd_listen_fds(3)).
@@ -301,6 +330,24 @@ impl Systemd {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_can_have_the_name_of_a_registry() {
+        let address: SocketAddr = "0.0.0.0:8201".parse().unwrap();
+        let registry = |host: &str| ListenAddress::Registry(RegistryListener { host: host.into(), address });
+        for (text, expected) in [
+            ("0.0.0.0:8201", Some(ListenAddress::Plain(address))),
+            ("docker.io=0.0.0.0:8201", Some(registry("docker.io"))),
+            ("index.docker.io=0.0.0.0:8201", Some(registry("docker.io"))),
+            ("localhost:5000=0.0.0.0:8201", Some(registry("localhost:5000"))),
+            ("=0.0.0.0:8201", None),
+            ("a/b=0.0.0.0:8201", None),
+            ("docker.io=8201", None),
+            ("docker.io=a=0.0.0.0:8201", None),
+        ] {
+            assert_eq!(listen_address(text).ok(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn a_check_that_hangs_on_a_disk_does_not_keep_the_server_from_ending() {
