@@ -49,10 +49,11 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
     kind::<archives::ArchiveVerification>("`archive verify` of one archive"),
     kind::<List<archives::ArchiveVerification>>("`archive verify` of several archives"),
+    kind::<List<node::ArchivedImageDocument>>("`archive get --images`"),
     kind::<project::CachePruning>("`cache gc`"),
     kind::<project::CacheUsage>("`cache show`"),
     kind::<node::ClientConfiguration>(
-        "`registry containerd-config` and `crio-config`, `repository dnf-config` and `apt-config`",
+        "`registry containerd-config`, `crio-config` and `k3s-config`, `repository dnf-config` and `apt-config`",
     ),
     kind::<images::ContentStoreCheck>("`image check --store`"),
     kind::<images::ContentStorePruning>("`image gc`"),

@@ -12,6 +12,7 @@ mod environments;
 mod hooks;
 mod nginx;
 mod nodes;
+mod original_names;
 mod service;
 mod side_by_side;
 pub(crate) mod site;
