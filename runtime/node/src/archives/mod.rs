@@ -37,8 +37,10 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apply::revert;
 pub use check::check;
 pub use delete::{DeleteOptions, delete};
+pub(crate) use describe::described;
 pub use error::Error;
 pub use follow::follow;
 pub use images::{ArchivedImage, OriginalName, images};
@@ -47,6 +49,7 @@ pub use linux_machine::LinuxMachine;
 pub use list::{ImageCount, ListedArchive, ListedArchiveKind, get};
 pub use listed_solutions::{ListedSolution, SolutionHealth, solutions};
 pub use lists::{configured, configured_solutions};
+pub(crate) use lock::exclusive;
 pub use machine::Machine;
 pub use mount_choice::MountChoice;
 pub use mount_mode::{CannotMount, MountMode};
@@ -56,4 +59,4 @@ pub use node_layout::NodeLayout;
 pub use only::Only;
 pub use solutions::{Activation, ActivationOptions, LATEST, activate};
 pub use temporary_mount::{MountOptions, mount, unmount};
-pub use verify::check_verifiable;
+pub use verify::{check_verifiable, verify_archive};

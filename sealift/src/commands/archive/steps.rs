@@ -19,7 +19,7 @@ pub(crate) fn machine() -> std::io::Result<LinuxMachine> {
     })
 }
 
-pub(super) fn verifying(archive: &Path) -> Bar {
+pub(crate) fn verifying(archive: &Path) -> Bar {
     Bar::bytes("verifying", std::fs::metadata(archive).map_or(0, |metadata| metadata.len()))
 }
 

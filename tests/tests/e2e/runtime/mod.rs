@@ -2,6 +2,8 @@
 
 pub(crate) mod archives;
 mod bring_up;
+mod care;
+mod care_machine;
 mod clients;
 mod copies;
 mod curl;
@@ -10,6 +12,7 @@ mod documents;
 mod dry_runs;
 mod environments;
 mod hooks;
+mod many_nodes;
 mod nginx;
 mod nodes;
 mod original_names;
