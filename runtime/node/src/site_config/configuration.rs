@@ -94,8 +94,13 @@ impl NodeConfiguration {
     ///
     /// [`Error::Invalid`].
     pub fn parse(path: &Path, kind: ConfigurationKind, text: String) -> Result<Self, Error> {
-        let Document { archives, own, active, accepts_unverified } = Document::read(kind, &text)
-            .map_err(|problems| Error::Invalid { path: path.to_path_buf(), kind, problems })?;
+        let Document { archives, own, active, accepts_unverified } =
+            Document::read(kind, &text).map_err(|problems| Error::Invalid {
+                path: path.to_path_buf(),
+                kind,
+                problems,
+                others: Vec::new(),
+            })?;
         Ok(Self {
             path: path.to_path_buf(),
             kind,
