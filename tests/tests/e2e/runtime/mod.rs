@@ -16,6 +16,7 @@ mod many_nodes;
 mod nginx;
 mod nodes;
 mod original_names;
+mod original_nginx;
 mod service;
 mod side_by_side;
 pub(crate) mod site;
