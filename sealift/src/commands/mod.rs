@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Upgrade, downgrade, back up and restore the node
+    /// Change a node as a whole; its cluster's part is done by hooks
     #[command(subcommand)]
     Node(node::Command),
     /// Build, import, list and activate Solutions

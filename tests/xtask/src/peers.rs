@@ -50,7 +50,6 @@ const DEBIAN: &[Peer] = &[
     programs("fuse3", &["fusermount3"]),
     programs("skopeo", &["skopeo"]),
     programs("buildah", &["buildah"]),
-    programs("podman", &["podman"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
     programs("kubernetes-client", &["kubectl"]),

@@ -6,7 +6,6 @@ mod files;
 mod keys;
 mod lock;
 mod names;
-mod original_names;
 mod paths;
 mod rpms;
 mod settings;

@@ -4,7 +4,6 @@ mod clients;
 mod find;
 mod gc;
 mod nginx;
-mod original_names;
 mod places;
 mod served;
 mod tls;
