@@ -14,8 +14,12 @@ pub const SUMS: &str = "SHA256SUMS";
 pub const LINKS: &str = "LINKS.mtree";
 /// The folder of the container images, each in `<name>/<tag>/` as skopeo's `dir:` transport lays it out.
 pub const IMAGES: &str = "images";
+/// The references that the images were published under; see [`images::original_names`].
+pub const ORIGINAL_NAMES: &str = "images/original-names.json";
 /// The index beside the images that keeps the nginx configuration at constant size.
 pub const REGISTRY: &str = "registry";
+/// The part of [`REGISTRY`] for the names that the images were published under.
+pub const REGISTRY_HOSTS: &str = "registry/hosts";
 /// The nginx configuration template of a platform archive.
 pub const REGISTRY_CONFIG: &str = "registry-config.inc.j2";
 /// [`REGISTRY_CONFIG`] with the values filled in, for a Solution that is mounted where the guidelines say.
@@ -63,6 +67,7 @@ pub const HIDDEN_LINKS: &str = "pillar/LINKS.mtree";
 /// let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// assert!(named_digest(&format!("images/app/1/{hex}")).is_some());
 /// assert!(named_digest(&format!("registry/v2/app/manifests/sha256/{hex}/m.ociman")).is_some());
+/// assert!(named_digest(&format!("registry/hosts/quay.io/app/_manifests/sha256/{hex}/m.ociman")).is_some());
 /// assert!(named_digest(&format!("registry/v2/app/referrers/sha256/{hex}")).is_none());
 /// ```
 #[must_use]
@@ -72,9 +77,14 @@ pub fn named_digest(path: &str) -> Option<Digest> {
     let digits = match top {
         IMAGES => name.strip_suffix(".manifest.json").unwrap_or(name),
         REGISTRY if rest.starts_with("blobs/sha256/") => name,
-        REGISTRY if rest.starts_with("v2/") && name.starts_with("m.") => {
+        REGISTRY if name.starts_with("m.") => {
             let (folder, digits) = folder.rsplit_once('/')?;
-            Some(digits).filter(|_| folder.ends_with("/manifests/sha256"))?
+            let holds_manifests = match rest.split_once('/')? {
+                ("v2", _) => folder.ends_with("/manifests/sha256"),
+                ("hosts", _) => folder.ends_with("/_manifests/sha256"),
+                _ => false,
+            };
+            Some(digits).filter(|_| holds_manifests)?
         }
         _ => return None,
     };
@@ -195,6 +205,7 @@ mod tests {
             ("images/library/redis/7/abc", image("library/redis", "7")),
             ("images/pause-3.9.tar", PathOwner::Archive),
             ("images/team/sub/pause-3.9.tar", PathOwner::Archive),
+            (ORIGINAL_NAMES, PathOwner::Archive),
             ("images", PathOwner::Archive),
             ("registry/v2/redis/tags/list", PathOwner::Registry),
             (

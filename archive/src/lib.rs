@@ -23,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod check;
+pub mod diff;
 mod error;
 #[cfg(test)]
 mod fixture;
@@ -44,6 +45,7 @@ pub mod verify;
 pub mod version;
 pub mod yaml;
 
+pub use diff::{ArchiveDiff, diff};
 pub use error::{Error, Result};
 pub use id::{ArchiveId, ArchiveIdError};
 pub use inspect::inspect;

@@ -91,6 +91,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A file of original names that cannot be used.
+    #[error("{}: {reason}", content::printable_path(path))]
+    OriginalNames {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// An image definition or a parameter that cannot be used.
     #[error("{field}: {reason}")]
     Definition {

@@ -135,7 +135,8 @@ fn a_list_of_referrers_is_an_index() {
     }
     let tree = folder.path().join("registry");
     registry::index(&images, &tree).unwrap();
-    let index = ImageIndex::from_file(tree.join(registry::referrers_path("app", &subject))).unwrap();
+    let index = ImageIndex::from_file(tree.join(registry::RepositoryPaths::Named("app").referrers(&subject)))
+        .unwrap();
     assert_eq!(*index.media_type(), Some(MediaType::ImageIndex));
     let [listed] = index.manifests().as_slice() else { panic!("{index:?}") };
     assert_eq!(listed.digest().to_string(), signature.to_string());

@@ -39,6 +39,16 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &str) -> Answer {
     )
 }
 
+/// As [`ask`], for the name `host` of the server.
+///
+/// # Panics
+///
+/// If the response is incomplete.
+#[must_use]
+pub fn ask_host(port: u16, host: &str, method: &str, path: &str) -> Answer {
+    exchange(port, &format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+}
+
 /// As [`ask`], with a body instead of header fields.
 ///
 /// # Panics

@@ -1,23 +1,26 @@
 //! Comparing `registry/`, which a web server answers from, with the tree computed from `images/`.
 //!
 //! The tree is computed again from the manifests below `images/`, by the code that makes it. Names of images that are damaged
-//! are passed over: what they should give is not known.
+//! are passed over: what they should give is not known. So are original repositories with such an image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use content::Digest;
 use images::manifest::Manifest;
+use images::original_names::{self, OriginalNames, Place};
 use images::registry::{self, RegistryEntry, TaggedImage, TaggedManifest};
 
 use super::contents::ArchiveContents;
 use super::{Examined, Finding, Findings, Problem, Required};
-use crate::image::{ArchiveImage, MANIFESTS_MAX, StoredManifest};
+use crate::image::{self, ArchiveImage, MANIFESTS_MAX, StoredManifest};
 use crate::layout;
 use crate::tree::Tree;
 
 /// The most bytes of manifests that are attached to others, of one name, which are read again for their annotations.
 const ATTACHED_MAX: u64 = 16 << 20;
+/// The most bytes of lists for all original repositories. One image can be in any number of them, each with its lists.
+const ORIGINAL_LISTS_MAX: usize = 256 << 20;
 
 /// What is kept of an image to compute its part of the tree.
 #[derive(Debug)]
@@ -60,6 +63,9 @@ pub(super) fn check(
     required: &mut Vec<Required>,
 ) {
     let below = |folder: &str| format!("{}/{folder}", layout::REGISTRY);
+    let original_names = image::original_names(tree, layout::IMAGES)
+        .inspect_err(|error| findings.push(super::invalid(layout::ORIGINAL_NAMES, error)))
+        .ok();
     let is_ours =
         [below("v2"), below("blobs/sha256")].iter().all(|path| matches!(tree.entry(path), Ok(Some(_))));
     if !is_ours {
@@ -71,18 +77,27 @@ pub(super) fn check(
     }
     let mut check = Check { tree, contents, findings, required, seen: BTreeSet::new(), left: MANIFESTS_MAX };
     let mut unknown = Vec::new();
+    let mut damaged = BTreeSet::new();
+    let mut known = Vec::new();
     for (name, images) in names {
         match check.tagged(&images) {
             Ok(Some(tagged)) => {
                 for (path, content) in registry::repository(name, &tagged) {
                     check.entry(below(&path), content);
                 }
+                let place = |tag: &str| Place { name: name.to_owned(), tag: tag.to_owned() };
+                known.extend(tagged.into_iter().map(|image| (place(&image.tag), image)));
                 continue;
             }
             Ok(None) => {}
             Err(reason) => check.wrong(&below(&format!("v2/{name}")), reason),
         }
+        damaged.insert(name);
         unknown.push(below(&format!("v2/{name}/")));
+    }
+    match original_names {
+        Some(names) => unknown.extend(check.original(&names, &known, &damaged)),
+        None => unknown.push(below("hosts/")),
     }
     let blobs = below("blobs/");
     let passed_over = |path: &str| {
@@ -111,6 +126,59 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Compares the part for original names. Returns the folders of which it is not known what they should hold.
+    fn original(
+        &mut self,
+        names: &OriginalNames,
+        images: &[(Place, TaggedImage)],
+        damaged: &BTreeSet<&str>,
+    ) -> Vec<String> {
+        let below = |folder: &str| format!("{}/{folder}", layout::REGISTRY);
+        let images = images.iter().map(|(place, image)| (place, image)).collect();
+        let originals = match registry::original_repositories(names, &images) {
+            Ok(originals) => originals,
+            Err(conflict) => {
+                let reason = conflict.to_string();
+                self.findings.push(Finding::new(layout::ORIGINAL_NAMES, Problem::Invalid { reason }));
+                return vec![below("hosts/")];
+            }
+        };
+        let mut unknown = Vec::new();
+        for host in names.hosts() {
+            let Some(part) = original_names::host_part(host) else { continue };
+            for repository in names.repositories(host) {
+                if names.places(host, repository).iter().any(|place| damaged.contains(&*place.name)) {
+                    unknown.push(below(&format!("hosts/{part}/{repository}/_")));
+                }
+            }
+        }
+        let mut lists = ORIGINAL_LISTS_MAX;
+        for original in originals {
+            let folder = below(&original.paths().tags());
+            if unknown.iter().any(|unknown| folder.starts_with(unknown)) {
+                continue;
+            }
+            let entries = original.entries();
+            let bytes = entries.iter().map(|(_, entry)| match entry {
+                RegistryEntry::List(bytes) => bytes.len(),
+                _ => 0,
+            });
+            match lists.checked_sub(bytes.sum()) {
+                Some(left) => lists = left,
+                None => {
+                    let reason = "cannot be compared: the lists of original repositories are too large";
+                    self.wrong(&below("hosts"), reason.into());
+                    unknown.push(below("hosts/"));
+                    return unknown;
+                }
+            }
+            for (path, content) in entries {
+                self.entry(below(&path), content);
+            }
+        }
+        unknown
+    }
+
     /// All images of a name, if all are whole; else the images are what is damaged. The error is why it cannot be known.
     fn tagged(&mut self, images: &[&Examined]) -> Result<Option<Vec<TaggedImage>>, String> {
         let mut of_name = ATTACHED_MAX;
@@ -128,8 +196,12 @@ impl Check<'_> {
                     size: stored.entry.size,
                     attached: None,
                 };
-                if stored.manifest.subject.is_none() || read.insert(stored.digest, ()).is_some() {
+                if stored.manifest.subject.is_none() {
                     manifests.push(plain);
+                    continue;
+                }
+                if let Some(attached) = read.get(&stored.digest) {
+                    manifests.push(TaggedManifest { attached: Option::clone(attached), ..plain });
                     continue;
                 }
                 let left =
@@ -141,7 +213,9 @@ impl Check<'_> {
                 let bytes = location.map_err(|error| failed(&error))?.read_all();
                 let manifest = Manifest::parse(&bytes.map_err(|error| failed(&error))?);
                 let manifest = manifest.map_err(|error| failed(&error))?;
-                manifests.push(TaggedManifest::of(stored.digest, stored.entry.size, &manifest));
+                let manifest = TaggedManifest::of(stored.digest, stored.entry.size, &manifest);
+                read.insert(stored.digest, manifest.attached.clone());
+                manifests.push(manifest);
             }
             let (tag, blobs) = (image.tag.clone(), indexed.blobs.clone());
             tagged.push(TaggedImage { tag, digest: indexed.digest, manifests, blobs });

@@ -18,15 +18,18 @@
 //! several, and images that did not come from a registry have none. A folder that is not listed is not an error, and neither
 //! is a listed folder that does not exist.
 
+mod file;
 mod reference;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use content::Digest;
 use serde::{Deserialize, Serialize};
 
+pub use self::file::OriginalNamesFile;
 pub use self::reference::{OriginalReference, canonical_host, host_of_part, host_part};
 use crate::json;
 use crate::reference::{Reference, check_repository, check_tag};
@@ -45,6 +48,14 @@ pub struct Place {
     pub name: String,
     /// The tag.
     pub tag: String,
+}
+
+impl Place {
+    /// The folder of the image in the folder `images`.
+    #[must_use]
+    pub fn folder(&self, images: &Path) -> PathBuf {
+        images.join(&self.name).join(&self.tag)
+    }
 }
 
 impl fmt::Display for Place {
@@ -172,6 +183,16 @@ impl OriginalNames {
         }
         .insert(place.clone());
         self.images.entry(place.clone()).or_default().insert(reference)
+    }
+
+    /// Forgets that the image at `place` came from `reference`.
+    pub fn remove(&mut self, place: &Place, reference: &OriginalReference) {
+        let mut references = self.images.remove(place).unwrap_or_default();
+        references.remove(reference);
+        self.retain(|_| true);
+        for reference in references {
+            self.add(place, reference);
+        }
     }
 
     /// Forgets the images for which `keep` returns false.

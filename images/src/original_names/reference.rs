@@ -89,6 +89,25 @@ impl OriginalReference {
         Self { host, repository, version }
     }
 
+    /// What an image is called in a layout or archive, if it is called by the full name of a registry's image:
+    /// `docker.io/library/nginx:1.25`, and not `nginx:1.25` or `1.25`.
+    #[must_use]
+    pub fn of_full_name(text: &str) -> Option<Self> {
+        let (host, _) = text.split_once('/')?;
+        let is_host = host.contains(['.', ':']) || host == "localhost";
+        Some(Self::of(&text.parse().ok().filter(|_| is_host)?))
+    }
+
+    /// The reference of a tag of an original repository.
+    pub(crate) fn tagged(host: &str, repository: &str, tag: &str) -> Self {
+        Self { host: host.into(), repository: repository.into(), version: Version::Tag(tag.into()) }
+    }
+
+    /// The reference of a digest in an original repository.
+    pub(crate) fn pinned(host: &str, repository: &str, digest: Digest) -> Self {
+        Self { host: host.into(), repository: repository.into(), version: Version::Digest(digest) }
+    }
+
     /// The host, as [`canonical_host`] returns it.
     #[must_use]
     pub fn host(&self) -> &str {

@@ -137,6 +137,48 @@ fn images_that_are_gone_are_forgotten() {
 }
 
 #[test]
+fn one_reference_of_an_image_is_forgotten() {
+    let mut found = names(&[("a:1", "a:1"), ("a:1", "quay.io/a:1"), ("b:1", "a:1")]);
+    found.remove(&place("a:1"), &"docker.io/library/a:1".parse().unwrap());
+    assert_eq!(found, names(&[("a:1", "quay.io/a:1"), ("b:1", "a:1")]));
+    found.remove(&place("c:1"), &"docker.io/library/a:1".parse().unwrap());
+    found.remove(&place("a:1"), &"quay.io/a:1".parse().unwrap());
+    assert_eq!(found, names(&[("b:1", "a:1")]));
+}
+
+#[test]
+fn the_file_appears_whole_and_disappears_with_the_last_name() {
+    let scratch = tempfile::tempdir().unwrap();
+    let images = scratch.path().join("new/images");
+    assert!(OriginalNames::load(&images).unwrap().is_empty());
+    let mut file = OriginalNamesFile::open(&images).unwrap();
+    file.save().unwrap();
+    assert!(!images.join(FILE).exists());
+    file.names.insert(&place("a:1"), &"a:1".parse().unwrap());
+    file.save().unwrap();
+    drop(file);
+    assert_eq!(OriginalNames::load(&images).unwrap(), names(&[("a:1", "a:1")]));
+    OriginalNames::forget_missing(&images).unwrap();
+    assert!(!images.join(FILE).exists());
+    std::fs::write(images.join(FILE), "{").unwrap();
+    let error = OriginalNamesFile::open(&images).unwrap_err().to_string();
+    assert!(error.contains("original-names.json: invalid JSON"), "{error}");
+}
+
+#[test]
+fn several_processes_record_their_names_one_after_the_other() {
+    let scratch = tempfile::tempdir().unwrap();
+    content::parallel::map(4_usize, &[1, 2, 3, 4], |number| {
+        for round in 0..20 {
+            let mut file = OriginalNamesFile::open(scratch.path()).unwrap();
+            file.names.insert(&place(&format!("a{number}:{round}")), &"a:1".parse().unwrap());
+            file.save().unwrap();
+        }
+    });
+    assert_eq!(OriginalNames::load(scratch.path()).unwrap().images().count(), 80);
+}
+
+#[test]
 fn the_same_reference_twice_is_recorded_once() {
     let mut found = names(&[("a:1", "a:1")]);
     assert!(!found.insert(&place("a:1"), &"docker.io/library/a:1".parse().unwrap()));

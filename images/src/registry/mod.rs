@@ -7,28 +7,41 @@
 //! registry/v2/<name>/tags/list                              the names of the tags, sorted
 //! registry/v2/<name>/tags/after-<tag>                       the same list from behind a tag on, for `last`
 //! registry/v2/<name>/referrers/sha256/<hex>                 an index of what is attached to a manifest
+//! registry/hosts/<host>/<repository>/_manifests/…           the same for an original repository: `_manifests`, `_tags` and
+//!                                                           `_referrers`, with its own tags only
 //! ```
+//!
+//! What is below `hosts/` comes from [`crate::original_names`]; the host is spelled by [`host_part`]. Its folders begin with an
+//! underscore, which no part of a repository does, so `a/b` and `a/b/c` can be repositories of one host.
 //!
 //! Blobs and manifests are hard links to `images/<name>/<tag>/…`, so an ISO holds their bytes once. No file name has
 //! a colon. The `name` in `tags/list` is the image's own, without
 //! the repository prefix an archive is served under: that is decided on the far side.
 
+mod original;
+mod paths;
 mod plan;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use content::{Digest, parallel};
 use serde_json::json;
 
+pub use self::original::{ConflictingNames, OriginalRepository, original_repositories};
+pub use self::paths::{RepositoryPaths, blob_path};
 pub use self::plan::SharedFile;
 use self::plan::{PlannedEntry, PlannedFile, Stage, TreePlan};
 use crate::Store;
 use crate::dir_layout::{self, ImagePlace, digest_of};
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, Manifest, MediaKind};
+#[cfg(doc)]
+use crate::original_names::host_part;
+use crate::original_names::{self, OriginalNames, Place};
 use crate::store::Linked;
 
 /// Parts of a name that mean something in the tree; an image may have them in its name as long as no other image is
@@ -47,42 +60,6 @@ pub struct RegistrySummary {
     pub blobs: usize,
     /// Bytes of all distinct blobs.
     pub bytes: u64,
-}
-
-/// Where the blob is in the tree.
-#[must_use]
-pub fn blob_path(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
-}
-
-/// Where the manifest is in the tree. The kind is not known from a request: try [`MediaKind::ALL`].
-#[must_use]
-pub fn manifest_path(name: &str, digest: &Digest, kind: MediaKind) -> String {
-    format!("v2/{name}/manifests/sha256/{}/m.{}", digest.hex(), kind.extension())
-}
-
-/// Where the symbolic link of a tag is in the tree; its target ends in the digest's hexadecimal digits.
-#[must_use]
-pub fn tag_path(name: &str, tag: &str) -> String {
-    format!("v2/{name}/manifests/{tag}")
-}
-
-/// Where the list of tags is in the tree.
-#[must_use]
-pub fn tags_path(name: &str) -> String {
-    format!("v2/{name}/tags/list")
-}
-
-/// Where the list of the tags behind a tag is in the tree. A name with very many tags has none: they grow with the square.
-#[must_use]
-pub fn tags_after_path(name: &str, tag: &str) -> String {
-    format!("v2/{name}/tags/after-{tag}")
-}
-
-/// Where the list of referrers is in the tree; a manifest without any has no such file.
-#[must_use]
-pub fn referrers_path(name: &str, digest: &Digest) -> String {
-    format!("v2/{name}/referrers/sha256/{}", digest.hex())
 }
 
 /// What one tagged image brings into the tree.
@@ -108,7 +85,7 @@ pub struct TaggedManifest {
     /// Its size in bytes.
     pub size: u64,
     /// The manifest that it is attached to, with what the list of referrers says about it.
-    pub attached: Option<ReferrerEntry>,
+    pub attached: Option<Arc<ReferrerEntry>>,
 }
 
 /// What a list of referrers says about an attached manifest.
@@ -126,10 +103,12 @@ impl TaggedManifest {
     /// What the tree says about a manifest of `size` bytes.
     #[must_use]
     pub fn of(digest: Digest, size: u64, manifest: &Manifest) -> Self {
-        let attached = manifest.subject.as_ref().map(|subject| ReferrerEntry {
-            subject: subject.digest,
-            artifact_type: manifest.artifact_type.clone(),
-            annotations: manifest.annotations.clone(),
+        let attached = manifest.subject.as_ref().map(|subject| {
+            Arc::new(ReferrerEntry {
+                subject: subject.digest,
+                artifact_type: manifest.artifact_type.clone(),
+                annotations: manifest.annotations.clone(),
+            })
         });
         Self { digest, kind: manifest.kind, size, attached }
     }
@@ -152,24 +131,29 @@ pub enum RegistryEntry {
 /// names, so other names may give the same paths.
 #[must_use]
 pub fn repository(name: &str, images: &[TaggedImage]) -> Vec<(String, RegistryEntry)> {
+    let mut seen = HashSet::new();
+    let blobs = images.iter().flat_map(|image| &image.blobs).filter(|blob| seen.insert(**blob));
+    let mut entries: Vec<_> = blobs.map(|blob| (blob_path(blob), RegistryEntry::Blob(*blob))).collect();
+    entries
+        .extend(answers(RepositoryPaths::Named(name), images.iter().map(|image| (Some(&*image.tag), image))));
+    entries
+}
+
+/// What the tree holds for the images of one repository, but for the blobs. An image without a tag can be pulled by digest.
+fn answers<'a>(
+    paths: RepositoryPaths<'_>,
+    images: impl Iterator<Item = (Option<&'a str>, &'a TaggedImage)>,
+) -> Vec<(String, RegistryEntry)> {
     let mut entries = Vec::new();
     let mut seen = HashSet::new();
     let mut referrers: BTreeMap<Digest, Vec<Descriptor>> = BTreeMap::new();
     let mut tags = BTreeSet::new();
-    for image in images {
-        for blob in &image.blobs {
-            if seen.insert(*blob) {
-                entries.push((blob_path(blob), RegistryEntry::Blob(*blob)));
-            }
-        }
-    }
-    seen.clear();
-    for image in images {
+    for (tag, image) in images {
         for manifest in &image.manifests {
             if !seen.insert(manifest.digest) {
                 continue;
             }
-            let path = manifest_path(name, &manifest.digest, manifest.kind);
+            let path = paths.manifest(&manifest.digest, manifest.kind);
             entries.push((path, RegistryEntry::Manifest(manifest.digest)));
             if let Some(attached) = &manifest.attached {
                 referrers.entry(attached.subject).or_default().push(Descriptor {
@@ -183,24 +167,26 @@ pub fn repository(name: &str, images: &[TaggedImage]) -> Vec<(String, RegistryEn
                 });
             }
         }
-        let target = format!("sha256/{}", image.digest.hex());
-        entries.push((tag_path(name, &image.tag), RegistryEntry::Link(target)));
-        tags.insert(image.tag.as_str());
+        if let Some(tag) = tag.filter(|tag| tags.insert(*tag)) {
+            let target = format!("sha256/{}", image.digest.hex());
+            entries.push((paths.tag(tag), RegistryEntry::Link(target)));
+        }
     }
     let tags: Vec<&str> = tags.into_iter().collect();
+    let name = paths.listed_name();
     let list =
         |tags: &[&str]| RegistryEntry::List(json!({ "name": name, "tags": tags }).to_string().into_bytes());
-    entries.push((tags_path(name), list(&tags)));
+    entries.push((paths.tags(), list(&tags)));
     let bytes: usize = tags.iter().zip(1..).map(|(tag, lists)| (tag.len() + 3) * lists).sum();
     for (tag, after) in tags.iter().zip(1..).filter(|_| bytes <= AFTER_MAX) {
         let rest = list(tags.get(after..).unwrap_or_default());
-        entries.push((tags_after_path(name, tag), rest));
+        entries.push((paths.tags_after(tag), rest));
     }
     for (subject, mut found) in referrers {
         found.sort_by_key(|descriptor| descriptor.digest);
         let list =
             json!({ "schemaVersion": 2, "mediaType": MediaKind::OciIndex.media_type(), "manifests": found });
-        entries.push((referrers_path(name, &subject), RegistryEntry::List(list.to_string().into_bytes())));
+        entries.push((paths.referrers(&subject), RegistryEntry::List(list.to_string().into_bytes())));
     }
     entries
 }
@@ -221,7 +207,8 @@ impl RegistryTree {
     /// # Errors
     ///
     /// What [`dir_layout::list`] and [`dir_layout::read`] find wrong, [`Error::Layout`] for a missing blob and for names
-    /// that conflict, [`Error::SizeMismatch`], [`Error::Io`].
+    /// that conflict, [`Error::SizeMismatch`], [`Error::OriginalNames`] for an invalid file of original names,
+    /// [`Error::Io`].
     pub fn read(images: &Path) -> Result<Self> {
         let places = dir_layout::list(images)?;
         let mut names: BTreeMap<&str, Vec<&ImagePlace>> = BTreeMap::new();
@@ -234,7 +221,7 @@ impl RegistryTree {
             Repository::read(name, places)
         })?;
         let mut summary = RegistrySummary { images: places.len(), ..RegistrySummary::default() };
-        let mut entries = Vec::new();
+        let mut entries = original_entries(images, &repositories)?;
         let mut known = HashSet::new();
         for repository in repositories {
             entries.extend(repository.entries);
@@ -309,11 +296,13 @@ impl RegistryTree {
 /// that did not exist appears whole, at once. In one that exists, every file appears whole, blobs before the manifests
 /// that name them and these before their tags, and what does not belong is removed in the opposite order: a server may
 /// read it meanwhile. After a kill at any moment the next run finishes the work. Of two runs at once, the second waits.
+/// Original names of images that do not exist are forgotten.
 ///
 /// # Errors
 ///
 /// Those of [`RegistryTree::read`], [`RegistryTree::check`] and [`RegistryTree::write`].
 pub fn index(images: &Path, registry: &Path) -> Result<RegistrySummary> {
+    OriginalNames::forget_missing(images)?;
     let mut index = RegistryTree::read(images)?;
     index.check(None)?;
     index.write(registry)?;
@@ -362,6 +351,10 @@ struct Repository {
     entries: Vec<PlannedEntry>,
     /// Where each blob is, and its size in bytes.
     blobs: HashMap<Digest, (PathBuf, u64)>,
+    /// Where each manifest is.
+    manifests: HashMap<Digest, PathBuf>,
+    /// The images, without their blobs.
+    images: Vec<(Place, TaggedImage)>,
 }
 
 impl Repository {
@@ -382,28 +375,63 @@ impl Repository {
             let of = |stored: &dir_layout::DirManifest| {
                 TaggedManifest::of(stored.digest, stored.size, &stored.manifest)
             };
-            images.push(TaggedImage {
+            let tagged = TaggedImage {
                 tag: place.tag.clone(),
                 digest: image.digest,
                 manifests: image.manifests.iter().map(of).collect(),
                 blobs: Vec::new(),
-            });
-        }
-        let planned = repository(name, &images).into_iter().filter_map(|(path, content)| {
-            let (stage, item) = match content {
-                RegistryEntry::Manifest(digest) => {
-                    (Stage::Manifests, PlannedFile::Same(manifests.get(&digest)?.clone(), digest))
-                }
-                RegistryEntry::Blob(digest) => {
-                    (Stage::Blobs, PlannedFile::Same(blobs.get(&digest)?.0.clone(), digest))
-                }
-                RegistryEntry::Link(target) => (Stage::Names, PlannedFile::Link(target)),
-                RegistryEntry::List(bytes) => (Stage::Names, PlannedFile::Bytes(bytes)),
             };
-            Some(PlannedEntry::new(stage, path, item))
-        });
-        Ok(Self { entries: planned.collect(), blobs })
+            images.push((Place { name: name.to_owned(), tag: place.tag.clone() }, tagged));
+        }
+        let own = images.iter().map(|(place, image)| (Some(&*place.tag), image));
+        let entries = planned(answers(RepositoryPaths::Named(name), own), &|digest| manifests.get(digest));
+        Ok(Self { entries, blobs, manifests, images })
     }
+}
+
+/// The plan for the original repositories of all images.
+fn original_entries(images: &Path, repositories: &[Repository]) -> Result<Vec<PlannedEntry>> {
+    let names = OriginalNames::load(images)?;
+    let places = repositories.iter().flat_map(|repository| &repository.images);
+    let tagged: BTreeMap<&Place, &TaggedImage> = places.map(|(place, image)| (place, image)).collect();
+    let originals = original_repositories(&names, &tagged).map_err(|conflict| Error::OriginalNames {
+        path: images.join(original_names::FILE),
+        reason: conflict.to_string(),
+    })?;
+    // Every file comes from a folder of its own repository, so that one image is one set of files.
+    let sources: HashMap<&str, &Repository> = repositories
+        .iter()
+        .filter_map(|repository| Some((&*repository.images.first()?.0.name, repository)))
+        .collect();
+    let mut entries = Vec::new();
+    for original in &originals {
+        let from = |digest: &Digest| {
+            let mut of_images = original.places().filter_map(|place| sources.get(&*place.name));
+            of_images.find_map(|repository| repository.manifests.get(digest))
+        };
+        entries.extend(planned(original.entries(), &from));
+    }
+    Ok(entries)
+}
+
+/// The plan for the answers about a repository; `manifest` returns where a manifest is.
+fn planned<'a>(
+    answers: Vec<(String, RegistryEntry)>,
+    manifest: &dyn Fn(&Digest) -> Option<&'a PathBuf>,
+) -> Vec<PlannedEntry> {
+    let planned = answers.into_iter().filter_map(|(path, content)| {
+        let (stage, item) = match content {
+            RegistryEntry::Manifest(digest) => {
+                (Stage::Manifests, PlannedFile::Same(manifest(&digest)?.clone(), digest))
+            }
+            // Blobs are planned for all repositories at once.
+            RegistryEntry::Blob(_) => return None,
+            RegistryEntry::Link(target) => (Stage::Names, PlannedFile::Link(target)),
+            RegistryEntry::List(bytes) => (Stage::Names, PlannedFile::Bytes(bytes)),
+        };
+        Some(PlannedEntry::new(stage, path, item))
+    });
+    planned.collect()
 }
 
 #[cfg(test)]
@@ -441,14 +469,18 @@ mod tests {
         assert_eq!(summary, RegistrySummary { images: 3, blobs: 1, bytes: 2 });
         let read = |path: &str| fs::read_to_string(registry.join(path)).unwrap();
         assert_eq!(read(&blob_path(&Digest::of(b"{}"))), "{}");
-        assert_eq!(Digest::of(read(&manifest_path("a", &one, MediaKind::OciManifest)).as_bytes()), one);
-        let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
+        assert_eq!(
+            Digest::of(read(&RepositoryPaths::Named("a").manifest(&one, MediaKind::OciManifest)).as_bytes()),
+            one
+        );
+        let target = fs::read_link(registry.join(RepositoryPaths::Named("a").tag("1"))).unwrap();
         assert_eq!(target.to_str(), Some(format!("sha256/{}", one.hex()).as_str()));
-        assert_eq!(read(&tags_path("a")), r#"{"name":"a","tags":["1","sig"]}"#);
-        assert_eq!(read(&tags_after_path("a", "1")), r#"{"name":"a","tags":["sig"]}"#);
-        assert_eq!(read(&tags_after_path("a", "sig")), r#"{"name":"a","tags":[]}"#);
-        assert_eq!(read(&tags_path("team/b")), r#"{"name":"team/b","tags":["1"]}"#);
-        let referrers: serde_json::Value = serde_json::from_str(&read(&referrers_path("a", &one))).unwrap();
+        assert_eq!(read(&RepositoryPaths::Named("a").tags()), r#"{"name":"a","tags":["1","sig"]}"#);
+        assert_eq!(read(&RepositoryPaths::Named("a").tags_after("1")), r#"{"name":"a","tags":["sig"]}"#);
+        assert_eq!(read(&RepositoryPaths::Named("a").tags_after("sig")), r#"{"name":"a","tags":[]}"#);
+        assert_eq!(read(&RepositoryPaths::Named("team/b").tags()), r#"{"name":"team/b","tags":["1"]}"#);
+        let referrers: serde_json::Value =
+            serde_json::from_str(&read(&RepositoryPaths::Named("a").referrers(&one))).unwrap();
         let [found] = referrers["manifests"].as_array().unwrap().as_slice() else { panic!("{referrers}") };
         assert_eq!(found["digest"], json!(signature));
         assert_eq!(found["artifactType"], "t/sig");
@@ -461,10 +493,10 @@ mod tests {
         assert_eq!(everything(&registry), before);
         let moved = lay(&store, &images, "a", "1", Some(&subject));
         fs::remove_dir_all(images.join("team")).unwrap();
-        fs::remove_file(registry.join(tags_path("a"))).unwrap();
-        fs::write(registry.join(tags_path("a")), "half").unwrap();
-        fs::remove_file(registry.join(tag_path("a", "sig"))).unwrap();
-        fs::create_dir(registry.join(tag_path("a", "sig"))).unwrap();
+        fs::remove_file(registry.join(RepositoryPaths::Named("a").tags())).unwrap();
+        fs::write(registry.join(RepositoryPaths::Named("a").tags()), "half").unwrap();
+        fs::remove_file(registry.join(RepositoryPaths::Named("a").tag("sig"))).unwrap();
+        fs::create_dir(registry.join(RepositoryPaths::Named("a").tag("sig"))).unwrap();
         fs::write(registry.join("v2/.new"), "").unwrap();
         index(&images, &registry).unwrap();
         let fresh = scratch.path().join("fresh");
@@ -475,11 +507,11 @@ mod tests {
         assert!(!beside.exists());
         let names = |tree: &Path| everything(tree).into_keys().collect::<Vec<_>>();
         assert_eq!(names(&registry), names(&fresh));
-        let target = fs::read_link(registry.join(tag_path("a", "1"))).unwrap();
+        let target = fs::read_link(registry.join(RepositoryPaths::Named("a").tag("1"))).unwrap();
         assert_eq!(target.to_str(), Some(format!("sha256/{}", moved.hex()).as_str()));
         assert_eq!(
-            fs::read(registry.join(tags_path("a"))).unwrap(),
-            fs::read(fresh.join(tags_path("a"))).unwrap()
+            fs::read(registry.join(RepositoryPaths::Named("a").tags())).unwrap(),
+            fs::read(fresh.join(RepositoryPaths::Named("a").tags())).unwrap()
         );
     }
 
@@ -583,6 +615,6 @@ mod tests {
         let error = index(&images, &registry).unwrap_err();
         assert!(error.to_string().contains("the c is missing"), "{error}");
         // The tree that was there is still whole.
-        assert!(registry.join(tags_path("a")).exists());
+        assert!(registry.join(RepositoryPaths::Named("a").tags()).exists());
     }
 }

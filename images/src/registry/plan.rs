@@ -193,7 +193,7 @@ impl Stage {
     fn of(path: &str) -> Self {
         if path.starts_with("blobs") {
             Self::Blobs
-        } else if path.contains("/manifests/sha256/") {
+        } else if path.contains("/manifests/sha256/") || path.contains("/_manifests/sha256/") {
             Self::Manifests
         } else {
             Self::Names

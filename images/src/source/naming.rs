@@ -1,14 +1,14 @@
 //! The name of an image where the user gives none.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-
-use content::Digest;
+use std::path::{Path, PathBuf};
 
 use super::files::SourceFiles;
 use super::{ImageLocation, LocalImage, LocalLayout, docker, index, position};
 use crate::Reference;
 use crate::error::Result;
+use crate::original_names::{self, OriginalNames, OriginalReference, Place};
 use crate::pull::referrers_tag;
 use crate::reference::{is_repository, is_tag};
 
@@ -28,18 +28,6 @@ pub fn default_name(source: &ImageLocation) -> Result<(String, String)> {
         ImageLocation::Engine(image) => Ok(of_reference(image.reference())),
         ImageLocation::Local(local) => of_local(local),
     }
-}
-
-/// The images of an OCI archive under their full names, each with its digest: what a container engine has after it has loaded the
-/// archive. Empty for other archives.
-///
-/// # Errors
-///
-/// Where the archive cannot be read.
-pub fn named_images(archive: &Path) -> Result<Vec<(String, Digest)>> {
-    let local = LocalImage { layout: LocalLayout::OciArchive, path: archive.to_path_buf(), name: None };
-    let files = SourceFiles::of(&local)?;
-    if files.contains("index.json") { index::listed(&files, &local) } else { Ok(Vec::new()) }
 }
 
 fn of_local(local: &LocalImage) -> Result<(String, String)> {
@@ -62,6 +50,44 @@ fn of_reference(reference: &Reference) -> (String, String) {
         (tag, _) => tag.unwrap_or("latest").to_owned(),
     };
     (reference.repository().rsplit('/').next().unwrap_or_default().to_owned(), tag)
+}
+
+/// The references that an image was published under, as its folder or archive has them: the full names in it, or for a `dir:`
+/// the original names in [`names_file`]. Short names, such as `nginx:1.25` or `1.25`, are none.
+///
+/// # Errors
+///
+/// Where the folder or archive cannot be read.
+pub fn original_references(local: &LocalImage) -> Result<BTreeSet<OriginalReference>> {
+    let Some(images) = names_file(local).as_deref().and_then(Path::parent).map(Path::to_owned) else {
+        return Ok(names(local)?.iter().filter_map(|name| OriginalReference::of_full_name(name)).collect());
+    };
+    let place = place_below(&absolute(&local.path), &images);
+    let names = OriginalNames::load(&images)?;
+    Ok(place.map(|place| names.of(&place).cloned().collect()).unwrap_or_default())
+}
+
+/// For a `dir:` in a folder called `images`, as archives have them: the file of the original names there, which need not exist.
+#[must_use]
+pub fn names_file(local: &LocalImage) -> Option<PathBuf> {
+    if local.layout != LocalLayout::Dir {
+        return None;
+    }
+    let path = absolute(&local.path);
+    let images =
+        path.ancestors().skip(1).find(|folder| folder.file_name().is_some_and(|name| name == "images"))?;
+    place_below(&path, images)?;
+    Some(images.join(original_names::FILE))
+}
+
+/// The name and tag of an image in a folder of images.
+fn place_below(path: &Path, images: &Path) -> Option<Place> {
+    let (name, tag) = path.strip_prefix(images).ok()?.to_str()?.rsplit_once('/')?;
+    format!("{name}:{tag}").parse().ok()
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.components().collect())
 }
 
 /// The names that the image has in its folder or archive. None where there are several images and `local` names none.
@@ -123,6 +149,7 @@ fn is_version(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use content::Digest;
     use serde_json::json;
 
     use super::*;
@@ -238,5 +265,59 @@ mod tests {
             let (name, tag) = default_name(&text.parse().unwrap()).unwrap();
             assert_eq!(format!("{name}:{tag}"), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn full_names_are_original_references_and_short_ones_are_not() {
+        const REF: &str = "org.opencontainers.image.ref.name";
+        let name = |name: &str| index(&[json!({ REF: name })]);
+        let hauler = json!({ REF: "library/nginx:1.25", "io.containerd.image.name": "index.docker.io/library/nginx:1.25" });
+        for (content, expected) in [
+            (name("1.25"), &[][..]),
+            (name("nginx:1.25"), &[]),
+            (name("library/nginx:1.25"), &[]),
+            (name("ghcr.io/team/app:1"), &["ghcr.io/team/app:1"]),
+            (name("localhost:5000/app"), &["localhost:5000/app:latest"]),
+            (name("ghcr.io/../app:1"), &[]),
+            (index(&[hauler]), &["docker.io/library/nginx:1.25"]),
+            (
+                index(&[json!({ REF: "quay.io/b:1" }), json!({ REF: "ghcr.io/a:1" })]),
+                &["ghcr.io/a:1", "quay.io/b:1"],
+            ),
+        ] {
+            let scratch = tempfile::tempdir().unwrap();
+            fs::write(scratch.path().join("index.json"), &content).unwrap();
+            let local = LocalImage { layout: LocalLayout::Oci, path: scratch.path().into(), name: None };
+            let found: Vec<String> =
+                original_references(&local).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_an_archive_has_the_original_names_of_the_archive() {
+        let scratch = tempfile::tempdir().unwrap();
+        let images = scratch.path().join("unpacked/images");
+        let mut file = original_names::OriginalNamesFile::open(&images).unwrap();
+        for (place, reference) in [("nginx:1", "nginx:1"), ("team/app:2", "ghcr.io/team/app:2")] {
+            file.names.insert(&place.parse().unwrap(), &reference.parse().unwrap());
+        }
+        file.save().unwrap();
+        for (path, expected) in [
+            ("unpacked/images/nginx/1", &["docker.io/library/nginx:1"][..]),
+            ("unpacked/images/./nginx/1/", &["docker.io/library/nginx:1"]),
+            ("unpacked/images/team/app/2", &["ghcr.io/team/app:2"]),
+            ("unpacked/images/nginx/2", &[]),
+            ("unpacked/images/nginx", &[]),
+            ("unpacked/nginx/1", &[]),
+        ] {
+            let local = LocalImage { layout: LocalLayout::Dir, path: scratch.path().join(path), name: None };
+            let found: Vec<String> =
+                original_references(&local).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(found, expected, "{path}");
+        }
+        fs::write(images.join(original_names::FILE), "{").unwrap();
+        let local = LocalImage { layout: LocalLayout::Dir, path: images.join("nginx/1"), name: None };
+        assert!(original_references(&local).is_err());
     }
 }

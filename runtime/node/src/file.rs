@@ -1,26 +1,55 @@
 //! Replacing configuration files, with their owner and attributes.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 use content::{AtomicFile, Durability, LinkPolicy};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// The prefix of temporary files.
 const PREFIX: &str = ".sealift.";
 /// The maximum size of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
 const ATTRIBUTES_MAX: usize = 64 * 1024;
 
+/// The permissions and the owner of a file or folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Attributes {
+    /// The permission bits, at most 07777.
+    pub(crate) mode: u32,
+    /// The owner.
+    pub(crate) uid: u32,
+    /// The group.
+    pub(crate) gid: u32,
+}
+
+impl Attributes {
+    /// Those of an existing file.
+    pub(crate) fn of(data: &Metadata) -> Self {
+        Self { mode: data.mode() & 0o7777, uid: data.uid(), gid: data.gid() }
+    }
+}
+
 /// Replaces the content of a file, or creates it, whole or not at all. Keeps the owner, the permissions and the extended
 /// attributes of the existing file; a new file is readable by all. A symbolic link still leads to the file afterwards.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_as(path, content, None)
+}
+
+/// As [`replace`], but the file gets `attributes` if there are any.
+pub(crate) fn replace_as(path: &Path, content: &[u8], attributes: Option<Attributes>) -> io::Result<()> {
     let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
     match content::open(new.target(), LinkPolicy::Refuse) {
         Ok(former) => copy_attributes(new.file(), &former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.source),
+    }
+    if let Some(Attributes { mode, uid, gid }) = attributes {
+        fchown(new.file(), Some(uid), Some(gid))?;
+        new.file().set_permissions(Permissions::from_mode(mode))?;
     }
     new.file().write_all(content)?;
     new.commit().map_err(|error| error.source)
@@ -92,8 +121,6 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn owner(path: &Path) -> (u32, u32, u32) {

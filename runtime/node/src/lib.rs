@@ -2,7 +2,9 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod archives;
-pub mod bootstrap;
+pub mod backup;
+pub mod care;
+pub mod change_version;
 pub mod client_config;
 pub mod copy;
 pub mod environments;
@@ -13,3 +15,4 @@ pub mod other_nodes;
 pub mod push;
 pub mod remote;
 pub mod site_config;
+pub mod transaction;

@@ -1,5 +1,6 @@
 //! Options that several commands share.
 
+pub(crate) mod care;
 pub(crate) mod client_config;
 pub(crate) mod cluster;
 pub(crate) mod hooks;

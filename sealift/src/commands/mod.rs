@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// Verify, inspect, import, mount, copy and push archives
     #[command(subcommand)]
     Archive(archive::Command),
-    /// Change a node as a whole; its cluster's part is done by hooks
+    /// Upgrade, downgrade, back up and restore the node
     #[command(subcommand)]
     Node(node::Command),
     /// Build, import, list and activate Solutions

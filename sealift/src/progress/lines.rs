@@ -1,5 +1,6 @@
 //! Lines about bytes, where progress is not redrawn.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -12,17 +13,17 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// The lines of one operation: `writing: 1.2 GB of 5.4 GB`, every ten seconds.
 pub(super) struct ByteLines {
-    verb: &'static str,
+    verb: Cow<'static, str>,
     last: Mutex<Instant>,
 }
 
 impl ByteLines {
     /// Begins now; `None` if progress is redrawn.
-    pub(super) fn start(verb: &'static str) -> Option<Self> {
-        (!is_drawn()).then(|| Self::at(verb, Instant::now()))
+    pub(super) fn start(verb: impl Into<Cow<'static, str>>) -> Option<Self> {
+        (!is_drawn()).then(|| Self::at(verb.into(), Instant::now()))
     }
 
-    fn at(verb: &'static str, now: Instant) -> Self {
+    fn at(verb: Cow<'static, str>, now: Instant) -> Self {
         Self { verb, last: Mutex::new(now) }
     }
 
@@ -51,7 +52,7 @@ mod tests {
     #[test]
     fn a_line_is_due_every_ten_seconds() {
         let start = Instant::now();
-        let lines = ByteLines::at("writing", start);
+        let lines = ByteLines::at("writing".into(), start);
         let written: Vec<_> = (0..25)
             .filter_map(|second| {
                 lines.take(start + Duration::from_secs(second), second * 1_000_000, Some(30_000_000))

@@ -9,7 +9,7 @@ pub(crate) mod step_log;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::lines::ByteLines;
 use crate::output;
@@ -29,6 +29,28 @@ impl Bar {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         Self { bar, lines: ByteLines::start(verb) }
+    }
+}
+
+/// Bars of operations that run at the same time, one below the other.
+pub(crate) struct Bars(MultiProgress);
+
+impl Bars {
+    pub(crate) fn new() -> Self {
+        Self(MultiProgress::with_draw_target(target()))
+    }
+
+    /// A bar of bytes, below those that exist.
+    pub(crate) fn bytes(&self, label: String, total: u64) -> Bar {
+        let bar = self.0.add(ProgressBar::new(total));
+        style(&bar, "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+        bar.set_message(label.clone());
+        Bar { bar, lines: ByteLines::start(label) }
+    }
+
+    /// Writes to standard error while no bar is drawn.
+    pub(crate) fn above(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
     }
 }
 

@@ -7,6 +7,7 @@ use buildchain::locking::{self, EntryChange, LockedEntry, SelectionChange, Sourc
 use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable_path};
 use graph::quoted;
+use images::original_names::{OriginalReference, Place};
 use images::pull::{self, Login, RegistryFault};
 use images::push;
 
@@ -194,6 +195,20 @@ pub(crate) fn another(folder: &Path, saved: &dyn fmt::Display, expected: &Digest
         printable_path(folder)
     ))
     .remedy(format!("replace it with --replace, or save {saved} under another name with --as NAME:TAG"))
+}
+
+/// A reference that would name two images of one folder.
+pub(crate) fn two_images(
+    reference: &OriginalReference,
+    (first, of_first): (&Place, &Digest),
+    (second, of_second): (&Place, &Digest),
+) -> Failure {
+    Failure::usage(format!(
+        "{reference} would name two images: {first} with {of_first} and {second} with {of_second}"
+    ))
+    .remedy(format!(
+        "let it name {second} alone with --replace, or save it as {first} with --as {first} --replace"
+    ))
 }
 
 /// An image that would be saved inside another one.

@@ -1,9 +1,11 @@
 //! Help for errors about changes of a whole node.
 
-use node::bootstrap::Error as BootstrapError;
-use node::client_config::Error as ClientError;
+use node::backup::Error as BackupError;
+use node::care::Interrupted;
+use node::change_version::Error as VersionError;
 use node::hooks::Error as HookError;
 
+use super::archives;
 use crate::failure::Failure;
 use crate::signals::Signals;
 
@@ -26,35 +28,88 @@ pub(crate) fn hooks_cancelled(error: HookError, signals: &Signals) -> Failure {
     }
 }
 
-/// A bring-up that failed.
-pub(crate) fn bootstrap(error: BootstrapError) -> Failure {
+/// A backup that cannot be made or restored.
+pub(crate) fn backup(error: BackupError) -> Failure {
     match error {
-        BootstrapError::Hook(error) => hooks(error),
-        BootstrapError::Archives(error) => super::archives::explained(error),
-        BootstrapError::Repositories(error @ ClientError::NotOurs(_)) => Failure::failed(error)
-            .remedy("move the file away, then run the command again: it continues"),
-        BootstrapError::NoFile { .. } => Failure::usage_by(error)
-            .remedy("copy the disc to this node, such as with `dd if=/dev/sr0 of=/archives/metalk8s.iso`, and mount or name the copy"),
-        BootstrapError::Nameless(_) => Failure::usage_by(error),
-        BootstrapError::Certificate { .. } => Failure::failed(error).remedy(
-            "put a valid server.crt and server.key there, or name the authority: --ca-certificate FILE --ca-key FILE",
-        ),
-        BootstrapError::Program { ref program, .. } => {
-            let help = match program.as_str() {
-                "dnf" | "yum" => "enable the repositories of the distribution that have the dependencies, then run the command again",
-                "systemctl" => "show why: `journalctl --unit sealift-registry`; then run the command again: it continues",
-                _ => "run the command again: it continues",
-            };
-            Failure::from(error).remedy(help)
+        BackupError::Archives(error) => archives::explained(error),
+        BackupError::Hooks(error) => hooks(error),
+        BackupError::Configuration(error) => archives::explained(error.into()),
+        BackupError::Missing(_) => Failure::failed(error)
+            .remedy("copy these archives to the paths above, and run the command again; nothing was changed"),
+        BackupError::Interrupted(ref interrupted) => {
+            let remedy = finish(interrupted);
+            Failure::failed(error).remedy(remedy)
         }
+        BackupError::Unpack { .. } | BackupError::Manifest(_) | BackupError::Damaged { .. } => {
+            Failure::failed(error)
+                .remedy("use another backup; `sealift node backup` writes them to /var/lib/metalk8s")
+        }
+        BackupError::Unsuitable { .. } => {
+            Failure::failed(error).remedy("move it out of the folder of the configuration")
+        }
+        BackupError::RolledBack(_) => {
+            Failure::failed(error).remedy("correct the cause, and run the command again")
+        }
+        BackupError::NotInterrupted => Failure::usage_by(error),
         error => error.into(),
     }
 }
 
-/// As [`bootstrap`]; the signal if that ended a hook.
-pub(crate) fn bootstrap_cancelled(error: BootstrapError, signals: &Signals) -> Failure {
+/// As [`backup`]; the signal if that ended a hook.
+pub(crate) fn backup_cancelled(error: BackupError, signals: &Signals) -> Failure {
+    let is_cancelled = match &error {
+        BackupError::RolledBack(inner) => matches!(**inner, BackupError::Hooks(HookError::Cancelled { .. })),
+        error => matches!(error, BackupError::Hooks(HookError::Cancelled { .. })),
+    };
+    signals.number().filter(|_| is_cancelled).map_or_else(|| backup(error), Failure::Signal)
+}
+
+/// An upgrade or downgrade that is not possible, or failed.
+pub(crate) fn version(error: VersionError) -> Failure {
     match error {
-        BootstrapError::Hook(error) => hooks_cancelled(error, signals),
-        error => bootstrap(error),
+        VersionError::Archives(error) => archives::explained(error),
+        VersionError::Hooks(error) => hooks(error),
+        VersionError::NoDestination { .. } | VersionError::NoCurrent { .. } => {
+            Failure::usage_by(error).remedy("import it first: `sealift archive import`, or iso-manager.sh -a")
+        }
+        VersionError::Ambiguous { .. } => Failure::usage_by(error).remedy("choose one with --name"),
+        VersionError::UnknownCurrent { .. } => Failure::usage_by(error).remedy("name it with --from-version"),
+        VersionError::Problems { .. } => Failure::failed(error).remedy("nothing was changed"),
+        VersionError::Interrupted(ref interrupted) => {
+            let remedy = finish(interrupted);
+            Failure::failed(error).remedy(remedy)
+        }
+        VersionError::RolledBack { .. } => {
+            Failure::failed(error).remedy("correct the cause, and run the command again")
+        }
+        VersionError::NotInterrupted => Failure::usage_by(error),
+        VersionError::Backup(_) => Failure::failed(error).remedy("nothing was changed"),
+        error => error.into(),
+    }
+}
+
+/// As [`version`]; the signal if that ended a hook.
+pub(crate) fn version_cancelled(error: VersionError, signals: &Signals) -> Failure {
+    let is_cancelled = match &error {
+        VersionError::RolledBack { source, .. } => {
+            matches!(**source, VersionError::Hooks(HookError::Cancelled { .. }))
+        }
+        error => matches!(error, VersionError::Hooks(HookError::Cancelled { .. })),
+    };
+    signals.number().filter(|_| is_cancelled).map_or_else(|| version(error), Failure::Signal)
+}
+
+/// How an interrupted change is finished or undone.
+fn finish(interrupted: &Interrupted) -> String {
+    match interrupted {
+        Interrupted::Restoration { backup, .. } => format!(
+            "finish it with `sealift node restore --backup-file {}`, or undo it with `sealift node restore --abort`",
+            backup.display()
+        ),
+        Interrupted::Version { direction, to, .. } => format!(
+            "finish it with `sealift node {direction} --destination-version {to}`, or undo it with `sealift node \
+             {direction} --abort`"
+        ),
+        _ => "run the command that was interrupted again".to_owned(),
     }
 }

@@ -71,21 +71,6 @@ fn iso_manager_imports_and_ends_as_the_import_does() {
 }
 
 #[test]
-fn bootstrap_brings_up_the_node_with_the_archive_that_it_lies_in() {
-    for (arguments, options) in [
-        (&[][..], ""),
-        (&["-n"], "--dry-run|"),
-        (&["--dry-run", "-v", "-l", "/a log", "--no-tls"], "--dry-run|--verbose|-l|/a log|--no-tls|"),
-    ] {
-        let archive = Archive::new();
-        let (code, said) = archive.script("bootstrap.sh", arguments);
-        let root = fs::canonicalize(archive.folder.path()).unwrap();
-        let calls = format!("node|bootstrap|{options}--|{}|", root.display());
-        assert_eq!((code, archive.calls()), (Some(2), calls), "{said}");
-    }
-}
-
-#[test]
 fn iso_manager_without_arguments_imports_what_is_configured() {
     for (arguments, calls) in [
         (&[][..], "archive|import|--configured|"),
@@ -226,5 +211,54 @@ fn no_script_expands_an_array_that_can_be_empty() {
         let text = fs::read_to_string(&path).unwrap();
         let bare = text.replace("${options[@]+\"${options[@]}\"}", "");
         assert!(!bare.contains("\"${options[@]}\""), "{}", path.display());
+    }
+}
+
+#[test]
+fn the_scripts_for_a_whole_node_have_the_documented_options() {
+    let version = |archive: &Archive| {
+        fs::write(archive.path("product.txt"), "NAME=MetalK8s\nVERSION=2.11.0\n").unwrap()
+    };
+    for (script, arguments, calls) in [
+        (
+            "upgrade.sh",
+            &["--dry-run", "--verbose"][..],
+            "node|upgrade|--dry-run|--destination-version|2.11.0|",
+        ),
+        ("upgrade.sh", &["--destination-version", "2.11.1"], "node|upgrade|--destination-version|2.11.1|"),
+        ("upgrade.sh", &["--abort"], "node|upgrade|--abort|"),
+        (
+            "downgrade.sh",
+            &["--destination-version=2.10.0", "-n"],
+            "node|downgrade|--dry-run|--destination-version|2.10.0|",
+        ),
+        ("backup.sh", &["--keep", "3"], "node|backup|--archive|ROOT|--keep|3|"),
+        (
+            "restore.sh",
+            &["--backup-file", "/b 1.tar.gz", "--apiserver-node-ip", "10.0.0.2"],
+            "node|restore|--archive|ROOT|--backup-file|/b 1.tar.gz|--apiserver-node-ip|10.0.0.2|",
+        ),
+    ] {
+        let archive = Archive::new();
+        version(&archive);
+        let (code, said) = archive.script(script, arguments);
+        let root = archive.folder.path().canonicalize().unwrap().display().to_string();
+        assert_eq!((code, archive.calls()), (Some(2), calls.replace("ROOT", &root)), "{script}: {said}");
+    }
+    for (script, arguments, expected, text) in [
+        ("downgrade.sh", &[][..], 3, "no version given: use --destination-version"),
+        ("restore.sh", &[], 3, "no backup given"),
+        ("upgrade.sh", &[], 3, "product.txt has none"),
+        ("upgrade.sh", &["--destination-version"], 3, "needs a version"),
+        ("backup.sh", &["--help"], 0, "Usage: backup.sh"),
+        ("restore.sh", &["--help"], 0, "`sealift node restore`"),
+        ("upgrade.sh", &["-h"], 0, "Usage: upgrade.sh [--destination-version VERSION]"),
+        ("downgrade.sh", &["-h"], 0, "Usage: downgrade.sh --destination-version VERSION"),
+    ] {
+        let archive = Archive::new();
+        let (code, said) = archive.script(script, arguments);
+        assert_eq!(code, Some(expected), "{script}: {said}");
+        assert!(said.contains(text), "{script}: {said}");
+        assert_eq!(archive.calls(), "");
     }
 }

@@ -50,6 +50,7 @@ const DEBIAN: &[Peer] = &[
     programs("fuse3", &["fusermount3"]),
     programs("skopeo", &["skopeo"]),
     programs("buildah", &["buildah"]),
+    programs("podman", &["podman"]),
     programs("containerd", &["containerd", "ctr"]),
     programs("nginx-light", &["nginx"]),
     programs("kubernetes-client", &["kubectl"]),

@@ -3,6 +3,7 @@
 mod build;
 mod engine;
 mod lock;
+mod original_names;
 mod referrers;
 
 use std::collections::BTreeMap;
@@ -75,6 +76,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         let task = build::task(builder, &project, image, &registries)?;
         members.push(builder.push_for(image.origin.clone(), format!("the image {}", image.name), task));
     }
+
+    members.extend(original_names::task(builder, &project)?.map(|task| builder.push(task)));
 
     if !project.pull.is_empty() || !project.images.is_empty() || !project.selections.is_empty() {
         members.extend(add_registry(builder, &project));
@@ -183,6 +186,14 @@ fn digest_input(digest: Option<Digest>) -> TaskInput {
     TaskInput::value("digest", digest.map_or_else(|| "none: not locked".into(), |digest| digest.to_string()))
 }
 
+/// The file or folder of an image of the project.
+fn local_input(local: &LocalImage) -> TaskInput {
+    match local.layout {
+        LocalLayout::Oci | LocalLayout::Dir => TaskInput::folder(&local.path),
+        LocalLayout::OciArchive | LocalLayout::DockerArchive => TaskInput::file(&local.path),
+    }
+}
+
 /// The name of the task that pulls an image.
 fn pull_name(pull: &PullDefinition) -> String {
     format!("_image_pull:{}:{}", pull.name, pull.tag)
@@ -202,10 +213,7 @@ fn pull_image(
     inputs.push(TaskInput::value("platforms", pull.platform_names()));
     inputs.extend(match &pull.source {
         PullSource::Registry(_) | PullSource::Engine(_) => None,
-        PullSource::Local { local, .. } => Some(match local.layout {
-            LocalLayout::Oci | LocalLayout::Dir => TaskInput::folder(&local.path),
-            LocalLayout::OciArchive | LocalLayout::DockerArchive => TaskInput::file(&local.path),
-        }),
+        PullSource::Local { local, .. } => Some(local_input(local)),
     });
     Task {
         name: pull_name(pull),

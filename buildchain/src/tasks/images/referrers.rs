@@ -18,6 +18,16 @@ pub(super) fn name(pull: &PullDefinition) -> String {
     format!("_image_referrers:{}:{}", pull.name, pull.tag)
 }
 
+/// The tags that the lists of referrers of an image are saved under.
+pub(super) fn tags(pull: &PullDefinition) -> Vec<Tag> {
+    Lists::of(pull).by_subject.keys().filter_map(tag_of).collect()
+}
+
+/// The tag at which clients look for the list of a subject.
+fn tag_of(subject: &Subject) -> Option<Tag> {
+    Tag::parse(&attached_tag(subject.as_str())?).ok()
+}
+
 /// The task that pulls the lists of referrers of an image and, where it is an index, of the manifests that are kept of it. Each
 /// list goes into a folder of the image's name, under the tag at which clients look that do not know the referrers API.
 pub(super) fn task(
@@ -34,10 +44,8 @@ pub(super) fn task(
     inputs.push(TaskInput::value("platforms", pull.platform_names()));
     let locked = lists.by_subject.iter().map(|(subject, list)| format!("{subject} {list}\n"));
     inputs.push(TaskInput::value("lists", locked.collect::<String>()));
-    let folder_of = |(subject, list): (&Subject, &Digest)| {
-        let tag = Tag::parse(&attached_tag(subject.as_str())?).ok()?;
-        Some((*list, folder(project, name, &tag)))
-    };
+    let folder_of =
+        |(subject, list): (&Subject, &Digest)| Some((*list, folder(project, name, &tag_of(subject)?)));
     let targets = lists
         .by_subject
         .iter()

@@ -6,6 +6,7 @@ mod files;
 mod keys;
 mod lock;
 mod names;
+mod original_names;
 mod paths;
 mod rpms;
 mod settings;

@@ -7,7 +7,7 @@ use content::{IoError, LinkPolicy};
 
 use super::error::Error;
 use super::machine::Machine;
-use super::node_change::NodeStep;
+use super::node_change::{NodeChange, NodeStep};
 use super::open_archive::OpenArchive;
 use crate::file;
 use crate::site_config::{self, ConfigurationKind, NodeConfiguration};
@@ -43,6 +43,16 @@ pub(super) fn run(
         }
     }
     result
+}
+
+/// Undoes the steps of an import that has succeeded, except for changes of configurations.
+pub(crate) fn revert(done: &NodeChange, machine: &dyn Machine) -> Result<(), Error> {
+    for step in done.steps.iter().rev() {
+        if !matches!(step, NodeStep::List { .. } | NodeStep::Unlist { .. }) {
+            undo(step, &done.id, machine, &mut None)?;
+        }
+    }
+    Ok(())
 }
 
 /// Does a step. One that changes the configuration stores the previous one in `former`.

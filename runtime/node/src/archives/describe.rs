@@ -8,7 +8,7 @@ use super::error::Error;
 use crate::site_config::ConfigurationKind;
 
 /// The product information of an archive, and the kind of configuration that lists such archives.
-pub(super) fn described(archive: &Path) -> Result<(Product, ConfigurationKind), Error> {
+pub(crate) fn described(archive: &Path) -> Result<(Product, ConfigurationKind), Error> {
     product_of(&Tree::open(archive)?)
 }
 

@@ -164,7 +164,7 @@ pub enum Error {
         problem: String,
     },
     /// Another import or deletion runs.
-    #[error("another import or deletion is running: {} is locked", content::printable_path(.0))]
+    #[error("another command is changing this node: {} is locked", content::printable_path(.0))]
     Locked(PathBuf),
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 use super::node_layout::NodeLayout;
 use super::only::Only;
-use crate::site_config::{ConfigurationKind, NodeConfiguration};
+use crate::site_config::{ConfigurationKind, Error as ConfigurationError, NodeConfiguration};
 
 /// The archives that the node configurations list, those of the platform first, each once: the archives that a server on
 /// this node serves.
@@ -77,7 +77,23 @@ pub(super) fn read_if_exists(
     paths: &NodeLayout,
     kind: ConfigurationKind,
 ) -> Result<Option<NodeConfiguration>, Error> {
-    Ok(NodeConfiguration::read_if_exists(path_of(paths, kind), kind)?)
+    NodeConfiguration::read_if_exists(path_of(paths, kind), kind)
+        .map_err(|error| with_other_files(paths, kind, error).into())
+}
+
+/// Adds to the problems of one file those of the others, so that all are corrected at once.
+fn with_other_files(
+    paths: &NodeLayout,
+    kind: ConfigurationKind,
+    mut error: ConfigurationError,
+) -> ConfigurationError {
+    if let ConfigurationError::Invalid { others, .. } = &mut error {
+        let kinds = ConfigurationKind::ALL.into_iter().filter(|other| *other != kind);
+        let read = |other| NodeConfiguration::read_if_exists(path_of(paths, other), other).err();
+        let invalid = |error: &ConfigurationError| matches!(error, ConfigurationError::Invalid { .. });
+        others.extend(kinds.filter_map(read).filter(invalid));
+    }
+    error
 }
 
 /// Whether the node accepts unverifiable archives, without `--unverified` at each import.
@@ -103,4 +119,31 @@ pub(super) fn list_of(
     }
     let metalk8s = existing.contains(&ConfigurationKind::Bootstrap) || existing.contains(&kind);
     Ok(if metalk8s { kind } else { ConfigurationKind::Archives })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_problems_of_all_files_are_reported_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |name: &str| root.path().join(name);
+        let paths = NodeLayout {
+            bootstrap: file("bootstrap.yaml"),
+            solutions: file("solutions.yaml"),
+            archives: file("archives.yaml"),
+            ..NodeLayout::default()
+        };
+        std::fs::write(&paths.bootstrap, "kind: Other\n").unwrap();
+        std::fs::write(&paths.archives, "archives: [x]\n").unwrap();
+        let error = configured(&paths).unwrap_err().to_string();
+        for expected in [
+            "bootstrap.yaml:1:7: kind: expected BootstrapConfiguration",
+            "archives.yaml:1:12: archives: expected an absolute path",
+        ] {
+            assert!(error.contains(expected), "{error}");
+        }
+        assert_eq!(error.matches("archives.yaml:1:12").count(), 1, "{error}");
+    }
 }

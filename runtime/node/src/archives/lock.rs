@@ -21,23 +21,27 @@ pub(super) fn lock(paths: &NodeLayout, read_only: bool) -> Result<Option<File>, 
     if read_only {
         return Ok(None);
     }
-    let file = open(&paths.lock)?;
+    let file = exclusive(&paths.lock)?;
+    let files = [&paths.bootstrap, &paths.solutions, &paths.archives];
+    let folders = files.into_iter().filter_map(|file| file.parent());
+    folders.chain([&*paths.units]).for_each(file::remove_temporary);
+    Ok(Some(file))
+}
+
+/// Takes the lock on the file at `path`, which is created with its folder, and is held until the file is dropped.
+pub(crate) fn exclusive(path: &Path) -> Result<File, Error> {
+    let file = open(path)?;
     for _ in 0..TRIES {
         match file.try_lock() {
-            Ok(()) => {
-                let files = [&paths.bootstrap, &paths.solutions, &paths.archives];
-                let folders = files.into_iter().filter_map(|file| file.parent());
-                folders.chain([&*paths.units]).for_each(file::remove_temporary);
-                return Ok(Some(file));
-            }
+            Ok(()) => return Ok(file),
             // Perhaps a child process that was starting when the lock was released: it has the file open for a moment.
             Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
             Err(std::fs::TryLockError::Error(error)) => {
-                return Err(IoError::at("lock", &paths.lock)(error).into());
+                return Err(IoError::at("lock", path)(error).into());
             }
         }
     }
-    Err(Error::Locked(paths.lock.clone()))
+    Err(Error::Locked(path.to_path_buf()))
 }
 
 /// Opens the lock file, or creates it with its folder, so that no other user can open it: a user who can open the file can

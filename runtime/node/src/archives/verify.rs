@@ -26,6 +26,21 @@ pub fn check_verifiable(paths: &NodeLayout, archive: &Path) -> Result<(), Error>
     refuse_unverifiable(&OpenArchive::open(archive)?, accepts_unverified(paths)?)
 }
 
+/// Verifies all content of an archive. An unverifiable one without findings passes if `unverified`, or the node's configuration,
+/// accepts it.
+///
+/// # Errors
+///
+/// [`Error::Damaged`], [`Error::Unverifiable`]; [`Error`] if the archive or the configuration cannot be read.
+pub fn verify_archive(
+    paths: &NodeLayout,
+    archive: &Path,
+    unverified: bool,
+    progress: &dyn iso::ByteProgress,
+) -> Result<(), Error> {
+    run(&OpenArchive::open(archive)?, unverified || accepts_unverified(paths)?, progress)
+}
+
 /// Verifies an archive. An unverifiable one without findings passes if `unverified` accepts it.
 pub(super) fn run(
     open: &OpenArchive,

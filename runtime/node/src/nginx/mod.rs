@@ -1,7 +1,7 @@
 //! The configuration of nginx, for sites that use it instead of our own server.
 //!
 //! [`configuration`] generates a whole `nginx.conf` for mounted archives: their registries side by side under their names,
-//! their packages and files with listings, TLS. [`install`] replaces the current one only after nginx itself has accepted
+//! their images under original names, their packages and files with listings, TLS. [`install`] replaces the current one only after nginx itself has accepted
 //! the new one, and reloads a running nginx.
 //!
 //! An archive with `registry/` gets our configuration, even if it contains another one. An older archive contains only
@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use archive::tree::EntryKind;
-use archive::{Tree, layout, product};
+use archive::{Product, Tree, layout, product};
 use content::{IoError, LinkPolicy};
+use images::nginx::RegistryDoor;
 use minijinja::context;
 
 /// The configuration cannot be generated or installed. The previous one is still in use.
@@ -85,6 +86,8 @@ pub enum Error {
 pub struct NginxOptions {
     /// Addresses as nginx writes them: `8080`, `10.0.0.1:8080`, `[::]:8080`.
     pub listen: Vec<String>,
+    /// Addresses at which the server is a registry itself: the host, such as `docker.io`, and the address.
+    pub registry_listen: Vec<(String, String)>,
     /// PEM files of the certificate with its chain, and of its key.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The file of the process id.
@@ -97,6 +100,7 @@ impl Default for NginxOptions {
     fn default() -> Self {
         Self {
             listen: vec!["8080".into()],
+            registry_listen: Vec::new(),
             tls: None,
             pid: "/run/nginx.pid".into(),
             error_log: "/var/log/nginx/error.log".into(),
@@ -127,8 +131,9 @@ pub fn configuration(roots: &[PathBuf], options: &NginxOptions) -> Result<Genera
     let mut ids: Vec<String> = Vec::new();
     let mut sections = String::new();
     let mut left_out = Vec::new();
+    let mut registries = Vec::new();
     for (number, root) in roots.iter().enumerate() {
-        let (id, section) = match section(root, number) {
+        let ArchiveSection { product, text: section, registry } = match section(root, number) {
             Ok(section) => section,
             Err(
                 error @ (Error::NotMounted(_)
@@ -142,17 +147,30 @@ pub fn configuration(roots: &[PathBuf], options: &NginxOptions) -> Result<Genera
             }
             Err(error) => return Err(error),
         };
+        let id = product.id().to_string();
         if ids.contains(&id) {
             return Err(Error::Twice(id));
         }
+        registries.extend(registry.map(|registry| (product, registry)));
         sections.push_str(&format!("\n        # {id}, at {}\n{}", root.display(), indented(&section)));
         ids.push(id);
     }
     if ids.is_empty() && !left_out.is_empty() {
         return Err(left_out.swap_remove(0).1);
     }
+    archive::version::newest_first(&mut registries, |(product, _)| Some(product));
+    let registries: Vec<String> = registries.into_iter().map(|(_, registry)| registry).collect();
+    let mut doors = Vec::new();
+    for (host, address) in &options.registry_listen {
+        let invalid = || Error::Value {
+            what: "the registry and address",
+            found: format!("{host}={address}").escape_debug().to_string(),
+        };
+        doors.push(RegistryDoor::new(host, address).ok_or_else(invalid)?);
+    }
+    let common = format!("{}{}", images::nginx::common(), images::nginx::originals(&registries, &doors)?);
     let mut listen = String::new();
-    for address in &options.listen {
+    for address in options.listen.iter().chain(options.registry_listen.iter().map(|(_, address)| address)) {
         let plain = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']' | '*');
         if address.is_empty() || !address.chars().all(plain) {
             return Err(Error::Value { what: "the address", found: address.escape_debug().to_string() });
@@ -180,12 +198,20 @@ pub fn configuration(roots: &[PathBuf], options: &NginxOptions) -> Result<Genera
     };
     text.push_str(&images::nginx::fill(include_str!("nginx.conf"), values)?);
     text.push_str(&sections);
-    text.push_str(&format!("\n{}    }}\n}}\n", indented(images::nginx::common())));
+    text.push_str(&format!("\n{}    }}\n}}\n", indented(&common)));
     Ok(GeneratedConfiguration { text, left_out })
 }
 
-/// The locations of one archive, and its ID.
-fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
+/// What the configuration has of one archive.
+struct ArchiveSection {
+    product: Product,
+    /// Its locations.
+    text: String,
+    /// Its folder `registry`, if that has original names.
+    registry: Option<String>,
+}
+
+fn section(root: &Path, number: usize) -> Result<ArchiveSection, Error> {
     let tree = Tree::open(root)?;
     if !matches!(tree, Tree::Folder(_)) {
         return Err(Error::NotMounted(root.to_owned()));
@@ -203,23 +229,25 @@ fn section(root: &Path, number: usize) -> Result<(String, String), Error> {
     path(&absolute)?;
     let absolute = absolute.to_string_lossy().trim_end_matches('/').to_owned();
     // nginx does not follow links below these.
-    for name in [layout::IMAGES, layout::REGISTRY] {
+    for name in [layout::IMAGES, layout::REGISTRY, layout::REGISTRY_HOSTS] {
         if tree.entry(name)?.is_some_and(|entry| matches!(entry.kind, EntryKind::Symlink(_))) {
             return Err(Error::Link(root.join(name)));
         }
     }
     let images = format!("{absolute}/{}", layout::IMAGES);
-    let values = context! { id => id.as_str(), project, root => absolute };
+    let values = context! { id => id.as_str(), project, root => absolute.as_str() };
     let mut text = images::nginx::fill(include_str!("server-archive.inc"), values)?;
     if tree.entry(layout::REGISTRY)?.is_some() {
         text.push_str(&images::nginx::render(&repository, &images)?);
-        return Ok((id, text));
+        let has_hosts = tree.entry(layout::REGISTRY_HOSTS)?.is_some();
+        let registry = has_hosts.then(|| format!("{absolute}/{}", layout::REGISTRY));
+        return Ok(ArchiveSection { product, text, registry });
     }
     let place = include::ArchiveLocation { repository: &repository, images: &images, number };
     if let Some((name, translated)) = translated(&tree, place)? {
         text.push_str(&translated.map_err(|problem| Error::Include { path: root.join(name), problem })?);
     }
-    Ok((id, text))
+    Ok(ArchiveSection { product, text, registry: None })
 }
 
 /// The name of a registry configuration, and the configuration translated, or the line and the problem.

@@ -1,8 +1,9 @@
 //! Running `sealift` on another node.
 
+use std::ffi::OsStr;
 use std::io::BufReader;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -101,19 +102,36 @@ impl RemoteShell {
         }
     }
 
+    /// Runs `sealift` on a node with these arguments, with the output and error streams of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`], [`Error::Word`], [`Error::Output`].
+    pub fn pass(&self, node: &NodeName, arguments: &[&OsStr]) -> Result<ExitStatus, Error> {
+        let words: Vec<&str> = arguments
+            .iter()
+            .map(|word| word.to_str().ok_or_else(|| Error::Word(word.into())))
+            .collect::<Result<_, _>>()?;
+        let (mut command, shell) = self.command(node, &words)?;
+        let status = command.stdin(Stdio::null()).status();
+        status.map_err(|source| Error::Start { shell, source })
+    }
+
     /// Starts `sealift` on a node with these arguments.
     fn start(&self, node: &NodeName, arguments: &[&str], input: Stdio) -> Result<Child, Error> {
+        let (mut command, shell) = self.command(node, arguments)?;
+        command.stdin(input).stdout(Stdio::piped()).spawn().map_err(|source| Error::Start { shell, source })
+    }
+
+    /// The command that runs `sealift` on a node, and the name of the shell.
+    fn command(&self, node: &NodeName, arguments: &[&str]) -> Result<(Command, String), Error> {
         let mut words = self.command.split_whitespace();
         let shell = words.next().ok_or(Error::NoShell)?;
         let line = self.line(arguments)?;
         let mut command = Command::new(shell);
         command.args(words).arg(node.as_str()).arg(line);
         (self.running)(&command);
-        command
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|source| Error::Start { shell: shell.to_owned(), source })
+        Ok((command, shell.to_owned()))
     }
 
     /// The command line for the shell of the node.

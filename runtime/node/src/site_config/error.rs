@@ -15,7 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] IoError),
     /// The file is invalid; all problems, in the order of its lines.
-    #[error("{}", listed(path, problems))]
+    #[error("{}{}", listed(path, problems), also(others))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -23,6 +23,8 @@ pub enum Error {
         kind: ConfigurationKind,
         /// The problems; at least one.
         problems: Vec<ConfigurationProblem>,
+        /// The errors of the node's other configuration files that are invalid, too.
+        others: Vec<Error>,
     },
     /// The list of archives, or of active versions, cannot be changed line by line.
     #[error(
@@ -63,6 +65,10 @@ impl fmt::Display for ConfigurationProblem {
 const PROBLEMS_SHOWN: usize = 20;
 
 /// A line for each problem, starting with the name of the file.
+fn also(others: &[Error]) -> String {
+    others.iter().map(|error| format!("\n{error}")).collect()
+}
+
 fn listed(path: &Path, problems: &[ConfigurationProblem]) -> String {
     let mut lines: Vec<String> =
         problems.iter().take(PROBLEMS_SHOWN).map(|problem| format!("{}:{problem}", path.display())).collect();

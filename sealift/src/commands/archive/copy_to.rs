@@ -1,8 +1,9 @@
 //! `sealift archive copy-to`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use content::{printable, printable_path};
 use node::archives::{self, LinuxMachine};
 use node::copy::{Recipe, SentArchive};
@@ -14,7 +15,7 @@ use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::node::{ArchiveCopy, ArchiveCopyPlan};
 use crate::output::{self, ReportOutput, documents, size};
-use crate::progress::Bar;
+use crate::progress::{Bar, Bars};
 use crate::remedies;
 
 #[derive(Debug, Args)]
@@ -31,6 +32,12 @@ pub(crate) struct Arguments {
     /// Also copy archives with neither SHA256SUMS nor an implanted MD5, which cannot be verified
     #[arg(long)]
     unverified: bool,
+    /// Copy to this many nodes at the same time
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Copy the archives of NODE instead, which reaches the other nodes itself; nothing passes through this node
+    #[arg(long, value_name = "NODE")]
+    from: Option<NodeName>,
     /// Report what would be copied, without copying it
     #[arg(long)]
     dry_run: bool,
@@ -51,6 +58,9 @@ struct Copied<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    if let Some(from) = &arguments.from {
+        return from_node(arguments, from);
+    }
     let listed = archives::get(&arguments.paths.paths(), &LinuxMachine::default())?;
     let selection = remote::select(listed, &arguments.archives).map_err(remedies::archives::select)?;
     for path in &selection.skipped {
@@ -68,15 +78,19 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let mut all = Vec::new();
     for archive in &selection.archives {
         let recipe = copies.recipe(archive, &Bar::bytes("reading", archive.bytes));
-        for node in &arguments.nodes {
-            let result = copy_one(&copies, node, archive, recipe.as_ref());
+        // A node gets one archive after the other, since an archive may require those before it.
+        let bars = Bars::new();
+        let results = content::parallel::map(usize::from(arguments.jobs), &arguments.nodes, |node| {
+            let result = copy_one(&copies, node, archive, recipe.as_ref(), &bars);
             if let Err(error) = &result
                 && arguments.output.is_text()
             {
-                output::warn(&format!("{node}: {}: {error}", archive.id));
+                bars.above(|| output::warn(&format!("{node}: {}: {error}", archive.id)));
             }
-            all.push(Copied { node, archive, result });
-        }
+            result
+        });
+        let copied = arguments.nodes.iter().zip(results);
+        all.extend(copied.map(|(node, result)| Copied { node, archive, result }));
     }
     arguments
         .output
@@ -93,10 +107,38 @@ fn copy_one(
     node: &NodeName,
     archive: &Copyable,
     recipe: Result<&Recipe, &Error>,
+    bars: &Bars,
 ) -> Result<SentArchive, String> {
     let recipe = recipe.map_err(explained)?;
-    let bar = Bar::bytes("copying", recipe.bytes);
+    let bar = bars.bytes(format!("copying to {}", printable(node.as_str())), recipe.bytes);
     copies.copy(node, archive, recipe, &bar).map_err(|error| explained(&error))
+}
+
+/// Has `from` copy its archives: it runs this command, and reaches the other nodes in the same way.
+fn from_node(arguments: &Arguments, from: &NodeName) -> CommandResult {
+    let mut words: Vec<&OsStr> = ["archive", "copy-to", "--jobs"].map(OsStr::new).into();
+    let jobs = arguments.jobs.to_string();
+    words.push(jobs.as_ref());
+    words.extend(arguments.archives.iter().flat_map(|archive| ["--archive", archive]).map(OsStr::new));
+    if let Some(into) = &arguments.into {
+        words.extend(["--into".as_ref(), into.as_os_str()]);
+    }
+    words.extend(arguments.unverified.then_some(OsStr::new("--unverified")));
+    words.extend(arguments.dry_run.then_some(OsStr::new("--dry-run")));
+    let shell = arguments.remote.shell();
+    for (option, value) in [("--remote-shell", &shell.command), ("--remote-sealift", &shell.program)] {
+        words.extend([option, value].map(OsStr::new));
+    }
+    let form = arguments.output.form().to_possible_value();
+    let form = form.as_ref().map_or("text", |value| value.get_name()).to_owned();
+    words.extend(["--output", &form].map(OsStr::new));
+    words.extend(arguments.nodes.iter().map(|node| OsStr::new(node.as_str())));
+    match shell.pass(from, &words)?.code() {
+        Some(0) => Ok(()),
+        // It has reported why.
+        Some(1) => Err(Failure::Failed(None)),
+        _ => Err(Failure::Reported),
+    }
 }
 
 /// The text of an error, with the option that helps.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use content::{printable, printable_path};
-use node::archives::{self, Error, ListedArchive};
+use node::archives::{self, ArchivedImage, Error, ListedArchive};
 use node::remote::NodeName;
 
 use super::compare;
@@ -14,7 +14,7 @@ use crate::args::node_paths::NodePaths;
 use crate::args::remote::RemoteArguments;
 use crate::failure::CommandResult;
 use crate::output::document::List;
-use crate::output::documents::node::ArchiveDocument;
+use crate::output::documents::node::{ArchiveDocument, ArchivedImageDocument};
 use crate::output::{self, ReportOutput, size};
 use crate::remedies::archives::explained;
 
@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// List only these: NAME, NAME-VERSION, path or mount point [default: all]
     #[arg(value_name = "NAME", conflicts_with = "nodes")]
     names: Vec<String>,
+    /// List the images, with their digests and original names
+    #[arg(long, conflicts_with = "nodes")]
+    images: bool,
     /// Compare with this node (repeatable)
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<NodeName>,
@@ -42,10 +45,60 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     if let Some(name) = arguments.names.iter().find(|name| !listed.iter().any(|one| is_meant(one, name))) {
         return Err(explained(Error::Unknown(name.clone())));
     }
+    if arguments.images {
+        return images(arguments, &listed);
+    }
     listed.retain(|one| arguments.names.is_empty() || arguments.names.iter().any(|name| is_meant(one, name)));
     Ok(arguments
         .output
         .report(|| listed.iter().map(ArchiveDocument::from).collect::<List<_>>(), || table(&listed))?)
+}
+
+/// Lists the images. Those of archives that are not listed can hide others, too.
+fn images(arguments: &Arguments, listed: &[ListedArchive]) -> CommandResult {
+    let (mut images, failed) = archives::images(listed);
+    for (path, problem) in &failed {
+        output::warn(&output::left_out(path, problem));
+    }
+    let is_shown = |image: &ArchivedImage| {
+        let archive = listed.iter().find(|one| one.path == image.archive);
+        let is_meant = |one: &ListedArchive| arguments.names.iter().any(|name| is_meant(one, name));
+        arguments.names.is_empty() || archive.is_some_and(is_meant)
+    };
+    images.retain(is_shown);
+    let document = || images.iter().map(ArchivedImageDocument::from).collect::<List<_>>();
+    Ok(arguments.output.report(document, || image_table(&images))?)
+}
+
+fn image_table(images: &[ArchivedImage]) -> String {
+    if images.is_empty() {
+        return "no images\n".to_owned();
+    }
+    let mut rows = Vec::new();
+    for image in images {
+        let archive =
+            image.id.as_ref().map_or_else(|| printable_path(&image.archive).to_string(), ToString::to_string);
+        let name = printable(&format!("{}:{}", image.name, image.tag)).to_string();
+        let digest = image.digest.map_or_else(|| "?".to_owned(), |digest| digest.short());
+        let originals = image.original.iter().map(|original| match &original.hidden_by {
+            Some(newer) => format!("{} (hidden by {newer})", original.reference),
+            None => original.reference.clone(),
+        });
+        let originals: Vec<String> = originals.collect();
+        let original = if originals.is_empty() { "-".to_owned() } else { originals.join(", ") };
+        rows.push([archive, name, digest, original]);
+    }
+    let mut text = output::table(["ARCHIVE", "IMAGE", "DIGEST", "ORIGINAL NAME"], &rows);
+    let problem = |image: &ArchivedImage| {
+        let problem = image.problem.as_ref()?;
+        Some(output::about(&image.archive, &format!("{}:{}: {problem}", image.name, image.tag)))
+    };
+    let problems: Vec<String> = images.iter().filter_map(problem).collect();
+    for problem in output::bounded(&problems, "images that are not served") {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}", printable(&problem));
+    }
+    text
 }
 
 /// Whether a person means this archive by `name`.

@@ -6,7 +6,7 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod import;
 mod inspect;
-mod mount;
+pub(crate) mod mount;
 mod push;
 mod receive;
 pub(crate) mod steps;
@@ -59,7 +59,8 @@ pub(crate) enum Command {
     Get(get::Arguments),
     /// Copy this node's archives to others over ssh, and import them there
     #[command(after_help = "Examples:\n  sealift archive copy-to root@node2 root@node3\n  \
-                            sealift archive copy-to node2 --archive metalk8s-2.11.0 --remote-shell 'ssh -p 2222'\n\n\
+                            sealift archive copy-to node2 --archive metalk8s-2.11.0 --remote-shell 'ssh -p 2222'\n  \
+                            sealift archive copy-to node3 node4 --from node2\n\n\
                             Re-run the command to resume an interrupted copy.")]
     CopyTo(copy_to::Arguments),
     /// Receive an archive from `copy-to` on standard input

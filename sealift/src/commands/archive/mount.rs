@@ -61,7 +61,7 @@ pub(crate) enum MountMethod {
 }
 
 impl MountMethod {
-    pub(super) fn mounting(self) -> MountChoice {
+    pub(crate) fn mounting(self) -> MountChoice {
         match self {
             Self::Auto => MountChoice::Auto,
             Self::Kernel => MountChoice::By(MountMode::Kernel),

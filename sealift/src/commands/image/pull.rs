@@ -1,16 +1,16 @@
 //! `sealift image pull`.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::Digest;
 use images::dir_layout::{self, ImagePlace};
+use images::original_names::{OriginalNames, OriginalNamesFile, OriginalReference, Place};
 use images::pull::{PullRequest, RegistryOptions, redacted, referrers_tag};
 use images::reference::{check_repository, check_tag};
 use images::source::ImageLocation;
-use images::{Platform, RegistrySession};
+use images::{Platform, RegistrySession, Store};
 
 use super::content_store;
 use super::ls::report;
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     into: PathBuf,
     /// Save the image as NAME:TAG; give it once per image, in their order [default: the last part of the name, and the tag]
     #[arg(long = "as", value_name = "NAME:TAG", value_parser = saved_as)]
-    names: Vec<Saved>,
+    names: Vec<Place>,
     /// Replace another image of the same name and tag in DIR
     #[arg(long)]
     replace: bool,
@@ -64,30 +64,11 @@ fn mirror(text: &str) -> Result<(String, String), Failure> {
     }
 }
 
-/// The name and tag that an image is saved as: the folder `<name>/<tag>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Saved {
-    name: String,
-    tag: String,
-}
-
-impl Saved {
-    fn folder(&self, into: &Path) -> PathBuf {
-        into.join(&self.name).join(&self.tag)
-    }
-}
-
-impl fmt::Display for Saved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.name, self.tag)
-    }
-}
-
-fn saved_as(text: &str) -> Result<Saved, String> {
+fn saved_as(text: &str) -> Result<Place, String> {
     let (name, tag) = text.rsplit_once(':').ok_or("expected NAME:TAG")?;
     check_repository(name).map_err(|reason| format!("expected NAME:TAG; the name {reason}"))?;
     check_tag(tag).map_err(|reason| format!("expected NAME:TAG; the tag {reason}"))?;
-    Ok(Saved { name: name.into(), tag: tag.into() })
+    Ok(Place { name: name.into(), tag: tag.into() })
 }
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
@@ -117,84 +98,159 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     }
     content::check_folder(&arguments.into)?;
     let store = content_store::open(&content_store::root(arguments.store)?)?;
+    let named = named(&wanted);
+    let session = RegistrySession::new(options);
     let pulled = {
         let blobs = Blobs::start("pulling");
-        images::pull::pull(&requests, &store, &RegistrySession::new(options), &blobs)
-            .map_err(remedies::images::pull)?
+        refuse_clashing_tags(&requests, &named, &session, &blobs)?;
+        images::pull::pull(&requests, &store, &session, &blobs).map_err(remedies::images::pull)?
     };
-    let mut places: Vec<(Saved, Digest, &[Platform])> = Vec::new();
-    for image in pulled {
-        let of = |tag: String| Saved { name: image.name.clone(), tag };
-        places.extend(image.referrers.into_iter().map(|list| (of(list.tag), list.digest, &[][..])));
-        places.push((of(image.tag), image.digest, &platforms));
+    let mut found: Vec<Found<'_>> = Vec::new();
+    for (image, request) in pulled.into_iter().zip(&requests) {
+        let of = |tag: String| Place { name: image.name.clone(), tag };
+        for list in image.referrers {
+            let reference = request.reference.with_tag(&list.tag).ok();
+            let references = reference.iter().map(OriginalReference::of).collect();
+            found.push(Found { place: of(list.tag), digest: list.digest, platforms: &[], references });
+        }
+        let references = BTreeSet::from([OriginalReference::of(&request.reference)]);
+        found.push(Found { place: of(image.tag), digest: image.digest, platforms: &platforms, references });
     }
-    for (source, saved) in wanted {
-        let digest = match source {
+    for (source, place) in wanted {
+        let (digest, references) = match source {
             ImageLocation::Registry(_) => continue,
-            ImageLocation::Local(local) => images::source::import(&local, &platforms, &store)?,
+            ImageLocation::Local(local) => {
+                let digest = images::source::import(&local, &platforms, &store)?;
+                (digest, images::source::original_references(&local)?)
+            }
             ImageLocation::Engine(image) => {
                 let program = environment().remove("DOCKER_BIN").filter(|program| !program.is_empty());
                 let saved = image.save_now(program.as_deref().map(Path::new), &platforms, &store);
-                saved.map_err(remedies::images::engine)?.digest
+                (saved.map_err(remedies::images::engine)?.digest, BTreeSet::new())
             }
         };
-        places.push((saved, digest, &platforms));
+        found.push(Found { place, digest, platforms: &platforms, references });
     }
-    refuse_clashes(&places)?;
-    for (saved, ..) in &places {
-        refuse_inside(saved, &arguments.into)?;
-    }
-    if !arguments.replace {
-        for (saved, digest, _) in places.iter().filter(|(saved, ..)| !is_list(&saved.tag)) {
-            refuse_another(saved, digest, &saved.folder(&arguments.into))?;
-        }
-    }
-    let mut written = Vec::new();
-    for (saved, digest, platforms) in places {
-        let folder = saved.folder(&arguments.into);
-        dir_layout::write(&store, &digest, platforms, &folder)?;
-        written.push(ImagePlace { name: saved.name, tag: saved.tag, folder });
-    }
+    refuse_clashes(&found, &named)?;
+    let written = save(&found, (&arguments.into, arguments.replace), &store)?;
     report(written, arguments.output)
 }
 
+/// An image in the store, to be saved.
+struct Found<'a> {
+    place: Place,
+    digest: Digest,
+    platforms: &'a [Platform],
+    /// The references that it was published under.
+    references: BTreeSet<OriginalReference>,
+}
+
+/// Saves the images below the folder, with the references that they were published under. Other processes that save images
+/// there wait meanwhile.
+fn save(
+    found: &[Found<'_>],
+    (into, replace): (&Path, bool),
+    store: &Store,
+) -> Result<Vec<ImagePlace>, Failure> {
+    let mut file = OriginalNamesFile::open(into)?;
+    for image in found {
+        refuse_inside(&image.place, into)?;
+    }
+    if !replace {
+        for image in found.iter().filter(|image| !is_list(&image.place.tag)) {
+            refuse_another(&image.place, &image.digest, &image.place.folder(into))?;
+        }
+    }
+    let mut names = file.names.clone();
+    let is_there = |image: &Found<'_>| digest_at(into, &image.place) == Some(image.digest);
+    let replaced: BTreeSet<&Place> =
+        found.iter().filter(|image| !is_there(image)).map(|image| &image.place).collect();
+    names.retain(|place| !replaced.contains(place));
+    for image in found {
+        record(&mut names, image, into, replace)?;
+    }
+    // While images are replaced, the file has no name that leads to another image than before or after.
+    file.names = common(&file.names, &names);
+    file.save()?;
+    let mut written = Vec::new();
+    let mut saved = BTreeSet::new();
+    for Found { place, digest, platforms, .. } in found.iter().filter(|image| saved.insert(&image.place)) {
+        let folder = place.folder(into);
+        dir_layout::write(store, digest, platforms, &folder)?;
+        written.push(ImagePlace { name: place.name.clone(), tag: place.tag.clone(), folder });
+    }
+    file.names = names;
+    file.save()?;
+    Ok(written)
+}
+
+/// The digest of the image that is saved below a folder.
+fn digest_at(into: &Path, place: &Place) -> Option<Digest> {
+    dir_layout::read(&place.folder(into)).ok().map(|found| found.digest)
+}
+
+/// Records the references of an image. Each names this image alone.
+fn record(names: &mut OriginalNames, image: &Found<'_>, into: &Path, replace: bool) -> Result<(), Failure> {
+    let Found { place, digest, references, .. } = image;
+    for reference in references {
+        // A digest says itself which image it is.
+        let tagged = names.tags(reference.host(), reference.repository());
+        let places = tagged.filter(|(tag, _)| reference.tag() == Some(tag)).flat_map(|(_, places)| places);
+        let others: Vec<Place> = places.filter(|other| *other != place).cloned().collect();
+        for other in &others {
+            let Some(found) = digest_at(into, other).filter(|found| found != digest) else { continue };
+            if !replace && !is_list(&place.tag) {
+                return Err(remedies::images::two_images(reference, (other, &found), (place, digest)));
+            }
+            names.remove(other, reference);
+        }
+        names.add(place, reference.clone());
+    }
+    Ok(())
+}
+
+/// The references that both have for the same image.
+fn common(before: &OriginalNames, after: &OriginalNames) -> OriginalNames {
+    let mut common = OriginalNames::default();
+    for (place, references) in before.images() {
+        for reference in after.of(place).filter(|reference| references.contains(reference)) {
+            common.add(place, reference.clone());
+        }
+    }
+    common
+}
+
 /// The images, each once, and the names they are saved under, which must not clash.
-fn wanted(arguments: &Arguments) -> Result<Vec<(ImageLocation, Saved)>, Failure> {
+fn wanted(arguments: &Arguments) -> Result<Vec<(ImageLocation, Place)>, Failure> {
     let (images, names) = (arguments.references.len(), arguments.names.len());
     if names != 0 && names != images {
         return Err(remedies::images::names(names, images));
     }
-    let mut wanted: Vec<(ImageLocation, Saved)> = Vec::new();
-    let mut taken: BTreeMap<Saved, &str> = BTreeMap::new();
+    let mut wanted: Vec<(ImageLocation, Place)> = Vec::new();
+    let mut taken: BTreeMap<Place, &str> = BTreeMap::new();
     for (position, text) in arguments.references.iter().enumerate() {
         let source: ImageLocation = text.parse().map_err(Failure::usage_by)?;
         let saved = match arguments.names.get(position) {
             Some(saved) => saved.clone(),
             None => {
                 let (name, tag) = images::source::default_name(&source)?;
-                Saved { name, tag }
+                Place { name, tag }
             }
         };
         if wanted.contains(&(source.clone(), saved.clone())) {
             continue;
         }
-        let inside = |outer: &Saved, inner: &Saved| {
+        let inside = |outer: &Place, inner: &Place| {
             inner
                 .name
                 .strip_prefix(&format!("{}/{}", outer.name, outer.tag))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        for (other, first) in &taken {
-            let clash = if *other == saved {
-                format!("{first} and {text} would both be saved as {saved}")
-            } else if inside(other, &saved) || inside(&saved, other) {
-                format!(
-                    "{first} would be saved as {other} and {text} as {saved}: one folder would be inside the other"
-                )
-            } else {
-                continue;
-            };
-            return Err(remedies::images::clash(clash));
+        let clashing = taken.iter().find(|(other, _)| inside(other, &saved) || inside(&saved, other));
+        if let Some((other, first)) = clashing {
+            return Err(remedies::images::clash(format!(
+                "{first} would be saved as {other} and {text} as {saved}: one folder would be inside the other"
+            )));
         }
         let listed = match &source {
             ImageLocation::Registry(reference) if arguments.referrers => reference.digest(),
@@ -214,18 +270,51 @@ fn is_list(tag: &str) -> bool {
     tag.starts_with("sha256-")
 }
 
-fn refuse_clashes(places: &[(Saved, Digest, &[Platform])]) -> Result<(), Failure> {
-    let mut taken: BTreeMap<&Saved, &Digest> = BTreeMap::new();
-    for (saved, digest, _) in places {
-        if taken.insert(saved, digest).is_some_and(|other| other != digest) {
-            return Err(remedies::images::clash(format!("two images would be saved as {saved}")));
+/// What is to be saved as each name, as the user wrote it.
+fn named(wanted: &[(ImageLocation, Place)]) -> BTreeMap<Place, Vec<String>> {
+    let mut named: BTreeMap<Place, Vec<String>> = BTreeMap::new();
+    for (source, place) in wanted {
+        named.entry(place.clone()).or_default().push(source.to_string());
+    }
+    named
+}
+
+/// Refuses references of different images that would be saved in one folder, before anything is downloaded.
+fn refuse_clashing_tags(
+    requests: &[PullRequest],
+    named: &BTreeMap<Place, Vec<String>>,
+    session: &RegistrySession,
+    progress: &Blobs,
+) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    for request in requests {
+        let place = Place { name: request.name.clone(), tag: request.tag.clone() };
+        if named.get(&place).is_some_and(|texts| texts.len() > 1) {
+            let resolved = images::pull::resolve(&request.reference, session, progress);
+            let digest = resolved.map_err(remedies::images::pull)?.digest;
+            found.push(Found { place, digest, platforms: &[], references: BTreeSet::new() });
+        }
+    }
+    refuse_clashes(&found, named)
+}
+
+/// Refuses to save two images in one folder. One image under several references is saved once.
+fn refuse_clashes(found: &[Found<'_>], named: &BTreeMap<Place, Vec<String>>) -> Result<(), Failure> {
+    let mut taken: BTreeMap<&Place, &Digest> = BTreeMap::new();
+    for Found { place, digest, .. } in found {
+        if taken.insert(place, digest).is_some_and(|other| other != digest) {
+            let problem = match named.get(place).map(Vec::as_slice) {
+                Some([first, second, ..]) => format!("{first} and {second} would both be saved as {place}"),
+                _ => format!("two images would be saved as {place}"),
+            };
+            return Err(remedies::images::clash(problem));
         }
     }
     Ok(())
 }
 
 /// Refuses to replace an image by another. An image that cannot be read is damaged and is replaced.
-fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), Failure> {
+fn refuse_another(saved: &Place, digest: &Digest, folder: &Path) -> Result<(), Failure> {
     match dir_layout::read(folder) {
         Ok(found) if found.digest != *digest => {
             Err(remedies::images::another(folder, saved, digest, &found.digest))
@@ -235,7 +324,7 @@ fn refuse_another(saved: &Saved, digest: &Digest, folder: &Path) -> Result<(), F
 }
 
 /// Refuses a folder inside another image: `team/app:1` where `team:app` exists.
-fn refuse_inside(saved: &Saved, into: &Path) -> Result<(), Failure> {
+fn refuse_inside(saved: &Place, into: &Path) -> Result<(), Failure> {
     let folder = saved.folder(into);
     let outer = folder.ancestors().skip(1).take_while(|outer| *outer != into);
     match outer.into_iter().find(|outer| outer.join("manifest.json").exists()) {

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Set the folder of images on the server, if it differs; `{{ registry_root }}` for a template
     #[arg(long, value_name = "DIR", conflicts_with = "configured")]
     server_root: Option<PathBuf>,
-    /// Also print the response to /v2/, which a server needs once for all archives
+    /// Also print what a server needs once for all archives: the response to /v2/, and the images under their original names
     #[arg(long, conflicts_with = "configured")]
     with_common: bool,
     /// Generate the whole nginx.conf, for all archives of this node
@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
     /// Test the configuration with this nginx
     #[arg(long, value_name = "PROGRAM", default_value = "nginx", requires = "configured")]
     nginx: PathBuf,
-    /// Listen on this address (repeatable): `8080`, `10.0.0.1:8080`
-    #[arg(long, value_name = "ADDRESS", default_value = "8080", requires = "configured")]
+    /// Listen on this address (repeatable): `8080`, `10.0.0.1:8080`; with `HOST=`, as this registry: `docker.io=8201`
+    #[arg(long, value_name = "[HOST=]ADDRESS", default_value = "8080", requires = "configured")]
     listen: Vec<String>,
     /// Use the server certificate with its chain in FILE, PEM
     #[arg(long, value_name = "FILE", requires_all = ["configured", "tls_key"])]
@@ -80,8 +80,15 @@ fn one(root: &Path, repository: &str, arguments: &Arguments) -> CommandResult {
     let is_placeholder = root.as_os_str() == images::nginx::REGISTRY_ROOT;
     let root = if is_placeholder { root.to_path_buf() } else { std::path::absolute(root)? };
     let config = images::nginx::render(repository, &root.to_string_lossy()).map_err(Failure::usage_by)?;
-    let common = if arguments.with_common { images::nginx::common() } else { "" };
+    let common = if arguments.with_common { common(&root)? } else { String::new() };
     printed(&format!("{common}{config}"), arguments)
+}
+
+/// What a server needs once, for the archive with the images in `root`.
+fn common(root: &Path) -> Result<String, Failure> {
+    let registry = format!("{}/../registry", root.to_string_lossy());
+    let originals = images::nginx::originals(&[registry], &[]).map_err(Failure::usage_by)?;
+    Ok(format!("{}\n{originals}", images::nginx::common()))
 }
 
 fn all(arguments: &Arguments) -> CommandResult {
@@ -101,8 +108,17 @@ fn all(arguments: &Arguments) -> CommandResult {
     if roots.is_empty() && count > 0 {
         return Err(remedies::archives::none_readable());
     }
+    let (named, plain): (Vec<_>, Vec<_>) =
+        arguments.listen.iter().map(|text| text.split_once('=').ok_or(text)).partition(Result::is_ok);
+    let mut listen: Vec<String> = plain.into_iter().filter_map(Result::err).cloned().collect();
+    // A registry of its own comes beside the address of the node.
+    if listen.is_empty() {
+        listen.push("8080".into());
+    }
+    let registry_listen = named.into_iter().flatten().map(|(host, to)| (host.to_owned(), to.to_owned()));
     let options = NginxOptions {
-        listen: arguments.listen.clone(),
+        listen,
+        registry_listen: registry_listen.collect(),
         tls: arguments.tls_certificate.clone().zip(arguments.tls_key.clone()),
         pid: arguments.pid.clone(),
         error_log: arguments.error_log.clone(),

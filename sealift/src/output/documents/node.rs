@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use node::archives::{Activation, ListedArchive, MountMode, NodeChange, NodeStep};
+use node::archives::{Activation, ArchivedImage, ListedArchive, MountMode, NodeChange, NodeStep};
 use node::environments::ObjectName;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -98,6 +98,60 @@ impl From<&ListedArchive> for ArchiveDocument {
             active: one.active,
             problem: one.problem.clone(),
             warnings: one.warnings.clone(),
+        }
+    }
+}
+
+/// An image of an archive of a node.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ArchivedImage")]
+pub(crate) struct ArchivedImageDocument {
+    /// Name and version of the archive; null if the archive has none.
+    id: Option<String>,
+    /// The ISO or folder of the archive.
+    archive: String,
+    /// The name of the image in the archive.
+    name: String,
+    /// Its tag in the archive.
+    tag: String,
+    /// The digest of its manifest; null if that cannot be read.
+    digest: Option<String>,
+    /// The references under which it was published.
+    original: Vec<OriginalNameDocument>,
+    /// Why it is not served. Its content was not read.
+    problem: Option<String>,
+}
+
+/// A reference under which an image was published.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "OriginalName")]
+struct OriginalNameDocument {
+    /// The reference, such as `docker.io/library/nginx:1.25`.
+    reference: String,
+    /// The newer archive whose image is served under this reference instead; null if this one is.
+    hidden_by: Option<String>,
+}
+
+impl Document for List<ArchivedImageDocument> {
+    const KIND: &'static str = "ArchivedImageList";
+}
+
+impl From<&ArchivedImage> for ArchivedImageDocument {
+    fn from(image: &ArchivedImage) -> Self {
+        let original = image.original.iter().map(|name| OriginalNameDocument {
+            reference: name.reference.clone(),
+            hidden_by: name.hidden_by.as_ref().map(ToString::to_string),
+        });
+        Self {
+            id: image.id.as_ref().map(ToString::to_string),
+            archive: text(&image.archive),
+            name: image.name.clone(),
+            tag: image.tag.clone(),
+            digest: image.digest.map(|digest| digest.to_string()),
+            original: original.collect(),
+            problem: image.problem.clone(),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Bootstrap, upgrade, downgrade, backup and restoration of a node, and their hooks.
 
-use node::bootstrap::{BootstrapReport, CheckFinding};
+use std::path::{Path, PathBuf};
+
+use archive::diff::{ImageDifference, PackageDifference, TaggedDigest};
+use node::backup::{Backup, Manifest, Restoration, SavedArchive};
+use node::care::Interrupted;
+use node::change_version::{ChangeOutcome, PlannedChange};
 use node::hooks::FoundHooks;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,82 +40,246 @@ impl HookDocument {
     }
 }
 
-/// The bring-up of a node; with --dry-run what it would do.
+/// A backup of a node.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(rename = "NodeBootstrap")]
-pub(crate) struct BootstrapDocument {
-    /// The archive: name and version; null if the checks failed.
+#[schemars(rename = "Backup")]
+pub(crate) struct BackupDocument {
+    /// The file.
+    path: String,
+    /// Its size; null after a dry run.
+    bytes: Option<u64>,
+    /// Its SHA-256; null after a dry run.
+    sha256: Option<String>,
+    /// When it was made (RFC 3339).
+    created: String,
+    /// The number of files in it.
+    files: usize,
+    /// The archives that a restoration needs.
+    archives: Vec<NeededArchive>,
+    /// Older backups that were removed.
+    removed: Vec<String>,
+}
+
+/// An archive that a restoration needs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct NeededArchive {
+    /// The ISO or folder.
+    path: String,
+    /// Name and version; null if the archive could not be read.
     id: Option<String>,
-    /// Its ISO or folder; null if the checks failed.
-    archive: Option<String>,
-    /// What the checks found.
-    findings: Vec<Finding>,
-    /// The changes in order; empty if there was nothing to do, or if the checks failed.
-    changes: Vec<String>,
-    /// Warnings.
-    notes: Vec<String>,
-    /// The address at which clients reach the node; null if the checks failed.
-    url: Option<String>,
-    /// The file with the authority that clients must trust; null without TLS.
-    authority: Option<String>,
+    /// The size of the ISO.
+    bytes: Option<u64>,
+    /// What identifies its content: `SHA-256 of SHA256SUMS …` or `implanted MD5 …`; null if nothing does.
+    digest: Option<String>,
 }
 
-impl Document for BootstrapDocument {
-    const KIND: &'static str = "NodeBootstrap";
+impl Document for BackupDocument {
+    const KIND: &'static str = "NodeBackup";
 }
 
-/// A problem that a check has found.
+impl From<&Backup> for BackupDocument {
+    fn from(made: &Backup) -> Self {
+        Self {
+            path: text(&made.path),
+            bytes: made.bytes,
+            sha256: made.sha256.map(|digest| digest.hex().to_string()),
+            created: made.manifest.created.clone(),
+            files: made.files,
+            archives: needed(&made.manifest),
+            removed: made.removed.iter().map(text).collect(),
+        }
+    }
+}
+
+fn needed(manifest: &Manifest) -> Vec<NeededArchive> {
+    let one = |archive: &SavedArchive| NeededArchive {
+        path: archive.path.clone(),
+        id: archive.id.clone(),
+        bytes: archive.bytes,
+        digest: archive.digest.as_ref().map(ToString::to_string),
+    };
+    manifest.archives.iter().map(one).collect()
+}
+
+/// A restoration of a node, or what it would do.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Restoration")]
+pub(crate) struct RestorationDocument {
+    /// Whether an interrupted restoration was undone, and nothing else was done.
+    aborted: bool,
+    /// Whether an interrupted restoration was undone first.
+    resumed: bool,
+    /// The date of the backup.
+    created: Option<String>,
+    /// The files that changed, or would change.
+    changed: Vec<String>,
+    /// The number of files that were as in the backup.
+    unchanged: usize,
+    /// The archives of the backup.
+    archives: Vec<NeededArchive>,
+    /// The backup that was made at the end.
+    backup: Option<String>,
+}
+
+impl Document for RestorationDocument {
+    const KIND: &'static str = "NodeRestoration";
+}
+
+impl RestorationDocument {
+    /// A restoration, and the backup at its end.
+    pub(crate) fn new(done: &Restoration, backup: Option<&Path>) -> Self {
+        Self {
+            aborted: false,
+            resumed: done.resumed,
+            created: Some(done.manifest.created.clone()),
+            changed: done.changed.iter().map(text).collect(),
+            unchanged: done.unchanged,
+            archives: needed(&done.manifest),
+            backup: backup.map(text),
+        }
+    }
+
+    /// An interrupted restoration that was undone.
+    pub(crate) fn aborted(files: &[PathBuf]) -> Self {
+        Self {
+            aborted: true,
+            resumed: false,
+            created: None,
+            changed: files.iter().map(text).collect(),
+            unchanged: 0,
+            archives: Vec::new(),
+            backup: None,
+        }
+    }
+}
+
+/// An upgrade or downgrade, or what it would do.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "NodeFinding")]
-struct Finding {
-    /// The check: `os-release`, for example.
-    check: String,
-    /// Whether the node cannot be brought up; else it is a warning.
-    is_error: bool,
-    /// The problem.
-    problem: String,
-    /// What to do.
-    help: Option<String>,
+#[schemars(rename = "VersionChange")]
+pub(crate) struct VersionChangeDocument {
+    /// `upgrade` or `downgrade`.
+    direction: String,
+    /// The name of the archives.
+    name: String,
+    /// The former version.
+    from: String,
+    /// The new version.
+    to: String,
+    /// Whether the change was done.
+    done: bool,
+    /// Whether an interrupted change was undone.
+    aborted: bool,
+    /// The interrupted change that is finished.
+    resumed: Option<String>,
+    /// The files that changed, or would change; after an abortion, those that were restored.
+    files: Vec<String>,
+    /// The hooks that run before, during and after the change.
+    hooks: Vec<HookDocument>,
+    /// The images that differ between the archives.
+    images: Vec<ChangedImage>,
+    /// The packages that differ between the archives.
+    packages: Vec<ChangedPackage>,
+    /// The backups before and after it.
+    backups: Vec<String>,
+    /// What failed after the change was complete.
+    failed: Vec<String>,
 }
 
-impl From<&CheckFinding> for Finding {
-    fn from(one: &CheckFinding) -> Self {
+/// An image that differs between two archives.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChangedImage {
+    /// The name.
+    name: String,
+    /// Its tags that only the former archive has, or has with this digest.
+    former: Vec<TaggedImage>,
+    /// Its tags that only the new archive has, or has with this digest.
+    new: Vec<TaggedImage>,
+}
+
+/// A tag and its digest.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TaggedImage {
+    /// The tag.
+    tag: String,
+    /// The digest of the manifest or index; null if it cannot be read.
+    digest: Option<String>,
+}
+
+/// A package that differs between two archives.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChangedPackage {
+    /// The repository: its folder below `packages/`.
+    repository: String,
+    /// The name.
+    name: String,
+    /// The architecture.
+    arch: String,
+    /// The versions with releases that only the former archive has.
+    former: Vec<String>,
+    /// The versions with releases that only the new archive has.
+    new: Vec<String>,
+}
+
+impl Document for VersionChangeDocument {
+    const KIND: &'static str = "NodeVersionChange";
+}
+
+impl VersionChangeDocument {
+    /// A change that was done, or only planned.
+    pub(crate) fn new(planned: &PlannedChange, outcome: Option<&ChangeOutcome>) -> Self {
+        let tagged = |one: &TaggedDigest| TaggedImage { tag: one.tag.clone(), digest: one.digest.clone() };
+        let image = |one: &ImageDifference| ChangedImage {
+            name: one.name.clone(),
+            former: one.former.iter().map(tagged).collect(),
+            new: one.new.iter().map(tagged).collect(),
+        };
+        let package = |one: &PackageDifference| ChangedPackage {
+            repository: one.repository.clone(),
+            name: one.name.clone(),
+            arch: one.arch.clone(),
+            former: one.former.clone(),
+            new: one.new.clone(),
+        };
         Self {
-            check: one.check.to_owned(),
-            is_error: one.is_error,
-            problem: one.problem.clone(),
-            help: one.help.clone(),
+            direction: planned.direction.to_string(),
+            name: planned.name.clone(),
+            from: planned.from.version.clone(),
+            to: planned.to.version.clone(),
+            done: outcome.is_some(),
+            aborted: false,
+            resumed: planned.resumed.as_ref().map(ToString::to_string),
+            files: outcome.map_or(&planned.files, |outcome| &outcome.files).iter().map(text).collect(),
+            hooks: planned.hooks.iter().flat_map(HookDocument::all).collect(),
+            images: planned.diff.images.iter().map(image).collect(),
+            packages: planned.diff.packages.iter().map(package).collect(),
+            backups: outcome.map_or(&[][..], |outcome| &outcome.backups).iter().map(text).collect(),
+            failed: outcome.map_or_else(Vec::new, |outcome| outcome.failed.clone()),
         }
     }
-}
 
-impl From<&BootstrapReport> for BootstrapDocument {
-    fn from(report: &BootstrapReport) -> Self {
+    /// An interrupted change that was undone.
+    pub(crate) fn aborted(operation: &Interrupted, files: &[PathBuf]) -> Self {
+        let (direction, name, from, to) = match operation {
+            Interrupted::Version { direction, name, from, to, .. } => {
+                (direction.to_string(), name.clone(), from.clone(), to.clone())
+            }
+            _ => Default::default(),
+        };
         Self {
-            id: Some(report.id.clone()),
-            archive: Some(text(&report.archive)),
-            findings: report.findings.iter().map(Into::into).collect(),
-            changes: report.changes.clone(),
-            notes: report.notes.clone(),
-            url: Some(report.url.clone()),
-            authority: report.authority.as_ref().map(text),
-        }
-    }
-}
-
-impl BootstrapDocument {
-    /// That of a node that did not pass the checks.
-    pub(crate) fn refused(findings: &[CheckFinding]) -> Self {
-        Self {
-            id: None,
-            archive: None,
-            findings: findings.iter().map(Into::into).collect(),
-            changes: Vec::new(),
-            notes: Vec::new(),
-            url: None,
-            authority: None,
+            direction,
+            name,
+            from,
+            to,
+            done: false,
+            aborted: true,
+            resumed: None,
+            files: files.iter().map(text).collect(),
+            hooks: Vec::new(),
+            images: Vec::new(),
+            packages: Vec::new(),
+            backups: Vec::new(),
+            failed: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod clients;
 mod find;
 mod gc;
 mod nginx;
+mod original_names;
 mod places;
 mod served;
 mod tls;

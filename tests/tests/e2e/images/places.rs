@@ -67,7 +67,11 @@ fn no_two_images_are_saved_in_one_place() {
     image(scratch.0.path(), "a/app", "one");
     image(scratch.0.path(), "b/app", "two");
     scratch.refuse(&pull(&["dir:a/app", "dir:b/app"], &[]), "would both be saved as app:latest");
-    scratch.refuse(&pull(&["a/app:1", "b/app:1"], &[]), "a/app:1 and b/app:1 would both be saved as app:1");
+    let [one, two] = ["a", "b"].map(|name| format!("{name}/app:1@sha256:{}", name.repeat(64)));
+    scratch.refuse(
+        &pull(&[&one, &two], &[]),
+        &format!("docker.io/{one} and docker.io/{two} would both be saved as app:1"),
+    );
     scratch.refuse(&pull(&["a/app:1", "b/x:1"], &["--as", "y:1"]), "--as is given 1 time, for 2 images");
     let digest = format!("a/app@sha256:{}", "0".repeat(64));
     scratch.refuse(&pull(&[&digest], &["--referrers"]), "and the list of its referrers");

@@ -44,6 +44,9 @@ fn what_is_attached_to_a_platform_of_an_index_comes_along_with_it() {
     assert!(said.contains(&digest_of(&list)) && !folder.join(&tags[0]).exists(), "{said}");
     let known = project.path(&format!("_build/root/registry/v2/multi/manifests/{}", tags[1]));
     assert!(known.exists(), "not served");
+    let hosts = project.path(&format!("_build/root/registry/hosts/{}/multi", host.replace(':', "__")));
+    assert!(hosts.join("_manifests").join(&tags[1]).exists(), "not served under its original name");
+    assert!(hosts.join("_referrers/sha256").join(arm.hex()).exists());
 
     // A lock file of an earlier version has only the index.
     let path = project.path("sealift.lock");

@@ -41,7 +41,12 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
     save(&project, &["--all"], "multi:oci", "dir:", "saved/dir");
     save(&project, &["--all"], "multi:oci", "oci:", "saved/layout:multi:1");
     save(&project, &[], "curl:oci", "oci:", "saved/layout:curl:1");
-    save(&project, &[], "curl:oci", "oci-archive:", "saved/curl.tar:curl:1");
+    save(&project, &[], "curl:oci", "oci-archive:", "saved/curl.tar:quay.io/team/curl:1");
+    // As an unpacked archive has it.
+    fs::create_dir_all(project.path("saved/images/unpacked")).unwrap();
+    save(&project, &["--all"], "multi:oci", "dir:", "saved/images/unpacked/1");
+    let names = r#"{"schemaVersion":1,"images":{"unpacked:1":["ghcr.io/team/unpacked:3"]}}"#;
+    fs::write(project.path("saved/images/original-names.json"), names).unwrap();
     save(&project, &[], "curl:oci", "docker-archive:", "saved/docker.tar:curl:1");
     drop(project.registry.take());
     fs::remove_dir_all(project.path("cache")).unwrap();
@@ -55,7 +60,8 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
             ("part", "dir:saved/dir", amd),
             ("layout", "oci:saved/layout:multi:1", &format!(", digest: '{multi}'")),
             ("one", "oci:saved/layout:curl:1", ", tar: true"),
-            ("archive", "oci-archive:saved/curl.tar:curl:1", ""),
+            ("archive", "oci-archive:saved/curl.tar", ""),
+            ("unpacked", "dir:saved/images/unpacked/1", ""),
             ("docker", "docker-archive:saved/docker.tar", ""),
         ],
     );
@@ -71,6 +77,21 @@ fn images_of_the_project_are_taken_from_every_kind_of_folder_and_archive() {
     // `docker save` writes no manifest; the generated one names the same files.
     let made = read("docker");
     assert_eq!((made.kind, made.blobs.len()), (MediaKind::DockerManifest, read("archive").blobs.len()));
+    // Full names are kept, short ones say nothing about a registry.
+    let names = || {
+        let names = images::original_names::OriginalNames::load(&images).unwrap();
+        let list = |(place, references): (_, &std::collections::BTreeSet<_>)| {
+            format!("{place} {}", references.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        names.images().map(list).collect::<Vec<String>>()
+    };
+    // skopeo writes full names into archives for Docker.
+    let [archive, docker] = ["archive:1 quay.io/team/curl:1", "docker:1 docker.io/library/curl:1"];
+    assert_eq!(names(), [archive, docker, "unpacked:1 ghcr.io/team/unpacked:3"]);
+    let changed = r#"{"schemaVersion":1,"images":{"unpacked:1":["ghcr.io/team/unpacked:4"]}}"#;
+    fs::write(project.path("saved/images/original-names.json"), changed).unwrap();
+    project.succeed(&["run"]);
+    assert_eq!(names(), [archive, docker, "unpacked:1 ghcr.io/team/unpacked:4"]);
     let report = check::check(&images, std::num::NonZero::<usize>::MIN);
     assert!(report.unwrap().problems.is_empty());
     assert!(project.path("_build/root/images/one-1.tar").is_file());

@@ -106,6 +106,16 @@ fn a_build_takes_its_digests_from_the_lock_and_no_tag_from_a_registry() {
     assert!(saved.windows(name.len()).any(|window| window == name), "the tar does not name its image");
     assert!(fs::read_to_string(project.path("sealift.lock")).unwrap().contains(&first));
     let iso = fs::read(project.path("_build/example.iso")).unwrap();
+    // The archive keeps the names of the registry, and is verified with them.
+    assert_eq!(
+        fs::read_to_string(project.path("_build/root/images/original-names.json")).unwrap(),
+        "{\n  \"schemaVersion\": 1,\n  \"images\": {\n    \"curl:oci\": [\n      \
+         \"registry.invalid/curl:oci\"\n    ],\n    \"multi:oci\": [\n      \
+         \"registry.invalid/multi:oci\"\n    ]\n  }\n}\n"
+    );
+    let tag = project.path("_build/root/registry/hosts/registry.invalid/curl/_manifests/oci");
+    assert_eq!(fs::read_link(tag).unwrap().to_str().unwrap(), first.replace(':', "/"));
+    project.succeed(&["archive", "verify", "_build/example.iso"]);
 
     // The tag moves: a build uses the lock file, `lock --check` and `update` report it.
     project.retag("team/skopeo:1.0", "curl:oci");

@@ -2,6 +2,8 @@
 
 pub(crate) mod archives;
 mod bring_up;
+mod care;
+mod care_machine;
 mod clients;
 mod copies;
 mod curl;
@@ -10,8 +12,11 @@ mod documents;
 mod dry_runs;
 mod environments;
 mod hooks;
+mod many_nodes;
 mod nginx;
 mod nodes;
+mod original_names;
+mod original_nginx;
 mod service;
 mod side_by_side;
 pub(crate) mod site;

@@ -72,10 +72,10 @@ impl Site {
 }
 
 /// An image in skopeo's `dir:` layout.
-pub(super) struct Folder(PathBuf);
+struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf) -> Self {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("version"), "Directory Transport Version: 1.1\n").unwrap();
         Self(path)
@@ -86,13 +86,7 @@ impl Folder {
         described(media_type, bytes)
     }
 
-    pub(super) fn image(
-        &self,
-        kind: MediaKind,
-        architecture: &str,
-        layers: &[&[u8]],
-        name: &str,
-    ) -> serde_json::Value {
+    fn image(&self, kind: MediaKind, architecture: &str, layers: &[&[u8]], name: &str) -> serde_json::Value {
         let (config_type, layer_type) = match kind {
             MediaKind::DockerManifest => (
                 "application/vnd.docker.container.image.v1+json",
@@ -146,7 +140,7 @@ fn unpacked(layer: &[u8]) -> Digest {
 /// What the RPM of the site installs, and where.
 pub(super) const INSTALLED: (&str, &str) = ("usr/share/greeting", "Served from one file.\n");
 
-pub(super) fn package(scratch: &Path, repository: &Path) {
+fn package(scratch: &Path, repository: &Path) {
     let base = scratch.join("package");
     fs::create_dir(&base).unwrap();
     fs::write(base.join("greeting"), INSTALLED.1).unwrap();

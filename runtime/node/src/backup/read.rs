@@ -1,0 +1,150 @@
+//! Reading a backup, which may be damaged or made by an attacker.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use archive::Tree;
+use archive::tree::EntryKind;
+use archive::unpack::{TarSelection, TreeWriter, UnpackLimits, unpack_tar};
+use content::{LinkPolicy, Root, hash_reader};
+
+use super::create::{BYTES_MAX, private_folder};
+use super::error::Error;
+use super::manifest::{ENTRIES_MAX, MANIFEST, MANIFEST_MAX, Manifest, Owned, SavedFile};
+use super::names::Names;
+use super::place::{Place, stored};
+use crate::care::CareLayout;
+use crate::file::Attributes;
+use crate::transaction::Wanted;
+
+/// The limits of a tar: every file, its folders, and headers.
+const LIMITS: UnpackLimits = UnpackLimits { entries: 4 * ENTRIES_MAX as u64, bytes: BYTES_MAX + (256 << 20) };
+
+/// A backup that was unpacked and whose files match its manifest.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    pub(super) manifest: Manifest,
+    root: Root,
+    folder: PathBuf,
+    users: Names,
+    groups: Names,
+}
+
+impl Unpacked {
+    /// Unpacks the backup at `path` into a new folder `into`, and checks it.
+    pub(super) fn of(path: &Path, into: &Path) -> Result<Self, Error> {
+        let mut file = BufReader::new(content::open(path, LinkPolicy::Follow)?);
+        content::remove(into)?;
+        private_folder(into)?;
+        let mut writer = TreeWriter::new(into, LIMITS).map_err(|source| unpack(path, source))?;
+        let mut keep = |_: &str, _: bool| true;
+        let mut selection = TarSelection { strip: 0, keep: &mut keep };
+        unpack_tar(&mut file, &mut selection, &mut writer).map_err(|source| unpack(path, source))?;
+        writer.finish().map_err(|source| unpack(path, source))?;
+        let root = Root::open(into)?;
+        let mut manifest = root
+            .open_file(Path::new(MANIFEST))
+            .map_err(|_| Error::Manifest(format!("{} has no {MANIFEST}", content::printable_path(path))))?;
+        let manifest = content::read_bounded(&mut manifest, MANIFEST_MAX)
+            .map_err(|error| Error::Manifest(error.to_string()))?;
+        let manifest = Manifest::parse(&manifest)?;
+        let (users, groups) = (Names::read("/etc/passwd"), Names::read("/etc/group"));
+        let unpacked = Self { manifest, root, folder: into.to_path_buf(), users, groups };
+        unpacked.check()?;
+        Ok(unpacked)
+    }
+
+    /// Checks that the tar has the files of the manifest, and no others.
+    fn check(&self) -> Result<(), Error> {
+        let damaged =
+            |file: &str, problem: &str| Error::Damaged { file: file.to_owned(), problem: problem.to_owned() };
+        let mut listed = BTreeSet::from([MANIFEST.to_owned()]);
+        for saved in &self.manifest.files {
+            let name = stored(saved.place, &saved.path);
+            let file = self.file(saved).map_err(|_| damaged(&name, "it is missing"))?;
+            let (sha256, bytes) = hash_reader(BufReader::new(file), |_| Ok(()))
+                .map_err(|error| damaged(&name, &error.to_string()))?;
+            if (bytes, sha256) != (saved.bytes, saved.sha256) {
+                return Err(damaged(&name, "it does not have the SHA-256 of the manifest"));
+            }
+            listed.insert(name);
+        }
+        let walked = Tree::open(&self.folder).and_then(|tree| tree.walk());
+        let walked = walked.map_err(|error| Error::Manifest(error.to_string()))?;
+        let other = walked.into_iter().find(|(path, entry)| {
+            entry.kind != EntryKind::Directory && !(entry.kind == EntryKind::File && listed.contains(path))
+        });
+        other.map_or(Ok(()), |(path, _)| Err(damaged(&path, "it is not in the manifest")))
+    }
+
+    fn file(&self, saved: &SavedFile) -> Result<File, content::IoError> {
+        self.root.open_file(Path::new(&stored(saved.place, &saved.path)))
+    }
+
+    /// The folder with what hooks have added.
+    pub(super) fn added(&self) -> PathBuf {
+        self.folder.join(Place::Hooks.folder())
+    }
+
+    /// The content of a file.
+    pub(super) fn bytes(&self, saved: &SavedFile) -> Result<Vec<u8>, Error> {
+        let failed = |error| content::IoError::at("read", Path::new(&saved.path))(error);
+        Ok(content::read_bounded(&mut self.file(saved)?, saved.bytes).map_err(failed)?)
+    }
+
+    /// What the files of the node become, folders before what is in them.
+    pub(super) fn wanted(&self, layout: &CareLayout) -> Result<Vec<(PathBuf, Wanted)>, Error> {
+        let elsewhere = |place: Place, path: &str| {
+            Error::Manifest(format!("`{}` belongs to no file of a node", stored(place, path)))
+        };
+        let target = |place: Place, path: &str| {
+            place.target(path, layout).ok_or_else(|| elsewhere(place, path)).map(|target| {
+                // A path that is empty is the folder itself.
+                target.components().collect::<PathBuf>()
+            })
+        };
+        let mut wanted = Vec::new();
+        let mut missing = BTreeSet::new();
+        let folders = self.manifest.folders.iter().filter(|saved| saved.place != Place::Hooks);
+        let mut folders: Vec<_> = folders.collect();
+        folders.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
+        for saved in folders {
+            let attributes = self.attributes(&saved.owned);
+            wanted.push((target(saved.place, &saved.path)?, Wanted::Folder { attributes }));
+        }
+        for saved in self.manifest.files.iter().filter(|saved| saved.place != Place::Hooks) {
+            let attributes = Some(self.attributes(&saved.owned));
+            let file = Wanted::File { bytes: self.bytes(saved)?, attributes };
+            wanted.push((target(saved.place, &saved.path)?, file));
+        }
+        for saved in self.manifest.links.iter().filter(|saved| saved.place != Place::Hooks) {
+            let link = Wanted::Link { target: saved.target.clone().into() };
+            wanted.push((target(saved.place, &saved.path)?, link));
+        }
+        // Folders that the backup does not have, such as /etc/sysconfig on another distribution.
+        let own: BTreeSet<PathBuf> = wanted.iter().map(|(path, _)| path.clone()).collect();
+        for path in &own {
+            let above = path.ancestors().skip(1).take_while(|above| !above.exists());
+            missing.extend(above.filter(|above| !own.contains(*above)).map(Path::to_path_buf));
+        }
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let new = |path| (path, Wanted::Folder { attributes: Attributes { mode: 0o755, uid, gid } });
+        Ok(missing.into_iter().map(new).chain(wanted).collect())
+    }
+
+    /// The owner by its name, if this machine has it; else by its number.
+    fn attributes(&self, owned: &Owned) -> Attributes {
+        let number = |names: &Names, name: &Option<String>| name.as_ref().and_then(|name| names.number(name));
+        Attributes {
+            mode: owned.mode,
+            uid: number(&self.users, &owned.user).unwrap_or(owned.uid),
+            gid: number(&self.groups, &owned.group).unwrap_or(owned.gid),
+        }
+    }
+}
+
+fn unpack(path: &Path, source: archive::unpack::UnpackError) -> Error {
+    Error::Unpack { path: path.to_path_buf(), source }
+}
