@@ -2,8 +2,8 @@
 //!
 //! Debian's packages go into a layer over the system ([`layer`](crate::layer)) below `target/peers/`; the system itself does
 //! not change. Where no layer is possible, `apt-get` installs them on the system, after asking on a terminal, and removes
-//! nothing. Python's packages go into a virtual environment below `target/peers/`, and the parts of a virtual machine are
-//! unpacked there ([`machine`]). `cargo xtask clean --peers` removes them all.
+//! nothing. Python's packages go into a virtual environment below `target/peers/`; npm's, and the parts of a virtual machine
+//! ([`machine`]), are unpacked there. `cargo xtask clean --peers` removes them all.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -74,6 +74,9 @@ const DEBIAN: &[Peer] = &[
     programs("shellcheck", &["shellcheck"]),
     programs("yamllint", &["yamllint"]),
     programs("libxml2-utils", &["xmllint"]),
+    programs("chromium", &["chromium"]),
+    programs("chromium-driver", &["chromedriver"]),
+    programs("npm", &["npm"]),
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
 
@@ -88,6 +91,24 @@ const PYTHON: [(&str, &[&str]); 4] = [
     // The types of Kubernetes, for the API server of the tests.
     ("kubernetes-validate", &["kubernetes-validate==1.37.0"]),
 ];
+
+/// The accessibility checks that only npm's registry has: the package, and the SHA-256 of its file there.
+const AXE: (&str, &str) =
+    ("axe-core@4.14.1", "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745");
+
+/// Unpacks the package `$1`, whose file has the SHA-256 `$2`, into the folder `$3`.
+const UNPACK_NPM: &str = r#"
+set -eu
+partial="$3.partial"
+rm -rf "$partial"
+mkdir -p "$partial"
+cd "$partial"
+npm pack --silent "$1" >/dev/null
+for file in *.tgz; do printf '%s  %s\n' "$2" "$file"; done | sha256sum --check --quiet --strict
+tar -xzf *.tgz --strip-components=1
+rm -f *.tgz
+mv "$partial" "$3"
+"#;
 
 /// Installs packages while `policy-rc.d` keeps their services from starting. Its arguments are those of `apt-get install`.
 const INSTALL: &str = r#"
@@ -122,6 +143,7 @@ impl Peers {
         node_root::make(&folder.join("node"), &|program| in_layer(layer.as_ref(), program))?;
         let environment = folder.join("python");
         python(&environment, layer.as_ref())?;
+        axe(&folder.join("axe-core"), layer.as_ref())?;
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = env::split_paths(&path).chain([environment.join("bin")]);
         let path = env::join_paths(folders).unwrap_or(path);
@@ -254,6 +276,18 @@ fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
             .map_err(|error| format!("{error}; the tests need `{program}` from Python's registry"))?;
     }
     Ok(())
+}
+
+/// The accessibility checks, in `folder`.
+fn axe(folder: &Path, layer: Option<&Layer>) -> Result<(), String> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let (package, digest) = AXE;
+    say(&format!("npm pack {package}   (unpacked into {})", folder.display()));
+    let mut shell = in_layer(layer, "sh");
+    run(shell.args(["-c", UNPACK_NPM, "unpack", package, digest]).arg(folder))
+        .map_err(|error| format!("{error}; the tests need {package} from npm's registry"))
 }
 
 impl Peer {

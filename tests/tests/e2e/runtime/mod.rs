@@ -17,6 +17,7 @@ mod nginx;
 mod nodes;
 mod original_names;
 mod original_nginx;
+mod page;
 mod service;
 mod side_by_side;
 pub(crate) mod site;
