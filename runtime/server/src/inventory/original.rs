@@ -20,6 +20,15 @@ impl OriginalRepositories {
         self.0.get(host)?.get(repository)
     }
 
+    /// All tags, as `docker.io/library/nginx:1.25`, each with the index of its manifest.
+    pub(crate) fn references(&self) -> impl Iterator<Item = (String, u32)> {
+        self.0.iter().flat_map(|(host, repositories)| {
+            repositories.iter().flat_map(move |(name, repository)| {
+                repository.tags.iter().map(move |(tag, index)| (format!("{host}/{name}:{tag}"), *index))
+            })
+        })
+    }
+
     /// Whether an image came from this host.
     pub(crate) fn has_host(&self, host: &str) -> bool {
         self.0.contains_key(host)

@@ -1,5 +1,7 @@
 //! The images of an archive, with the commands that pull them.
 
+use std::collections::HashMap;
+
 use minijinja::{Value, context};
 
 use super::render::ADDRESS;
@@ -8,12 +10,19 @@ use crate::inventory::archive::ServedArchive;
 /// The number of images on a page.
 pub(super) const PAGE: usize = 100;
 
+/// The maximum number of original names of an image on a page.
+const NAMES_MAX: usize = 5;
+
 /// The images of page `number`, counted from 0, with the prefix of their archive.
 pub(super) fn rows(archive: &ServedArchive, prefix: Option<&str>, tls: bool, number: usize) -> Vec<Value> {
     let tags = archive
         .repositories
         .iter()
         .flat_map(|(name, repository)| repository.tags.iter().map(move |(tag, index)| (name, tag, *index)));
+    let mut original: HashMap<u32, Vec<String>> = HashMap::new();
+    for (reference, index) in archive.original.references() {
+        original.entry(index).or_default().push(reference);
+    }
     tags.skip(number.saturating_mul(PAGE))
         .take(PAGE)
         .map(|(name, tag, index)| {
@@ -30,9 +39,25 @@ pub(super) fn rows(archive: &ServedArchive, prefix: Option<&str>, tls: bool, num
                 .into_iter()
                 .map(|(client, line)| context! { client, line })
                 .collect();
-            context! { name => &**name, tag => &**tag, size, damaged, digest, commands }
+            let names = original.get(&index).into_iter().flatten().take(NAMES_MAX);
+            let originals: Vec<Value> = names.map(|name| original_name(name)).collect();
+            context! { name => &**name, tag => &**tag, size, damaged, digest, commands, originals }
         })
         .collect()
+}
+
+/// An original name, with the commands that pull it on clients that are configured for that.
+fn original_name(reference: &str) -> Value {
+    let (path, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let commands = [
+        ("containerd", format!("ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d {reference}")),
+        ("crictl", format!("crictl pull {reference}")),
+        ("podman", format!("podman pull {reference}")),
+        ("skopeo", format!("skopeo copy docker://{reference} docker-archive:{file}-{tag}.tar:{reference}")),
+    ];
+    let commands: Vec<Value> = commands.into_iter().map(|(client, line)| context! { client, line }).collect();
+    context! { reference, commands }
 }
 
 /// The first image of every page.

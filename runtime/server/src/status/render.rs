@@ -150,6 +150,7 @@ pub(super) fn archive_page(
             first => number == 0,
             from,
             to => from + images.len().saturating_sub(1),
+            originals => served.original.references().next().is_some(),
             images,
             pages,
             packages,

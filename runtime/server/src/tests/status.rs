@@ -255,6 +255,29 @@ fn many_images_have_several_pages() {
 }
 
 #[test]
+fn images_have_the_commands_for_their_original_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    put(root, "product.txt", b"NAME=Example\nVERSION=1.0\n");
+    image(root, "nginx", "1.25", b"nginx");
+    image(root, "built", "1", b"built");
+    let mut names = images::original_names::OriginalNames::default();
+    names.insert(&"nginx:1.25".parse().unwrap(), &"nginx:1.25".parse().unwrap());
+    put(root, "images/original-names.json", &names.write());
+    let server = serving(&[root]);
+    let (_, html) = page(&server, "/_status/example-1.0/");
+    assert_eq!(html.matches("<dt>Original name</dt>").count(), 1, "{html}");
+    for line in [
+        "crictl pull docker.io/library/nginx:1.25",
+        "podman pull docker.io/library/nginx:1.25",
+        "skopeo copy docker://docker.io/library/nginx:1.25 docker-archive:nginx-1.25.tar:docker.io/library/nginx:1.25",
+        "sealift registry containerd-config --original-names --node http://test --root /",
+    ] {
+        assert!(html.contains(&format!(">{line}<")), "{line} in {html}");
+    }
+}
+
+#[test]
 fn folders_of_images_have_a_page_by_their_position() {
     let (folder, _) = archive("Example");
     let images = folder.path().join("images");

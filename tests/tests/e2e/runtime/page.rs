@@ -165,7 +165,7 @@ fn every_link_of_the_pages_leads_somewhere() {
         }
     }
     assert!(seen.contains(&format!("{base}/_status/many-1/images/2/")), "{seen:?}");
-    assert!(seen.len() > 15, "{seen:?}");
+    assert!(seen.len() >= 15, "{seen:?}");
 }
 
 #[test]
