@@ -61,6 +61,13 @@ pub(super) fn names(files: &SourceFiles, local: &LocalImage) -> Result<Vec<Strin
     Ok(named.map(ToOwned::to_owned).collect())
 }
 
+/// All images that have a full name, each with its digest.
+pub(super) fn listed(files: &SourceFiles, local: &LocalImage) -> Result<Vec<(String, Digest)>> {
+    let all = manifests(files, local)?;
+    let full = |found: &Descriptor| Some((annotation(found, NAMES[0])?.to_owned(), found.digest));
+    Ok(all.iter().filter_map(full).collect())
+}
+
 fn manifests(files: &SourceFiles, local: &LocalImage) -> Result<Vec<Descriptor>> {
     #[derive(Deserialize)]
     struct Index {

@@ -32,7 +32,7 @@ use content::Digest;
 
 pub use self::engine::{EngineImage, EngineStorage};
 use self::files::SourceFiles;
-pub use self::naming::{default_name, names_file, original_references};
+pub use self::naming::{default_name, named_images, names_file, original_references};
 use crate::closure::Closure;
 use crate::error::{Error, Result, io};
 use crate::manifest::{Descriptor, MANIFEST_MAX, Platform};

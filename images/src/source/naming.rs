@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use content::Digest;
+
 use super::files::SourceFiles;
 use super::{ImageLocation, LocalImage, LocalLayout, docker, index, position};
 use crate::Reference;
@@ -28,6 +30,18 @@ pub fn default_name(source: &ImageLocation) -> Result<(String, String)> {
         ImageLocation::Engine(image) => Ok(of_reference(image.reference())),
         ImageLocation::Local(local) => of_local(local),
     }
+}
+
+/// The images of an OCI archive under their full names, each with its digest: what a container engine has after it has loaded the
+/// archive. Empty for other archives.
+///
+/// # Errors
+///
+/// Where the archive cannot be read.
+pub fn named_images(archive: &Path) -> Result<Vec<(String, Digest)>> {
+    let local = LocalImage { layout: LocalLayout::OciArchive, path: archive.to_path_buf(), name: None };
+    let files = SourceFiles::of(&local)?;
+    if files.contains("index.json") { index::listed(&files, &local) } else { Ok(Vec::new()) }
 }
 
 fn of_local(local: &LocalImage) -> Result<(String, String)> {
@@ -149,7 +163,6 @@ fn is_version(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use content::Digest;
     use serde_json::json;
 
     use super::*;

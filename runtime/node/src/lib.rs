@@ -3,6 +3,7 @@
 
 pub mod archives;
 pub mod backup;
+pub mod bootstrap;
 pub mod care;
 pub mod change_version;
 pub mod client_config;

@@ -3,6 +3,7 @@
 //! Each function takes an error and returns the failure of the command: its exit code, its message and its help.
 
 pub(crate) mod archives;
+pub(crate) mod bootstrap;
 pub(crate) mod environments;
 pub(crate) mod images;
 pub(crate) mod iso;

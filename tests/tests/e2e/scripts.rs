@@ -71,6 +71,21 @@ fn iso_manager_imports_and_ends_as_the_import_does() {
 }
 
 #[test]
+fn bootstrap_brings_up_the_node_with_the_archive_that_it_lies_in() {
+    for (arguments, options) in [
+        (&[][..], ""),
+        (&["-n"], "--dry-run|"),
+        (&["--dry-run", "-v", "-l", "/a log", "--no-tls"], "--dry-run|--verbose|-l|/a log|--no-tls|"),
+    ] {
+        let archive = Archive::new();
+        let (code, said) = archive.script("bootstrap.sh", arguments);
+        let root = fs::canonicalize(archive.folder.path()).unwrap();
+        let calls = format!("node|bootstrap|{options}--|{}|", root.display());
+        assert_eq!((code, archive.calls()), (Some(2), calls), "{said}");
+    }
+}
+
+#[test]
 fn iso_manager_without_arguments_imports_what_is_configured() {
     for (arguments, calls) in [
         (&[][..], "archive|import|--configured|"),

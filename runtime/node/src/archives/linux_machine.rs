@@ -61,6 +61,17 @@ impl Default for LinuxMachine {
     }
 }
 
+/// The file that is mounted at a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountedFile {
+    /// Nothing is mounted there.
+    None,
+    /// This file, on a loop device or through FUSE.
+    File(PathBuf),
+    /// Something else: the name of the device.
+    Device(String),
+}
+
 /// A line of the list of mounts: proc(5), `/proc/pid/mountinfo`.
 struct MountLine {
     /// The numbers of the device, `7:0`.
@@ -88,6 +99,28 @@ impl MountLine {
 }
 
 impl LinuxMachine {
+    /// The file that is mounted at a folder.
+    ///
+    /// # Errors
+    ///
+    /// The list of mounts cannot be read.
+    pub fn file_mounted_at(&self, at: &Path) -> io::Result<MountedFile> {
+        let Some(mount) = self.mount_at(at)? else { return Ok(MountedFile::None) };
+        let file = if mount.is_fuse() {
+            PathBuf::from(&mount.source)
+        } else {
+            let file = content::open_text(&self.backing_file(&mount), LinkPolicy::Follow, TABLE_MAX);
+            file.map(|text| PathBuf::from(text.trim_end_matches('\n'))).unwrap_or_default()
+        };
+        // Ends in ` (deleted)` once another file has the name.
+        Ok(if file.is_file() { MountedFile::File(file) } else { MountedFile::Device(mount.source) })
+    }
+
+    /// The file of the kernel that names the file behind a loop device.
+    fn backing_file(&self, mount: &MountLine) -> PathBuf {
+        self.disks.join(&mount.device).join("loop/backing_file")
+    }
+
     /// The mount at a folder, if there is one.
     fn mount_at(&self, at: &Path) -> io::Result<Option<MountLine>> {
         let table = content::open_text(&self.mounts, LinkPolicy::Follow, TABLE_MAX)?;
@@ -266,8 +299,7 @@ impl Machine for LinuxMachine {
             return Ok((there.dev(), there.ino()) == (here.dev(), here.ino()));
         }
         // Ends in ` (deleted)` once another file has the name.
-        let backing = self.disks.join(&mount.device).join("loop/backing_file");
-        match content::open_read(&backing, LinkPolicy::Follow, TABLE_MAX) {
+        match content::open_read(&self.backing_file(&mount), LinkPolicy::Follow, TABLE_MAX) {
             Ok(file) => Ok(file.trim_ascii_end() == archive.as_os_str().as_encoded_bytes()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error.into()),

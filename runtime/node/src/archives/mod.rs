@@ -45,7 +45,7 @@ pub use error::Error;
 pub use follow::follow;
 pub use images::{ArchivedImage, OriginalName, images};
 pub use import::{ImportOptions, import};
-pub use linux_machine::LinuxMachine;
+pub use linux_machine::{LinuxMachine, MountedFile};
 pub use list::{ImageCount, ListedArchive, ListedArchiveKind, get};
 pub use listed_solutions::{ListedSolution, SolutionHealth, solutions};
 pub use lists::{configured, configured_solutions};

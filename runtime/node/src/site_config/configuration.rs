@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, LinkPolicy};
 
-use super::document::Document;
+use super::document::{Document, Site};
 use super::error::Error;
 use super::kind::ConfigurationKind;
 use super::{active, edit};
@@ -52,6 +52,7 @@ pub struct NodeConfiguration {
     own: usize,
     active: BTreeMap<String, String>,
     accepts_unverified: bool,
+    site: Site,
     /// Whether the file existed when it was read.
     existed: bool,
 }
@@ -94,8 +95,8 @@ impl NodeConfiguration {
     ///
     /// [`Error::Invalid`].
     pub fn parse(path: &Path, kind: ConfigurationKind, text: String) -> Result<Self, Error> {
-        let Document { archives, own, active, accepts_unverified } =
-            Document::read(kind, &text).map_err(|problems| Error::Invalid {
+        let Document { archives, own, active, accepts_unverified, site } = Document::read(kind, &text)
+            .map_err(|problems| Error::Invalid {
                 path: path.to_path_buf(),
                 kind,
                 problems,
@@ -109,6 +110,7 @@ impl NodeConfiguration {
             own,
             active,
             accepts_unverified,
+            site,
             existed: true,
         })
     }
@@ -130,6 +132,24 @@ impl NodeConfiguration {
     #[must_use]
     pub fn accepts_unverified(&self) -> bool {
         self.accepts_unverified
+    }
+
+    /// The networks of the control plane, in CIDR notation: `networks.controlPlane` of a `BootstrapConfiguration`.
+    #[must_use]
+    pub fn control_plane(&self) -> &[String] {
+        &self.site.control_plane
+    }
+
+    /// The address at which the control plane is reached, if it has one of its own: `networks.controlPlane.ingress.ip`.
+    #[must_use]
+    pub fn ingress(&self) -> Option<&str> {
+        self.site.ingress.as_deref()
+    }
+
+    /// The host name of the bootstrap node: `ca.minion` of a `BootstrapConfiguration`.
+    #[must_use]
+    pub fn bootstrap_host(&self) -> Option<&str> {
+        self.site.minion.as_deref()
     }
 
     /// The kind of the configuration.

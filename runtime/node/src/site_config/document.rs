@@ -20,6 +20,18 @@ pub(super) struct Document {
     pub(super) own: usize,
     pub(super) active: BTreeMap<String, String>,
     pub(super) accepts_unverified: bool,
+    pub(super) site: Site,
+}
+
+/// What a `BootstrapConfiguration` says about the site.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Site {
+    /// The networks of the control plane.
+    pub(super) control_plane: Vec<String>,
+    /// The address at which the control plane is reached.
+    pub(super) ingress: Option<String>,
+    /// The name of the bootstrap node: `ca.minion`.
+    pub(super) minion: Option<String>,
 }
 
 // Each key is parsed by itself: a wrong type in one must not hide the problems of the others.
@@ -123,9 +135,8 @@ impl Document {
         if let Some(version) = reader.part::<Version>() {
             reader.expect("apiVersion", version.api_version, kind.versions());
         }
-        if kind == ConfigurationKind::Bootstrap {
-            reader.bootstrap(place);
-        }
+        let site =
+            if kind == ConfigurationKind::Bootstrap { reader.bootstrap(place) } else { Site::default() };
         let listed = reader.part::<Archives>().and_then(|part| part.archives).flatten().unwrap_or_default();
         let mut archives = Vec::new();
         reader.archives("archives", listed, &mut archives);
@@ -144,7 +155,7 @@ impl Document {
         let accepts_unverified = policy.and_then(|policy| policy.accept_unverified).unwrap_or_default();
         let mut problems = reader.problems;
         if problems.is_empty() {
-            return Ok(Self { archives, own, active, accepts_unverified });
+            return Ok(Self { archives, own, active, accepts_unverified, site });
         }
         problems.sort_by_key(|problem| (problem.line, problem.column));
         Err(problems)
@@ -245,13 +256,15 @@ impl Reader<'_> {
     }
 
     /// Checks the other keys of a `BootstrapConfiguration`.
-    fn bootstrap(&mut self, place: Option<Location>) {
-        if let Some(part) = self.part::<Authority>()
-            && part.ca.and_then(|ca| ca.minion).is_none()
-        {
-            self.missing(place, "ca.minion");
+    fn bootstrap(&mut self, place: Option<Location>) -> Site {
+        let mut site = Site::default();
+        if let Some(part) = self.part::<Authority>() {
+            site.minion = part.ca.and_then(|ca| ca.minion);
+            if site.minion.is_none() {
+                self.missing(place, "ca.minion");
+            }
         }
-        let Some(part) = self.part::<Planes>() else { return };
+        let Some(part) = self.part::<Planes>() else { return site };
         let listed = part.networks.as_ref().map(Networks::listed).unwrap_or_default();
         for (key, place, network) in &listed {
             if let Err(found) = networks::check(network) {
@@ -263,6 +276,11 @@ impl Reader<'_> {
                 self.missing(place, key);
             }
         }
+        drop(listed);
+        if let Some(networks) = part.networks {
+            (site.control_plane, site.ingress) = networks.control_plane();
+        }
+        site
     }
 
     /// Adds the archives that are `listed` under `key` to those that are `known`.

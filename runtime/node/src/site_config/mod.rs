@@ -19,3 +19,4 @@ mod tests;
 pub use configuration::NodeConfiguration;
 pub use error::{ConfigurationProblem, Error};
 pub use kind::ConfigurationKind;
+pub use networks::contains as network_contains;

@@ -15,9 +15,19 @@ pub(super) struct Networks {
     services: Option<Spanned<Network>>,
 }
 
+/// The address at which the control plane is reached, a virtual one perhaps.
+#[derive(Deserialize)]
+struct Ingress {
+    ip: Option<String>,
+}
+
 /// The networks of a plane, each with its position if it has its own: a text or a list of texts (v1alpha2), or either of
 /// these under the key `cidr` (v1alpha3).
-struct Network(Vec<(Option<Location>, String)>);
+#[derive(Default)]
+struct Network {
+    listed: Vec<(Option<Location>, String)>,
+    ingress: Option<String>,
+}
 
 impl Networks {
     /// Every network with its key and position.
@@ -33,11 +43,17 @@ impl Networks {
             .flat_map(|(key, plane)| {
                 plane
                     .value
-                    .0
+                    .listed
                     .iter()
                     .map(move |(place, text)| (key, place.unwrap_or(plane.referenced), text.as_str()))
             })
             .collect()
+    }
+
+    /// The networks of the control plane, and its ingress if it has one.
+    pub(super) fn control_plane(self) -> (Vec<String>, Option<String>) {
+        let plane = self.control_plane.map(|plane| plane.value).unwrap_or_default();
+        (plane.listed.into_iter().map(|(_, text)| text).collect(), plane.ingress)
     }
 }
 
@@ -58,7 +74,7 @@ impl<'de> de::Visitor<'de> for NetworkVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Network, E> {
-        Ok(Network(vec![(None, text.to_owned())]))
+        Ok(Network { listed: vec![(None, text.to_owned())], ingress: None })
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Network, A::Error> {
@@ -66,17 +82,19 @@ impl<'de> de::Visitor<'de> for NetworkVisitor {
         while let Some(item) = items.next_element::<Spanned<String>>()? {
             found.push((Some(item.referenced), item.value));
         }
-        Ok(Network(found))
+        Ok(Network { listed: found, ingress: None })
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut fields: A) -> Result<Network, A::Error> {
-        let mut found = Network(Vec::new());
+        let mut found = Network::default();
         while let Some(key) = fields.next_key::<String>()? {
             if key == "cidr" {
                 let cidr = fields.next_value::<Spanned<Network>>()?;
                 let place =
                     |(place, text): (Option<Location>, String)| (place.or(Some(cidr.referenced)), text);
-                found = Network(cidr.value.0.into_iter().map(place).collect());
+                found.listed = cidr.value.listed.into_iter().map(place).collect();
+            } else if key == "ingress" {
+                found.ingress = fields.next_value::<Option<Ingress>>()?.and_then(|ingress| ingress.ip);
             } else {
                 fields.next_value::<de::IgnoredAny>()?;
             }
@@ -97,4 +115,19 @@ pub(super) fn check(text: &str) -> Result<(), String> {
         Ok(length) if length <= most => Ok(()),
         _ => Err(wrong()),
     }
+}
+
+/// Whether an address is in a network in CIDR notation. A text that is no network contains nothing.
+#[must_use]
+pub fn contains(network: &str, address: IpAddr) -> bool {
+    let Some((base, length)) = network.split_once('/').filter(|_| check(network).is_ok()) else {
+        return false;
+    };
+    let (Ok(base), Ok(length)) = (base.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
+    let differing = match (base, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) => (base.to_bits() ^ address.to_bits()).leading_zeros(),
+        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits() ^ address.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    differing >= length
 }

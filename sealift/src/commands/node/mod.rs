@@ -1,6 +1,7 @@
 //! `sealift node`: changes of a whole node, whose cluster's part is done by hooks.
 
 mod backup;
+mod bootstrap;
 mod care;
 mod change_version;
 mod difference;
@@ -15,6 +16,15 @@ use crate::failure::CommandResult;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make this machine the bootstrap node that serves an archive
+    ///
+    /// Checks the machine, imports the archive, configures its package repositories, installs its packages, loads its image tars into
+    /// containerd, makes a certificate, starts the registry and lets clients through the firewall.
+    #[command(after_help = "Examples:\n  sealift node bootstrap /srv/scality/metalk8s-2.11.0 --dry-run\n  \
+                      sealift node bootstrap metalk8s-2.11.0.iso --ca-certificate site.crt --ca-key site.key\n\n\
+                      The script bootstrap.sh of an archive runs this command for that archive. Re-run it after a failure: it continues.\n\n\
+                      Exit codes: 0 success, 1 a check or a hook failed")]
+    Bootstrap(Box<bootstrap::Arguments>),
     /// Back up the node's configuration, certificates, keys and list of archives
     #[command(after_help = "Examples:\n  sealift node backup\n  sealift node backup --keep 10 --dry-run\n\n\
                             Archives are not in the backup; it lists them with their digests. It has private keys.")]
@@ -52,6 +62,7 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
+        Command::Bootstrap(arguments) => bootstrap::run(arguments),
         Command::Backup(arguments) => backup::run(arguments),
         Command::Restore(arguments) => restore::run(arguments),
         Command::Upgrade(arguments) => change_version::run(arguments, Direction::Upgrade),

@@ -1,6 +1,7 @@
 //! The content of each document, by the room that it is about.
 
 pub(crate) mod archives;
+pub(crate) mod bootstrap;
 pub(crate) mod checks;
 pub(crate) mod environments;
 pub(crate) mod error;
@@ -79,6 +80,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<project::NewSolution>("`solution new`"),
     kind::<node::NginxConfiguration>("`registry nginx-config`"),
     kind::<node_care::BackupDocument>("`node backup`"),
+    kind::<bootstrap::BootstrapDocument>("`node bootstrap`"),
     kind::<node_care::RestorationDocument>("`node restore`"),
     kind::<::server::NodeStatus>("the server of `registry serve`, at `/status.json`"),
     kind::<node_care::VersionChangeDocument>("`node upgrade` and `node downgrade`"),

@@ -42,9 +42,13 @@ pub(super) fn build_own_of(version: &str, binary: &[u8], scratch: &Path, out: &P
     fs::create_dir_all(base.join("packages/sealift")).unwrap();
     fs::write(base.join("_build/bin/sealift"), binary).unwrap();
     fs::copy(project().join("LICENSE"), base.join("LICENSE")).unwrap();
-    for file in
-        ["sealift-registry.service", "sealift-registry.socket", "sealift.sysusers", "sealift.sysconfig"]
-    {
+    for file in [
+        "sealift-registry.service",
+        "sealift-registry.socket",
+        "sealift-registry.firewalld.xml",
+        "sealift.sysusers",
+        "sealift.sysconfig",
+    ] {
         let path = Path::new("packages/sealift").join(file);
         fs::copy(project().join(&path), base.join(&path)).unwrap();
     }

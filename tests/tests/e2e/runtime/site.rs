@@ -72,10 +72,10 @@ impl Site {
 }
 
 /// An image in skopeo's `dir:` layout.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf) -> Self {
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("version"), "Directory Transport Version: 1.1\n").unwrap();
         Self(path)
@@ -86,7 +86,13 @@ impl Folder {
         described(media_type, bytes)
     }
 
-    fn image(&self, kind: MediaKind, architecture: &str, layers: &[&[u8]], name: &str) -> serde_json::Value {
+    pub(super) fn image(
+        &self,
+        kind: MediaKind,
+        architecture: &str,
+        layers: &[&[u8]],
+        name: &str,
+    ) -> serde_json::Value {
         let (config_type, layer_type) = match kind {
             MediaKind::DockerManifest => (
                 "application/vnd.docker.container.image.v1+json",
@@ -140,7 +146,7 @@ fn unpacked(layer: &[u8]) -> Digest {
 /// What the RPM of the site installs, and where.
 pub(super) const INSTALLED: (&str, &str) = ("usr/share/greeting", "Served from one file.\n");
 
-fn package(scratch: &Path, repository: &Path) {
+pub(super) fn package(scratch: &Path, repository: &Path) {
     let base = scratch.join("package");
     fs::create_dir(&base).unwrap();
     fs::write(base.join("greeting"), INSTALLED.1).unwrap();
