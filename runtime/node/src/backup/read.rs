@@ -17,7 +17,7 @@ use super::names::Names;
 use super::place::{Place, stored};
 use crate::care::CareLayout;
 use crate::file::Attributes;
-use crate::transaction::Wanted;
+use crate::transaction::{Wanted, with_folders};
 
 /// The limits of a tar: every file, its folders, and headers.
 const LIMITS: UnpackLimits = UnpackLimits { entries: 4 * ENTRIES_MAX as u64, bytes: BYTES_MAX + (256 << 20) };
@@ -106,7 +106,6 @@ impl Unpacked {
             })
         };
         let mut wanted = Vec::new();
-        let mut missing = BTreeSet::new();
         let folders = self.manifest.folders.iter().filter(|saved| saved.place != Place::Hooks);
         let mut folders: Vec<_> = folders.collect();
         folders.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
@@ -123,15 +122,8 @@ impl Unpacked {
             let link = Wanted::Link { target: saved.target.clone().into() };
             wanted.push((target(saved.place, &saved.path)?, link));
         }
-        // Folders that the backup does not have, such as /etc/sysconfig on another distribution.
-        let own: BTreeSet<PathBuf> = wanted.iter().map(|(path, _)| path.clone()).collect();
-        for path in &own {
-            let above = path.ancestors().skip(1).take_while(|above| !above.exists());
-            missing.extend(above.filter(|above| !own.contains(*above)).map(Path::to_path_buf));
-        }
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let new = |path| (path, Wanted::Folder { attributes: Attributes { mode: 0o755, uid, gid } });
-        Ok(missing.into_iter().map(new).chain(wanted).collect())
+        // A backup may lack folders, such as /etc/sysconfig on another distribution.
+        Ok(with_folders(wanted))
     }
 
     /// The owner by its name, if this machine has it; else by its number.

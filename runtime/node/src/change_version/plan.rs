@@ -13,7 +13,7 @@ use crate::archives::{MountChoice, configured, described};
 use crate::care::{CareLayout, Interrupted};
 use crate::hooks::{self, FoundHooks, HookFolders, HookStep};
 use crate::site_config::ConfigurationKind;
-use crate::transaction::{Transaction, Wanted};
+use crate::transaction::{Transaction, Wanted, with_folders};
 
 /// What the caller wants.
 #[derive(Clone, Debug)]
@@ -261,5 +261,5 @@ fn wanted(
     let record = Wanted::File { bytes: versions::text(&all).into_bytes(), attributes: None };
     let mut wanted = vec![(layout.versions(), record)];
     wanted.extend(salt::changes(&layout.salt, from.id.as_str(), to.id.as_str()));
-    Ok(wanted)
+    Ok(with_folders(wanted))
 }

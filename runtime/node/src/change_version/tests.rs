@@ -166,6 +166,18 @@ fn what_is_not_possible_changes_nothing() {
 }
 
 #[test]
+fn a_node_without_a_folder_of_sealift_gets_one_that_a_failure_removes() {
+    let node = Node::new(&["2.10.0", "2.11.0"]);
+    let folder = node.root.path().join("etc/sealift");
+    hook(&node, "upgrade", "exit 1");
+    let failed = change(&node, Direction::Upgrade, "2.11.0").0.unwrap_err();
+    assert!(matches!(failed, Error::RolledBack { .. }) && !folder.exists(), "{failed}");
+    hook(&node, "upgrade", "true");
+    let done = change(&node, Direction::Upgrade, "2.11.0").0.unwrap();
+    assert_eq!(done.files, [folder.clone(), folder.join("versions.yaml")]);
+}
+
+#[test]
 fn a_failure_leaves_the_node_as_it_was() {
     let node = site();
     hook(&node, "upgrade", "exit 9");

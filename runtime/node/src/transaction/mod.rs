@@ -10,6 +10,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -19,6 +20,7 @@ use content::{AtomicFile, Durability, IoError, LinkPolicy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::file::Attributes;
 pub use error::Error;
 use state::State;
 pub(crate) use state::Wanted;
@@ -186,6 +188,17 @@ impl<T: Clone + Serialize + DeserializeOwned> Transaction<T> {
         file.file().write_all(&bytes).map_err(IoError::at("write", &path))?;
         Ok(file.commit()?)
     }
+}
+
+/// The changes, with the folders that they need and that neither exist nor are among them: `/etc/sealift` on a node without it.
+pub(crate) fn with_folders(wanted: Vec<(PathBuf, Wanted)>) -> Vec<(PathBuf, Wanted)> {
+    let own: BTreeSet<&Path> = wanted.iter().map(|(path, _)| path.as_path()).collect();
+    let above = own.iter().flat_map(|path| path.ancestors().skip(1).take_while(|above| !above.exists()));
+    let missing: BTreeSet<PathBuf> =
+        above.filter(|above| !own.contains(above)).map(Path::to_path_buf).collect();
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let folder = |path| (path, Wanted::Folder { attributes: Attributes { mode: 0o755, uid, gid } });
+    missing.into_iter().map(folder).chain(wanted).collect()
 }
 
 /// Removes the folder of a transaction, its journal first: what is left without it is no transaction.

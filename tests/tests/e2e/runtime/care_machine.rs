@@ -29,7 +29,7 @@ fn a_node_survives_a_power_cut_in_an_upgrade_and_moves_to_another_machine() {
     node.run("mkdir -p /etc/salt/minion.d; echo 'saltenv: example-1.0.0' >/etc/salt/minion.d/site.conf; touch /root/stay; sync");
     // The power is cut while the hook runs: the files have changed, the upgrade has not ended.
     node.run("setsid sealift node upgrade --destination-version 1.1.0 </dev/null >/root/said 2>&1 &");
-    node.wait_for("test -s /root/upgraded");
+    node.wait_for("test -s /root/upgraded || { cat /root/said; false; }");
     node.cut_power();
     node.start();
     assert_eq!(node.run("cat /etc/salt/minion.d/site.conf"), "saltenv: example-1.1.0\n");

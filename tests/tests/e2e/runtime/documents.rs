@@ -181,6 +181,7 @@ fn every_document_has_the_form_that_is_recorded() {
     let import = ["archive", "import", "solution", "--unverified", "--allow", "operator-image-missing"];
     for words in [
         &["archive", "get"][..],
+        &["archive", "get", "--images"],
         &["archive", "get", "--node", "two"],
         &["archive", "copy-to", "two", "--dry-run"],
         &["archive", "copy-to", "two"],
