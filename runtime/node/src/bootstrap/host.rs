@@ -59,9 +59,9 @@ pub struct HostFacts {
     pub name: String,
     /// Its addresses, without those of the loopback interface.
     pub addresses: Vec<InterfaceAddress>,
-    /// The programs among [`PROGRAMS`] that it has.
+    /// The programs that it has, of those that a bring-up uses.
     pub programs: Vec<&'static str>,
-    /// The services among [`SERVICES`] that run.
+    /// The services that run, of those that a bring-up looks for.
     pub services: Vec<&'static str>,
 }
 
