@@ -16,6 +16,7 @@ pub mod http;
 pub mod killed;
 pub mod kubernetes;
 pub mod mounts;
+pub mod network;
 pub mod nginx;
 pub mod peer;
 pub mod qemu;

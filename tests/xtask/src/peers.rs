@@ -52,6 +52,7 @@ const DEBIAN: &[Peer] = &[
     programs("buildah", &["buildah"]),
     programs("podman", &["podman"]),
     programs("containerd", &["containerd", "ctr"]),
+    programs("docker.io", &["dockerd", "docker"]),
     programs("nginx-light", &["nginx"]),
     programs("kubernetes-client", &["kubectl"]),
     programs("wrk", &["wrk"]),
@@ -81,7 +82,14 @@ const DEBIAN: &[Peer] = &[
 ];
 
 /// Units that these packages bring and that no test wants running.
-const UNITS: [&str; 4] = ["containerd.service", "docker-registry.service", "nginx.service", "ssh.service"];
+const UNITS: [&str; 6] = [
+    "containerd.service",
+    "docker-registry.service",
+    "docker.service",
+    "docker.socket",
+    "nginx.service",
+    "ssh.service",
+];
 
 /// The peers that only Python's registry has: a program, and what pip is asked for.
 const PYTHON: [(&str, &[&str]); 4] = [
