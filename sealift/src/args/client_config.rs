@@ -70,7 +70,7 @@ impl ConfigDestination {
         let output = self.output;
         let Some(root) = &self.root else {
             let document = || ClientConfiguration { files: files.iter().map(with_content).collect() };
-            let text = || files.iter().map(|file| file.content.clone()).collect();
+            let text = || files.iter().map(with_path).collect::<Vec<_>>().join("\n");
             return Ok(output.report(document, text)?);
         };
         let changed = if self.dry_run {
@@ -89,6 +89,11 @@ impl ConfigDestination {
         let text = || changed.iter().map(|path| format!("{}\n", content::printable_path(path))).collect();
         Ok(output.report(document, text)?)
     }
+}
+
+/// The file, after a comment with its path: all formats of the files have the comment sign `#`.
+fn with_path(file: &ClientConfigFile) -> String {
+    format!("# File: /{}\n{}", file.path, file.content)
 }
 
 fn with_content(file: &ClientConfigFile) -> ClientFile {

@@ -335,3 +335,27 @@ fn apt_downloads_from_the_sources_file() {
     fs::write(&sources, written.replace("/etc/apt/", &format!("{here}/etc/apt/"))).unwrap();
     peer::run(&mut apt(&["update", "--error-on=any"]));
 }
+
+#[test]
+fn printed_files_say_where_they_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = ["--node", "http://10.0.0.1:8080"];
+    let hosts = ["--original-names", "--host", "docker.io", "--host", "quay.io"];
+    for (arguments, paths) in [
+        (
+            [&["registry", "containerd-config"], &hosts[..], &node].concat(),
+            &["etc/containerd/certs.d/docker.io/hosts.toml", "etc/containerd/certs.d/quay.io/hosts.toml"][..],
+        ),
+        ([&["registry", "k3s-config"], &node[..]].concat(), &["etc/rancher/k3s/registries.yaml"][..]),
+    ] {
+        let (code, printed, err) = sealift::run(folder.path(), &arguments);
+        assert_eq!(code, 0, "{err}");
+        let (code, _, err) = sealift::run(folder.path(), &[&arguments[..], &["--root", "client"]].concat());
+        assert_eq!(code, 0, "{err}");
+        let files = paths.iter().map(|path| {
+            let written = fs::read_to_string(folder.path().join("client").join(path)).unwrap();
+            format!("# File: /{path}\n{written}")
+        });
+        assert_eq!(printed, files.collect::<Vec<_>>().join("\n"));
+    }
+}
