@@ -105,11 +105,30 @@ impl Error {
     pub(crate) fn io(operation: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         IoError { operation, path: path.as_ref().to_path_buf(), source }.into()
     }
+
+    /// The error with the path of the archive before that of a file inside, for commands that read several archives.
+    #[must_use]
+    pub fn in_archive(mut self, archive: &Path) -> Self {
+        if let Self::Syntax { file, .. } | Self::Content { file, .. } | Self::UnknownVersion { file, .. } =
+            &mut self
+        {
+            *file = format!("{}: {file}", printable_path(archive));
+        }
+        self
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_a_file_can_name_the_archive() {
+        let content = Error::Content { file: "product.txt".into(), problem: "no NAME".into() };
+        assert_eq!(content.in_archive(Path::new("a.iso")).to_string(), "a.iso: product.txt: no NAME");
+        let whole = Error::io("open", "a.iso", std::io::Error::other("no"));
+        assert_eq!(whole.in_archive(Path::new("a.iso")).to_string(), "cannot open a.iso: no");
+    }
 
     #[test]
     fn an_error_of_an_image_names_its_path_once() {

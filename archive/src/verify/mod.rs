@@ -376,11 +376,14 @@ impl Judged {
 
 /// The finding that a list or a description breaks its format; `file` where the error does not say which.
 fn invalid(file: &str, error: &Error) -> Finding {
-    let named = match error {
-        Error::Syntax { file, .. } | Error::Content { file, .. } => file,
-        _ => file,
-    };
-    Finding::new(named, Problem::Invalid { reason: error.to_string() })
+    // The finding itself names the file.
+    match error {
+        Error::Content { file, problem } => Finding::new(file, Problem::Invalid { reason: problem.clone() }),
+        Error::Syntax { file, line, problem } => {
+            Finding::new(file, Problem::Invalid { reason: format!("line {line}: {problem}") })
+        }
+        error => Finding::new(file, Problem::Invalid { reason: error.to_string() }),
+    }
 }
 
 #[cfg(test)]

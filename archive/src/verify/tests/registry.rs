@@ -133,7 +133,7 @@ fn the_registry_tree_is_held_to_the_images() {
         (
             "the original names are not JSON",
             |root| fs::write(root.join("images/original-names.json"), "{").expect("written"),
-            "images/original-names.json: invalid: images/original-names.json: invalid JSON",
+            "images/original-names.json: invalid: invalid JSON: ",
         ),
     ];
     for (what, change, expected) in cases {

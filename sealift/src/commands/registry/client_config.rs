@@ -142,7 +142,7 @@ impl RegistryArguments {
                 Err(error) if self.configured => {
                     output::warn(&output::left_out(archive, &error.to_string()));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error.in_archive(archive).into()),
             }
         }
         hosts.extend(found);
