@@ -42,9 +42,12 @@ impl DocumentClient {
 
     async fn fetch_slowly(&self, url: &str) -> Result<Vec<u8>, RegistryFault> {
         let (endpoint, url) = RegistryEndpoint::of_file(url)?;
-        let request = self.clients.towards(&endpoint, &url)?.get(url);
-        let response =
-            request.send().await.map_err(|error| RegistryFault::Unreachable(words::chain(&error)))?;
+        let request = self.clients.towards(&endpoint, &url)?.get(url.clone());
+        let response = request.send().await.map_err(|error| match words::fault(&error, &url, &endpoint) {
+            // The advice is for pulls of images.
+            RegistryFault::PlainHttp { host, .. } => RegistryFault::PlainHttp { host, advice: String::new() },
+            fault => fault,
+        })?;
         match response.status().as_u16() {
             200 => read_body(response, self.limit, self.time).await,
             status => {

@@ -165,3 +165,12 @@ fn a_tag_that_is_gone_counts_less_than_its_digest() {
     assert!(told.warnings.borrow().join("\n").contains("b:1@sha256:"), "{:?}", told.warnings);
     assert_eq!(told.retries.borrow().len(), 0);
 }
+
+#[test]
+fn a_document_of_an_absent_server_is_reported_in_the_words_of_the_system() {
+    let time = std::time::Duration::from_secs(10);
+    let client = images::DocumentClient::new(Vec::new(), 1 << 20, time).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let fetched = runtime.block_on(client.fetch(&format!("http://{}/status.json", nobody())));
+    assert_eq!(fetched.unwrap_err().to_string(), "cannot connect: Connection refused (os error 111)");
+}
