@@ -14,9 +14,11 @@ use std::sync::{Arc, OnceLock};
 
 use ::archive::{ArchiveId, Product, version};
 use bytes::Bytes;
+use content::Digest;
 use images::original_names::host_of_part;
 
 use self::archive::ServedArchive;
+use self::original::OriginalTag;
 use self::repository::ServedRepository;
 use crate::error::Error;
 use crate::http::registry_host::RequestedRegistry;
@@ -64,6 +66,7 @@ impl Inventory {
                         inventory.left_out.push((path.clone(), error.to_string()));
                         continue;
                     }
+                    Err(Error::Archive(error)) => return Err(error.in_archive(path).into()),
                     Err(error) => return Err(error),
                 },
             };
@@ -170,6 +173,14 @@ impl Inventory {
             Some(FoundRepository { archive, repository })
         });
         found.collect()
+    }
+
+    /// The archive that decides which image a tag of an original repository is, with the digest of that image.
+    pub(crate) fn deciding(&self, tag: OriginalTag<'_>) -> Option<(&Arc<ServedArchive>, Digest)> {
+        let found = self.original(tag.host, tag.repository);
+        let newest = found.into_iter().find(|one| one.repository.has(tag.tag))?;
+        let index = newest.repository.tag(tag.tag)?;
+        Some((newest.archive, newest.archive.at(index)?.digest()))
     }
 
     /// The archive `metalk8s-2.10`.

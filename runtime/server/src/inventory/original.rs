@@ -1,6 +1,7 @@
 //! Images by their original names, such as `library/nginx` of `docker.io`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::repository::ServedRepository;
 
@@ -8,6 +9,20 @@ use super::repository::ServedRepository;
 /// [`images::original_names::canonical_host`] returns it.
 #[derive(Debug, Default)]
 pub(crate) struct OriginalRepositories(BTreeMap<Box<str>, BTreeMap<Box<str>, ServedRepository>>);
+
+/// A tag of an original repository; displayed as `docker.io/library/nginx:1.25`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OriginalTag<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) repository: &'a str,
+    pub(crate) tag: &'a str,
+}
+
+impl fmt::Display for OriginalTag<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}:{}", self.host, self.repository, self.tag)
+    }
+}
 
 impl OriginalRepositories {
     /// An index of these repositories.
@@ -20,13 +35,18 @@ impl OriginalRepositories {
         self.0.get(host)?.get(repository)
     }
 
-    /// All tags, as `docker.io/library/nginx:1.25`, each with the index of its manifest.
-    pub(crate) fn references(&self) -> impl Iterator<Item = (String, u32)> {
+    /// All tags, each with its host and repository and the index of its manifest.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (OriginalTag<'_>, u32)> {
         self.0.iter().flat_map(|(host, repositories)| {
-            repositories.iter().flat_map(move |(name, repository)| {
-                repository.tags.iter().map(move |(tag, index)| (format!("{host}/{name}:{tag}"), *index))
+            repositories.iter().flat_map(move |(repository, served)| {
+                served.tags.iter().map(move |(tag, index)| (OriginalTag { host, repository, tag }, *index))
             })
         })
+    }
+
+    /// The hosts that images came from.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|host| &**host)
     }
 
     /// Whether an image came from this host.

@@ -8,6 +8,7 @@ use super::model::{
     Agreement, ArchiveStatus, ArchiveVerdict, Checks, ContentFinding, ContentProblem, NodeAgreement,
     NodeHealth, NodeStatus, NotServed, OtherNode,
 };
+use super::space::absolute;
 use crate::inventory::Inventory;
 use crate::inventory::archive::{ItemIndex, ServedArchive};
 use crate::inventory::contents::ServedContent;
@@ -31,7 +32,7 @@ pub(super) fn status(
         inventory.archives.iter().map(|archive| of_archive(archive, checking)).collect();
     let left_out = inventory.left_out.iter().take(LISTED_MAX);
     let not_served: Vec<NotServed> = left_out
-        .map(|(path, problem)| NotServed { path: path.display().to_string(), problem: shortened(problem) })
+        .map(|(path, problem)| NotServed { path: absolute(path), problem: shortened(problem) })
         .collect();
     let is_whole = |archive: &ArchiveStatus| archive.findings.is_empty() && archive.not_served.is_empty();
     let health = if archives.is_empty() {
@@ -92,7 +93,7 @@ fn of_archive(archive: &ServedArchive, checking: bool) -> ArchiveStatus {
         version: product.map(|product| product.version.clone()),
         built: product.and_then(|product| product.build_timestamp.as_deref()).map(shortened),
         prefix: product.map(Product::repository_prefix),
-        path: archive.path.display().to_string(),
+        path: absolute(&archive.path),
         contents: facts.contents,
         implanted_md5: facts.implanted_md5.clone(),
         checksums: facts.checksums,

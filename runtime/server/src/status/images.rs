@@ -1,11 +1,16 @@
 //! The images of an archive, with the commands that pull them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use minijinja::{Value, context};
 
 use super::render::ADDRESS;
+use super::space::absolute;
+use crate::inventory::Inventory;
 use crate::inventory::archive::ServedArchive;
+use crate::inventory::contents::ServedContent;
+use crate::inventory::original::OriginalTag;
 
 /// The number of images on a page.
 pub(super) const PAGE: usize = 100;
@@ -14,14 +19,20 @@ pub(super) const PAGE: usize = 100;
 const NAMES_MAX: usize = 5;
 
 /// The images of page `number`, counted from 0, with the prefix of their archive.
-pub(super) fn rows(archive: &ServedArchive, prefix: Option<&str>, tls: bool, number: usize) -> Vec<Value> {
+pub(super) fn rows(
+    inventory: &Inventory,
+    archive: &Arc<ServedArchive>,
+    prefix: Option<&str>,
+    tls: bool,
+    number: usize,
+) -> Vec<Value> {
     let tags = archive
         .repositories
         .iter()
         .flat_map(|(name, repository)| repository.tags.iter().map(move |(tag, index)| (name, tag, *index)));
-    let mut original: HashMap<u32, Vec<String>> = HashMap::new();
-    for (reference, index) in archive.original.references() {
-        original.entry(index).or_default().push(reference);
+    let mut original: HashMap<u32, Vec<OriginalTag<'_>>> = HashMap::new();
+    for (tag, index) in archive.original.tags() {
+        original.entry(index).or_default().push(tag);
     }
     tags.skip(number.saturating_mul(PAGE))
         .take(PAGE)
@@ -34,22 +45,28 @@ pub(super) fn rows(archive: &ServedArchive, prefix: Option<&str>, tls: bool, num
             });
             let prefix = prefix.map(|prefix| format!("{prefix}/")).unwrap_or_default();
             let reference = format!("{ADDRESS}/{prefix}{name}:{tag}");
-            let digest = top.map(|top| top.digest().to_string());
+            let digest = top.map(ServedContent::digest);
             let commands: Vec<Value> = commands(&reference, name, tag, tls)
                 .into_iter()
                 .map(|(client, line)| context! { client, line })
                 .collect();
             let names = original.get(&index).into_iter().flatten().take(NAMES_MAX);
-            let originals: Vec<Value> = names.map(|name| original_name(name)).collect();
+            let originals: Vec<Value> = names
+                .map(|name| match inventory.deciding(*name) {
+                    Some((other, found)) if Some(found) != digest => hidden_name(*name, other),
+                    _ => original_name(*name),
+                })
+                .collect();
+            let digest = digest.map(|digest| digest.to_string());
             context! { name => &**name, tag => &**tag, size, damaged, digest, commands, originals }
         })
         .collect()
 }
 
 /// An original name, with the commands that pull it on clients that are configured for that.
-fn original_name(reference: &str) -> Value {
-    let (path, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
-    let file = path.rsplit('/').next().unwrap_or(path);
+fn original_name(name: OriginalTag<'_>) -> Value {
+    let (reference, tag) = (name.to_string(), name.tag);
+    let file = name.repository.rsplit('/').next().unwrap_or(name.repository);
     let commands = [
         ("containerd", format!("ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d {reference}")),
         ("crictl", format!("crictl pull {reference}")),
@@ -58,6 +75,12 @@ fn original_name(reference: &str) -> Value {
     ];
     let commands: Vec<Value> = commands.into_iter().map(|(client, line)| context! { client, line }).collect();
     context! { reference, commands }
+}
+
+/// An original name under which clients get the image of another archive.
+fn hidden_name(name: OriginalTag<'_>, by: &ServedArchive) -> Value {
+    let by = by.product.as_ref().map_or_else(|| absolute(&by.path), |product| product.id().to_string());
+    context! { reference => name.to_string(), hidden_by => by, commands => Vec::<Value>::new() }
 }
 
 /// The first image of every page.

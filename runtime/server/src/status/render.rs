@@ -22,6 +22,9 @@ pub(super) const ICON: &str = include_str!("icon.svg");
 /// The maximum length of a text from outside, in characters.
 const TEXT_MAX: usize = 300;
 
+/// The maximum number of registries in a command.
+const HOSTS_MAX: usize = 20;
+
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).keep_trailing_newline(true).build() {
@@ -119,7 +122,7 @@ pub(super) fn archive_page(
         return render("archive.html", context! {});
     };
     let folder = folder(snapshot, index);
-    let images = images::rows(served, status.prefix.as_deref(), tls, number);
+    let images = images::rows(&snapshot.inventory, served, status.prefix.as_deref(), tls, number);
     let pages: Vec<Value> = images::page_names(served)
         .into_iter()
         .enumerate()
@@ -141,6 +144,9 @@ pub(super) fn archive_page(
             context! { manager => *manager, release, content, href, place => file.place(&name) }
         })
         .collect();
+    // crio-config refuses IPv6 addresses.
+    let hosts = served.original.hosts().filter(|host| !host.starts_with('[')).take(HOSTS_MAX);
+    let original_hosts: Vec<String> = hosts.map(str::to_owned).collect();
     let from = number * images::PAGE + 1;
     render(
         "archive.html",
@@ -150,7 +156,7 @@ pub(super) fn archive_page(
             first => number == 0,
             from,
             to => from + images.len().saturating_sub(1),
-            originals => served.original.references().next().is_some(),
+            original_hosts,
             images,
             pages,
             packages,

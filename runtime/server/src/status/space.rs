@@ -19,7 +19,8 @@ pub(super) fn file_systems(archives: &[PathBuf], folders: &[PathBuf]) -> Vec<Fil
     let mut by_device: BTreeMap<u64, usize> = BTreeMap::new();
     for folder in archives.chain(folders.iter().map(PathBuf::as_path)) {
         let Ok(data) = std::fs::metadata(folder) else { continue };
-        let shown = folder.display().to_string();
+        // A reader of the page does not know the folder that the server was started in.
+        let shown = absolute(folder);
         if let Some(known) = by_device.get(&data.dev()).and_then(|index| found.get_mut(*index)) {
             if known.folders.len() < FOLDERS_MAX && !known.folders.contains(&shown) {
                 known.folders.push(shown);
@@ -44,6 +45,11 @@ pub(super) fn file_systems(archives: &[PathBuf], folders: &[PathBuf]) -> Vec<Fil
         });
     }
     found
+}
+
+/// A path from the root.
+pub(super) fn absolute(path: &Path) -> String {
+    std::path::absolute(path).as_deref().unwrap_or(path).display().to_string()
 }
 
 /// The folder that an archive is in; one that is mounted is a file system itself.
@@ -72,6 +78,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].folders, [one.display().to_string(), two.display().to_string()]);
         assert!(found[0].free.unwrap() <= found[0].size.unwrap());
-        assert_eq!(file_systems(&["a.iso".into()], &[])[0].folders, ["."]);
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(file_systems(&["a.iso".into()], &[])[0].folders, [here.display().to_string()]);
     }
 }

@@ -261,20 +261,70 @@ fn images_have_the_commands_for_their_original_names() {
     put(root, "product.txt", b"NAME=Example\nVERSION=1.0\n");
     image(root, "nginx", "1.25", b"nginx");
     image(root, "built", "1", b"built");
+    image(root, "app", "1", b"app");
     let mut names = images::original_names::OriginalNames::default();
+    names.insert(&"app:1".parse().unwrap(), &"quay.io/team/app:1".parse().unwrap());
     names.insert(&"nginx:1.25".parse().unwrap(), &"nginx:1.25".parse().unwrap());
     put(root, "images/original-names.json", &names.write());
     let server = serving(&[root]);
     let (_, html) = page(&server, "/_status/example-1.0/");
-    assert_eq!(html.matches("<dt>Original name</dt>").count(), 1, "{html}");
+    assert_eq!(html.matches("<dt>Original name</dt>").count(), 2, "{html}");
     for line in [
         "crictl pull docker.io/library/nginx:1.25",
         "podman pull docker.io/library/nginx:1.25",
         "skopeo copy docker://docker.io/library/nginx:1.25 docker-archive:nginx-1.25.tar:docker.io/library/nginx:1.25",
         "sealift registry containerd-config --original-names --node http://test --root /",
+        "sealift registry crio-config --original-names --host docker.io --host quay.io --node http://test --root /",
     ] {
         assert!(html.contains(&format!(">{line}<")), "{line} in {html}");
     }
+}
+
+#[test]
+fn an_original_name_that_means_the_image_of_another_archive_has_no_commands() {
+    let version = |version: &str, content: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "product.txt", format!("NAME=Example\nVERSION={version}\n").as_bytes());
+        image(folder.path(), "nginx", "1", content.as_bytes());
+        image(folder.path(), "same", "1", b"same");
+        let mut names = images::original_names::OriginalNames::default();
+        for name in ["nginx:1", "same:1"] {
+            names.insert(&name.parse().unwrap(), &name.parse().unwrap());
+        }
+        put(folder.path(), "images/original-names.json", &names.write());
+        folder
+    };
+    let (old, new) = (version("1.9", "old"), version("1.10", "new"));
+    let server = serving(&[old.path(), new.path()]);
+    for (archive, hidden) in [("example-1.9", true), ("example-1.10", false)] {
+        let (_, html) = page(&server, &format!("/_status/{archive}/"));
+        let name = "<code>docker.io/library/nginx:1</code>, hidden by example-1.10</dd>";
+        assert_eq!(html.contains(name), hidden, "{html}");
+        assert_eq!(html.contains("podman pull docker.io/library/nginx:1<"), !hidden, "{html}");
+        assert!(html.contains("podman pull docker.io/library/same:1<"), "{html}");
+    }
+}
+
+#[test]
+fn the_text_has_its_parts_apart() {
+    let nodes = || {
+        let answer = Some(Err("no route".to_owned()));
+        vec![OtherNode { url: "http://two:80".into(), answer }]
+    };
+    let end = "\n\nImages:       http://test/v2/_catalog\n";
+    let server = serving(&[]);
+    server.handle.set_other_nodes(nodes());
+    let empty = text(&server.get("/"));
+    let start =
+        "Archives on test: empty\n\nNo archive is served. Import one with `sealift archive import FILE`,\n";
+    let nodes_part = "\n\nOther nodes:\n  http://two:80: unknown\n    no route";
+    assert!(empty.starts_with(start) && empty.contains(&format!("{nodes_part}{end}")), "{empty}");
+    let (folder, _) = archive("Example");
+    let server = serving(&[folder.path(), Path::new("/missing.iso")]);
+    let served = text(&server.get("/"));
+    assert!(served.contains("/_status/example-1.0/\n\n/missing.iso: not served: cannot "), "{served}");
+    assert!(served.contains("\n\nFree space:\n  ") && served.contains(end), "{served}");
+    assert!(!served.contains("\n\n\n") && !empty.contains("\n\n\n"), "{served}{empty}");
 }
 
 #[test]
