@@ -153,6 +153,8 @@ fn commands_and_links_have_the_address_that_the_client_used() {
         let page = ask(host);
         assert!(page.contains(&format!("docker pull {host}/example-1.0/app:1")), "{page}");
         assert!(page.contains(&format!("curl -fo /etc/yum.repos.d/example-1.0.repo http://{host}/_status/example-1.0/packages/dnf-8.repo")), "{page}");
+        // Older versions of containerd do not read the name of a table with brackets.
+        assert!(page.contains(&format!("[host]\n\"http://{host}\".capabilities")), "{page}");
         assert!(!page.contains("this-server.invalid"));
     }
     // A host that is none of ours to print.
