@@ -258,6 +258,13 @@ pub(crate) fn store(error: images::Error) -> Failure {
     helped(Failure::from(error), help)
 }
 
+/// A file of original names that cannot be used.
+pub(crate) fn original_names(error: images::Error) -> Failure {
+    let is_invalid = matches!(error, images::Error::OriginalNames { .. });
+    let help = "correct the file, or remove it and pull the images again, which records their names";
+    helped(Failure::from(error), is_invalid.then(|| help.to_owned()))
+}
+
 /// Images that cannot be indexed.
 pub(crate) fn index(error: images::Error) -> Failure {
     let damaged = matches!(error, images::Error::DigestMismatch { .. } | images::Error::SizeMismatch { .. });
@@ -271,6 +278,13 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    #[test]
+    fn an_invalid_file_of_original_names_has_a_way_out() {
+        let invalid = images::Error::OriginalNames { path: "names".into(), reason: "invalid JSON".into() };
+        let failure = format!("{:?}", original_names(invalid));
+        assert!(failure.contains("remove it and pull the images again"), "{failure}");
+    }
 
     #[test]
     fn the_help_for_missing_credentials_can_be_typed() {

@@ -44,6 +44,8 @@ pub(crate) fn nginx(error: nginx::Error) -> Failure {
         Error::Include { .. } => Failure::failed(error).remedy(
             "serve this archive with `sealift registry serve`, which does not use its nginx configuration",
         ),
+        Error::Value { what: "the address" | "the registry and address", .. } => Failure::usage_by(error)
+            .remedy("give --listen a port, ADDRESS:PORT, or either after a registry: `docker.io=8201`"),
         Error::NotReloaded { .. } => Failure::failed(error)
             .remedy("nginx keeps its old configuration; re-run the command to retry the reload"),
         Error::Link(_) => Failure::failed(error)

@@ -152,7 +152,7 @@ fn save(
     (into, replace): (&Path, bool),
     store: &Store,
 ) -> Result<Vec<ImagePlace>, Failure> {
-    let mut file = OriginalNamesFile::open(into)?;
+    let mut file = OriginalNamesFile::open(into).map_err(remedies::images::original_names)?;
     for image in found {
         refuse_inside(&image.place, into)?;
     }

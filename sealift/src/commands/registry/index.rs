@@ -11,8 +11,9 @@ use crate::remedies;
 
 pub(super) fn run(images: &Path, into: Option<PathBuf>, output: ReportOutput) -> CommandResult {
     let into = into.unwrap_or_else(|| images.parent().unwrap_or(images).join("registry"));
-    images::original_names::OriginalNames::forget_missing(images)?;
-    let mut index = images::registry::RegistryTree::read(images)?;
+    images::original_names::OriginalNames::forget_missing(images)
+        .map_err(remedies::images::original_names)?;
+    let mut index = images::registry::RegistryTree::read(images).map_err(remedies::images::original_names)?;
     index.check(content_store::known().as_ref()).map_err(remedies::images::index)?;
     index.write(&into)?;
     let count = index.summary().images;
