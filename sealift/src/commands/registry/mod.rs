@@ -68,9 +68,11 @@ pub(crate) enum Command {
                             sealift registry serve metalk8s.iso --listen 0.0.0.0:8443 --tls-certificate cert.pem --tls-key key.pem\n\n\
                             Addresses, for the archive MetalK8s 2.11.0:\n  \
                             images     HOST/metalk8s-2.11.0/IMAGE:TAG  (and HOST/IMAGE:TAG if it is the only archive)\n  \
-                            originals  HOST/docker.io/library/nginx:1.25  (and HOST/metalk8s-2.11.0/docker.io/library/nginx:1.25)\n  \
+                            originals  HOST/docker.io/library/nginx:1.25  (of all archives)\n             \
+                            HOST/metalk8s-2.11.0/docker.io/library/nginx:1.25  (of one)\n  \
                             packages   http://HOST/metalk8s-2.11.0/redhat/8/REPOSITORY-el8/\n  \
                             files      http://HOST/archives/metalk8s-2.11.0/\n  \
+                            page       http://HOST/  (for a browser; text for curl)\n  \
                             state      /healthz /readyz /metrics")]
     Serve(Box<serve::Arguments>),
 }

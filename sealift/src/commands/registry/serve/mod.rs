@@ -257,11 +257,14 @@ enum ListenAddress {
     Registry(RegistryListener),
 }
 
+const LISTEN_FORMS: &str = "expected an IP address with a port, such as `0.0.0.0:8080` or `[::]:8080`";
+
 /// Parses `ADDRESS:PORT` or `HOST=ADDRESS:PORT`.
 fn listen_address(text: &str) -> Result<ListenAddress, String> {
-    let address = |text: &str| text.parse::<SocketAddr>().map_err(|error| error.to_string());
+    let address = |text: &str| text.parse::<SocketAddr>().map_err(|_| LISTEN_FORMS.to_owned());
     let Some((host, rest)) = text.split_once('=') else { return address(text).map(ListenAddress::Plain) };
-    let host = canonical_host(host).ok_or("expected the name of a registry before `=`")?;
+    let host = canonical_host(host)
+        .ok_or("expected the name of a registry before `=`, such as `docker.io=0.0.0.0:8201`")?;
     Ok(ListenAddress::Registry(RegistryListener { host, address: address(rest)? }))
 }
 
