@@ -35,8 +35,6 @@ const MODE: u32 = 0o600;
 pub enum BackupReason {
     /// A person asked for it.
     Manual,
-    /// A bootstrap has ended.
-    AfterBootstrap,
     /// An upgrade or downgrade begins.
     BeforeChange,
     /// An upgrade or downgrade has ended.
@@ -49,7 +47,6 @@ impl fmt::Display for BackupReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Manual => "manual",
-            Self::AfterBootstrap => "after-bootstrap",
             Self::BeforeChange => "before-change",
             Self::AfterChange => "after-change",
             Self::AfterRestore => "after-restore",
@@ -105,13 +102,12 @@ pub fn create(
     let folder = options.into.clone().unwrap_or_else(|| layout.state.clone());
     if !options.dry_run {
         content::create_folder(&folder)?;
-        let added = hooks_folder(layout);
         content::remove(&layout.scratch())?;
         private_folder(&layout.scratch())?;
-        private_folder(&added)?;
-        run_hooks(&added)?;
+        private_folder(&hooks_folder(layout))?;
     }
-    let made = write(layout, options, &folder);
+    let hooked = if options.dry_run { Ok(()) } else { run_hooks(&hooks_folder(layout)) };
+    let made = hooked.and_then(|()| write(layout, options, &folder));
     if !options.dry_run {
         // What hooks have added may be secret. The next backup removes what is left.
         let _ = content::remove(&layout.scratch());

@@ -53,7 +53,24 @@ impl Unpacked {
         let (users, groups) = (Names::read("/etc/passwd"), Names::read("/etc/group"));
         let unpacked = Self { manifest, root, folder: into.to_path_buf(), users, groups };
         unpacked.check()?;
+        unpacked.complete_added()?;
         Ok(unpacked)
+    }
+
+    /// Creates what hooks have added besides the content of files: empty folders, links and modes are only in the manifest.
+    fn complete_added(&self) -> Result<(), Error> {
+        let at = |path: &str| PathBuf::from(stored(Place::Hooks, path));
+        self.root.create_dir_all(Path::new(Place::Hooks.folder()))?;
+        for saved in self.manifest.folders.iter().filter(|saved| saved.place == Place::Hooks) {
+            self.root.create_dir_all(&at(&saved.path))?;
+        }
+        for saved in self.manifest.files.iter().filter(|saved| saved.place == Place::Hooks) {
+            self.root.set_mode(&at(&saved.path), saved.owned.mode)?;
+        }
+        for saved in self.manifest.links.iter().filter(|saved| saved.place == Place::Hooks) {
+            self.root.symlink(saved.target.as_ref(), &at(&saved.path))?;
+        }
+        Ok(())
     }
 
     /// Checks that the tar has the files of the manifest, and no others.
@@ -138,5 +155,9 @@ impl Unpacked {
 }
 
 fn unpack(path: &Path, source: archive::unpack::UnpackError) -> Error {
-    Error::Unpack { path: path.to_path_buf(), source }
+    match source {
+        // Such as a full file system; the backup is not to blame.
+        archive::unpack::UnpackError::Io(error) => error.into(),
+        source => Error::Unpack { path: path.to_path_buf(), source },
+    }
 }

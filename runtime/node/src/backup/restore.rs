@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use content::IoError;
+
 use super::archive_digest::{self, ArchiveProblem};
 use super::error::Error;
 use super::manifest::{Manifest, SavedArchive};
 use super::read::Unpacked;
 use crate::archives::{self, ImportOptions, Machine, NodeChange};
 use crate::care::{CareLayout, Interrupted};
+use crate::change_version::{salt, versions};
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 use crate::transaction::{Transaction, Wanted};
 
@@ -61,11 +64,20 @@ pub fn restore(
         Some(other) => return Err(Error::Interrupted(other.operation().clone())),
         None => false,
     };
+    let mut run = |scratch: &Path| {
+        Unpacked::of(backup, scratch).and_then(|unpacked| {
+            apply(layout, backup, &unpacked, options, machine, verifying, run_hooks)
+                .map(|restoration| Restoration { manifest: unpacked.manifest, resumed, ..restoration })
+        })
+    };
+    if options.dry_run {
+        // Without the lock, the scratch folder of the node may belong to a command that runs.
+        let temporary =
+            tempfile::tempdir().map_err(IoError::at("create a folder in", &std::env::temp_dir()))?;
+        return run(&temporary.path().join("backup"));
+    }
     let scratch = layout.scratch();
-    let outcome = Unpacked::of(backup, &scratch).and_then(|unpacked| {
-        apply(layout, backup, &unpacked, options, machine, verifying, run_hooks)
-            .map(|restoration| Restoration { manifest: unpacked.manifest, resumed, ..restoration })
-    });
+    let outcome = run(&scratch);
     // It has private keys. The next command removes what is left.
     let _ = content::remove(&scratch);
     outcome
@@ -80,7 +92,8 @@ fn apply(
     verifying: &mut dyn FnMut(&Path) -> Box<dyn iso::ByteProgress>,
     run_hooks: &mut dyn FnMut(&Path) -> Result<(), Error>,
 ) -> Result<Restoration, Error> {
-    let wanted = unpacked.wanted(layout)?;
+    let mut wanted = unpacked.wanted(layout)?;
+    wanted.extend(environments(layout, &unpacked.manifest)?);
     let listed = listed(layout, &wanted)?;
     let problems = problems(&listed, &unpacked.manifest.archives);
     if !problems.is_empty() {
@@ -112,7 +125,7 @@ fn apply(
         for archive in &listed {
             restoration.imported.push(archives::import(&layout.node, archive, &import, machine, &())?);
         }
-        machine.reload_units().map_err(content::IoError::at("reload", &layout.node.units))?;
+        machine.reload_units().map_err(IoError::at("reload", &layout.node.units))?;
         run_hooks(&unpacked.added())
     };
     let changed = changes();
@@ -185,6 +198,17 @@ fn listed(layout: &CareLayout, wanted: &[(PathBuf, Wanted)]) -> Result<Vec<PathB
         listed.extend(new.collect::<Vec<_>>());
     }
     Ok(listed)
+}
+
+/// The files of Salt on this node that name the versions it runs, with those of the backup in their place.
+fn environments(layout: &CareLayout, manifest: &Manifest) -> Result<Vec<(PathBuf, Wanted)>, Error> {
+    let mut changes = Vec::new();
+    for (name, from) in versions(layout)? {
+        if let Some(to) = manifest.versions.get(&name).filter(|to| **to != from) {
+            changes.extend(salt::changes(&layout.salt, &format!("{name}-{from}"), &format!("{name}-{to}")));
+        }
+    }
+    Ok(changes)
 }
 
 /// All archives that are not here as the backup has them.

@@ -219,6 +219,80 @@ fn a_second_node_gets_the_files_with_their_modes() {
 }
 
 #[test]
+fn hooks_of_a_restoration_find_all_that_those_of_the_backup_added() {
+    let node = Node::new(&["2.10.0"]);
+    let add = |folder: &Path| -> Result<(), Error> {
+        std::fs::create_dir_all(folder.join("empty/folder")).unwrap();
+        std::fs::write(folder.join("run"), "#!/bin/sh\n").unwrap();
+        std::fs::set_permissions(folder.join("run"), std::fs::Permissions::from_mode(0o750)).unwrap();
+        std::os::unix::fs::symlink("run", folder.join("current")).unwrap();
+        Ok(())
+    };
+    for added in [true, false] {
+        let mut hooks = |folder: &Path| if added { add(folder) } else { Ok(()) };
+        let made = create(&node.layout, &options(), &mut hooks).unwrap();
+        let mut found = BTreeMap::new();
+        node.restore_with(&made.path, false, &mut |folder| {
+            assert!(folder.is_dir());
+            found = everything(folder);
+            Ok(())
+        })
+        .unwrap();
+        let expected = tempfile::tempdir().unwrap();
+        if added {
+            add(expected.path()).unwrap();
+        }
+        // Of the modes, only that of an executable file matters.
+        let told = |found: BTreeMap<PathBuf, (u32, String)>| -> Vec<(PathBuf, bool, String)> {
+            found.into_iter().map(|(path, (mode, text))| (path, mode & 0o100 != 0, text)).collect()
+        };
+        assert_eq!(told(found), told(everything(expected.path())), "{added}");
+    }
+}
+
+#[test]
+fn a_backup_whose_hook_fails_leaves_nothing_that_hooks_have_added() {
+    let node = Node::new(&[]);
+    let mut hooks = |folder: &Path| {
+        std::fs::write(folder.join("secret"), "").unwrap();
+        Err(Error::NotInterrupted)
+    };
+    create(&node.layout, &options(), &mut hooks).unwrap_err();
+    assert!(!node.layout.scratch().exists());
+}
+
+#[test]
+fn a_dry_run_of_a_restoration_leaves_the_folder_of_a_running_backup() {
+    let node = site();
+    let made = node.back_up();
+    let snapshot = node.layout.scratch().join("hooks/etcd");
+    let again = create(
+        &node.layout,
+        &BackupOptions { created: "2026-11-29T16:09:19Z".into(), ..options() },
+        &mut |_| {
+            std::fs::write(&snapshot, "snapshot").unwrap();
+            node.restore_with(&made.path, true, &mut |_| Ok(())).map(drop)
+        },
+    );
+    assert_eq!(again.unwrap().files, made.files + 1);
+}
+
+#[test]
+fn a_restoration_puts_back_the_environment_of_salt() {
+    let node = Node::new(&["2.10.0", "2.11.0"]);
+    let environment = |version: &str| {
+        node.write("etc/salt/minion.d/99.conf", &format!("saltenv: metalk8s-{version}\n"), 0o600);
+        crate::change_version::set_version(&node.layout, "metalk8s", version).unwrap();
+    };
+    environment("2.10.0");
+    let made = node.back_up();
+    let before = node.etc();
+    environment("2.11.0");
+    node.restore(&made.path).unwrap();
+    assert_eq!(node.etc(), before);
+}
+
+#[test]
 fn all_archives_that_are_missing_or_others_are_named_at_once() {
     let node = Node::new(&["2.10.0", "2.11.0", "2.12.0"]);
     let made = node.back_up();

@@ -8,7 +8,7 @@ mod error;
 mod plan;
 mod rules;
 mod run;
-mod salt;
+pub(crate) mod salt;
 #[cfg(test)]
 mod tests;
 mod versions;

@@ -16,7 +16,7 @@ const FILES_MAX: usize = 1000;
 const KEYS: [&str; 2] = ["saltenv:", "environment:"];
 
 /// The files below `salt` that name the environment `from`, with `to` in its place.
-pub(super) fn changes(salt: &Path, from: &str, to: &str) -> Vec<(PathBuf, Wanted)> {
+pub(crate) fn changes(salt: &Path, from: &str, to: &str) -> Vec<(PathBuf, Wanted)> {
     let folders = FOLDERS.map(|name| salt.join(name));
     let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flat_map(|entries| {
         let mut files: Vec<PathBuf> = entries.flatten().take(FILES_MAX).map(|entry| entry.path()).collect();

@@ -89,7 +89,10 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     change.log.record("restored");
     let after = change.back_up(BackupReason::AfterRestore, archive.as_deref(), None);
     let path = after.as_ref().ok().map(|made| made.path.as_path());
-    report(arguments, &RestorationDocument::new(&done, path), || told(&done, false))?;
+    report(arguments, &RestorationDocument::new(&done, path), || {
+        let backup = path.map(|path| format!("backup {}\n", content::printable_path(path)));
+        told(&done, false) + &backup.unwrap_or_default()
+    })?;
     after.map(drop).map_err(|error| {
         Failure::failed(anyhow::Error::new(error).context("the node is restored, but its new backup failed"))
     })
