@@ -1,5 +1,6 @@
 //! Help for errors about changes of a whole node.
 
+use node::archives::Error as ArchivesError;
 use node::backup::Error as BackupError;
 use node::care::Interrupted;
 use node::change_version::Error as VersionError;
@@ -14,9 +15,25 @@ pub(crate) fn hooks(error: HookError) -> Failure {
     match error {
         HookError::Unsafe { .. } => Failure::usage_by(error)
             .remedy("give them to root and let nobody else write to them: `chown root`, `chmod go-w`"),
-        HookError::Failed { .. } => Failure::failed(error),
+        HookError::Failed { .. } => {
+            Failure::failed(error).remedy("correct the cause, and run the command again")
+        }
         HookError::TimedOut { .. } => Failure::failed(error).remedy("allow it more time with --hook-timeout"),
         error => error.into(),
+    }
+}
+
+/// The lock of the node cannot be taken.
+pub(crate) fn lock(error: ArchivesError) -> Failure {
+    let help = match &error {
+        ArchivesError::Locked(_) => Some("wait until that command ends, and run this one again"),
+        _ if !rustix::process::geteuid().is_root() => Some("run it with `sudo`"),
+        _ => None,
+    };
+    let failure = archives::explained(error);
+    match help {
+        Some(help) => failure.remedy(help),
+        None => failure,
     }
 }
 
@@ -74,7 +91,9 @@ pub(crate) fn version(error: VersionError) -> Failure {
         }
         VersionError::Ambiguous { .. } => Failure::usage_by(error).remedy("choose one with --name"),
         VersionError::UnknownCurrent { .. } => Failure::usage_by(error).remedy("name it with --from-version"),
-        VersionError::Problems { .. } => Failure::failed(error).remedy("nothing was changed"),
+        VersionError::Problems { .. } => {
+            Failure::failed(error).remedy("correct this, and run the command again; nothing was changed")
+        }
         VersionError::Interrupted(ref interrupted) => {
             let remedy = finish(interrupted);
             Failure::failed(error).remedy(remedy)
@@ -83,7 +102,9 @@ pub(crate) fn version(error: VersionError) -> Failure {
             Failure::failed(error).remedy("correct the cause, and run the command again")
         }
         VersionError::NotInterrupted => Failure::usage_by(error),
-        VersionError::Backup(_) => Failure::failed(error).remedy("nothing was changed"),
+        VersionError::Backup(_) => {
+            Failure::failed(error).remedy("correct the cause, and run the command again; nothing was changed")
+        }
         error => error.into(),
     }
 }

@@ -73,6 +73,10 @@ pub(super) struct Needs {
     pub(super) needs_openssl: bool,
     /// Whether this node was brought up before.
     pub(super) brought_up: bool,
+    /// The archive whose version the node runs, if it is not the version of this one: `metalk8s-2.10.0`.
+    pub(super) other_version: Option<String>,
+    /// The change of the node that was interrupted.
+    pub(super) interrupted: Option<String>,
 }
 
 /// Makes all checks. `now` is the time of day as `BUILD_TIMESTAMP` has it.
@@ -86,6 +90,18 @@ pub(super) fn run(facts: &HostFacts, needs: &Needs, now: &str) -> Vec<CheckFindi
     }
     if !facts.has_systemd {
         error("systemd", "systemd does not run".into(), "run it on the node itself, not in a container");
+    }
+    if let Some(other) = &needs.other_version {
+        let problem = format!("this node runs {other}, and a bootstrap does not change its version");
+        error(
+            "version",
+            problem,
+            "run upgrade.sh of the newer archive, or downgrade.sh of the one that runs",
+        );
+    }
+    if let Some(interrupted) = &needs.interrupted {
+        let help = "finish it, or undo it with --abort: `sealift node upgrade`, `downgrade` or `restore`";
+        error("version", format!("{interrupted} was interrupted"), help);
     }
     for problem in &needs.configuration {
         error("configuration", problem.clone(), "correct the file, see docs/guide/bring-up.md");
@@ -250,7 +266,9 @@ mod tests {
     #[test]
     fn each_check_finds_its_problem() {
         type Change = fn(&mut HostFacts, &mut Needs);
-        let cases: [(&str, bool, Change); 25] = [
+        let cases: [(&str, bool, Change); 27] = [
+            ("version", true, |_, needs| needs.other_version = Some("metalk8s-2.10.0".into())),
+            ("version", true, |_, needs| needs.interrupted = Some("the upgrade".into())),
             ("root", true, |facts, _| facts.is_root = false),
             ("systemd", true, |facts, _| facts.has_systemd = false),
             ("configuration", true, |_, needs| needs.configuration = vec!["bad".into()]),

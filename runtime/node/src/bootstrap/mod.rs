@@ -105,6 +105,10 @@ pub trait BootstrapProgress: HookProgress {
     fn cancelled(&self) -> bool {
         false
     }
+    /// A lock that hooks inherit, so that no other change of the node starts before they have ended.
+    fn lock(&self) -> Option<&std::fs::File> {
+        None
+    }
 }
 
 /// What a bring-up has done.

@@ -17,6 +17,8 @@ use super::node_state::NodeState;
 use super::service_settings::{self, Setting};
 use super::{BootstrapOptions, BootstrapProgress, BootstrapReport, PORT};
 use crate::archives::{self, ImportOptions, Machine, MountChoice, MountMode, NodeLayout};
+use crate::care::CareLayout;
+use crate::change_version::{set_version, versions};
 use crate::client_config::{self, ArchivePackages, KeyLocation, PackageSource};
 use crate::hooks::{self, HookEnvironment, HookFolders, HookRun, HookStep};
 
@@ -47,6 +49,10 @@ pub fn run(
     let facts = host.facts();
     let settings = text_of(&options.files.settings)?;
     let state = text_of(&options.files.state)?;
+    let care = CareLayout { node: paths.clone(), ..CareLayout::default() };
+    let recorded = versions(&care)?.remove(&product.name.to_lowercase());
+    let other_version = recorded.as_ref().filter(|version| **version != product.version);
+    let other_version = other_version.map(|version| format!("{}-{version}", product.name.to_lowercase()));
     let node = NodeState::of(options, paths, &facts, &settings);
     let tars = image_tars(&tree)?;
     let mut certificate = node.certificate(options, &facts);
@@ -54,6 +60,11 @@ pub fn run(
     let needs = Needs {
         needs_openssl: matches!(plan, CertificatePlan::Make(_)),
         brought_up: !state.is_empty(),
+        other_version,
+        interrupted: match care.interrupted() {
+            Ok(interrupted) => interrupted.map(|interrupted| interrupted.to_string()),
+            Err(error) => Some(format!("a change of this node ({error})")),
+        },
         ..node.needs(options, &tree, &product, &facts, host, &tars)?
     };
     let findings = checks::run(&facts, &needs, &options.now);
@@ -81,7 +92,8 @@ pub fn run(
         ],
         ..HookEnvironment::default()
     };
-    let is_new = state.trim() != id.as_str();
+    // An upgrade may have brought this version here.
+    let is_new = state.trim() != id.as_str() && recorded.is_none();
     if is_new {
         bring_up.hooks(HookStep::PreBootstrap, &shown, &environment)?;
     }
@@ -108,6 +120,13 @@ pub fn run(
             path.parent().map_or(Ok(()), content::create_folder)?;
             let written = crate::file::replace(path, format!("{id}\n").as_bytes());
             Ok(written.map_err(IoError::at("write", path))?)
+        })?;
+    }
+    if recorded.is_none() {
+        let text = format!("record the version {} in {}", product.version, care.versions().display());
+        bring_up.change(text, |_| {
+            set_version(&care, &product.name, &product.version)?;
+            Ok(())
         })?;
     }
     Ok(BootstrapReport {
@@ -232,7 +251,7 @@ impl BringUp<'_> {
                 limit: this.options.hook_limit,
                 cancelled: &|| this.progress.cancelled(),
                 progress: this.progress,
-                lock: None,
+                lock: this.progress.lock(),
             };
             Ok(run.run(&found, environment)?)
         })

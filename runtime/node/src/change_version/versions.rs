@@ -7,7 +7,6 @@ use archive::ArchiveId;
 use content::{IoError, LinkPolicy};
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
 use crate::care::CareLayout;
 
 /// The most bytes of the record.
@@ -44,8 +43,11 @@ pub(crate) fn versions(layout: &CareLayout) -> Result<BTreeMap<String, String>, 
 ///
 /// What is wrong with it.
 pub fn parse(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let record: Record = serde_saphyr::from_str(text)
-        .map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())?;
+    let record: Record = serde_saphyr::from_str(text).map_err(|error| {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    })?;
     if (record.api_version.as_str(), record.kind.as_str()) != (API_VERSION, KIND) {
         return Err(format!("expected apiVersion {API_VERSION} and kind {KIND}"));
     }
@@ -73,8 +75,8 @@ pub(super) fn text(versions: &BTreeMap<String, String>) -> String {
 ///
 /// # Errors
 ///
-/// [`Error::Io`]; the record is as before then.
-pub fn set(layout: &CareLayout, name: &str, version: &str) -> Result<PathBuf, Error> {
+/// The record cannot be read or written; it is as before then.
+pub fn set(layout: &CareLayout, name: &str, version: &str) -> Result<PathBuf, IoError> {
     let mut all = versions(layout)?;
     all.insert(name.to_lowercase(), version.to_owned());
     let path = layout.versions();

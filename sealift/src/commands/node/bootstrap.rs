@@ -1,5 +1,6 @@
 //! `sealift node bootstrap`.
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -12,6 +13,7 @@ use node::bootstrap::{
     self, BootstrapFiles, BootstrapOptions, BootstrapProgress, BootstrapReport, CheckFinding, Error,
     LinuxHost, SiteAuthority,
 };
+use node::care::CareLayout;
 use node::hooks::{Hook, HookProgress};
 
 use crate::args::hooks::HookArguments;
@@ -66,6 +68,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 struct Progress {
     /// `None` in a dry run.
     log: Option<StepLog>,
+    /// Lets only one command change the node; `None` in a dry run.
+    lock: Option<File>,
     signals: Signals,
 }
 
@@ -97,6 +101,10 @@ impl BootstrapProgress for Progress {
     fn cancelled(&self) -> bool {
         self.signals.caught.load(Ordering::SeqCst)
     }
+
+    fn lock(&self) -> Option<&File> {
+        self.lock.as_ref()
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
@@ -121,13 +129,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         files: BootstrapFiles::default(),
     };
     let is_root = rustix::process::geteuid().is_root();
-    let log = if arguments.dry_run || !is_root {
-        None
+    let (lock, log) = if arguments.dry_run || !is_root {
+        (None, None)
     } else {
-        Some(StepLog::open(&arguments.hooks.log_file("bootstrap"))?)
+        let lock = CareLayout::default().lock().map_err(remedies::node::lock)?;
+        (Some(lock), Some(StepLog::open(&arguments.hooks.log_file("bootstrap"))?))
     };
     let host = LinuxHost { running: output::running, ..LinuxHost::default() };
-    let progress = Progress { log, signals: Signals::catch()? };
+    let progress = Progress { log, lock, signals: Signals::catch()? };
     let report = match bootstrap::run(&options, &paths, &machine, &host, &progress) {
         Ok(report) => report,
         Err(Error::Checks(findings)) => return refused(&findings, &progress, arguments.output),

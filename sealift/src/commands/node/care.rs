@@ -29,7 +29,7 @@ impl Change {
     /// Takes the lock and opens the log of the command `name`.
     pub(super) fn begin(arguments: &CareArguments, name: &str) -> Result<Self, Failure> {
         let layout = arguments.layout()?;
-        let lock = layout.lock().map_err(remedies::archives::explained)?;
+        let lock = layout.lock().map_err(remedies::node::lock)?;
         let signals = Signals::catch()?;
         let log = StepLog::open(&arguments.hooks.log_file(name))?;
         let (program, limit) = (std::env::current_exe()?, arguments.hooks.limit());
