@@ -50,7 +50,7 @@ pub enum Refusal {
         to: String,
     },
     /// There are minor versions between the two.
-    #[error("from {from} to {to} are {steps} minor versions, and one step changes at most one")]
+    #[error("{from} and {to} are {steps} minor versions apart, and one step may change one")]
     Minor {
         /// The version that runs.
         from: String,
@@ -141,7 +141,7 @@ mod tests {
                 "2.6.1",
                 "2.8.0",
                 Upgrade,
-                Some("from 2.6.1 to 2.8.0 are 2 minor versions, and one step changes at most one"),
+                Some("2.6.1 and 2.8.0 are 2 minor versions apart, and one step may change one"),
             ),
             ("2.9.0", "2.8.0", Upgrade, Some("2.8.0 is older than 2.9.0: that is a downgrade")),
             ("2.8.0", "2.7.3", Downgrade, None),
@@ -149,7 +149,7 @@ mod tests {
                 "2.8.0",
                 "2.6.1",
                 Downgrade,
-                Some("from 2.8.0 to 2.6.1 are 2 minor versions, and one step changes at most one"),
+                Some("2.8.0 and 2.6.1 are 2 minor versions apart, and one step may change one"),
             ),
             ("2.8.0", "2.8.1", Downgrade, Some("2.8.1 is newer than 2.8.0: that is an upgrade")),
             // What they do not say.

@@ -112,7 +112,8 @@ pub(super) fn run(arguments: &Arguments, direction: Direction) -> CommandResult 
         return Ok(());
     }
     let failed = outcome.failed.join("; ");
-    let failure = anyhow::anyhow!("the node runs {}, but afterwards failed: {failed}", planned.to.id);
+    let failure =
+        anyhow::anyhow!("the node runs {}, but steps after the change failed: {failed}", planned.to.id);
     Err(Failure::failed(failure)
         .remedy("repeat hooks with `sealift node run-hooks`, and a backup with `sealift node backup`"))
 }

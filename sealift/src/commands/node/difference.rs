@@ -10,6 +10,9 @@ use crate::output;
 
 /// A report of what would change.
 pub(super) fn told(planned: &PlannedChange) -> String {
+    if planned.is_done() {
+        return format!("the node runs {}; nothing to do\n", planned.to.id);
+    }
     let mut text = format!("would {} from {} to {}\n", planned.direction, planned.from.id, planned.to.id);
     // Writing to a string cannot fail.
     if let Some(interrupted) = &planned.resumed {
