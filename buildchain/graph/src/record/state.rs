@@ -97,7 +97,9 @@ impl ProjectState {
         let mut state = Self::parse(path, bytes);
         let whole = length - state.dropped;
         if whole == 0 {
-            file = journal::replace(path, &[])?;
+            // Nothing in it counts, so it is begun in place: a kill leaves no temporary file.
+            let begun = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(MAGIC));
+            begun.map_err(IoError::at(WRITE, path))?;
         } else if state.dropped > 0 {
             file.set_len(whole).map_err(IoError::at(WRITE, path))?;
         }
@@ -430,6 +432,23 @@ mod tests {
         drop(state);
         assert_eq!(fs::read(&path).unwrap(), whole);
         assert_eq!(ProjectState::read(&path).unwrap().ignored.len(), 1);
+    }
+
+    #[test]
+    fn a_state_that_was_not_begun_is_begun_in_place() {
+        for torn in [&b""[..], b"sealift st", b"sealift state 1\nold"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("state");
+            fs::write(&path, torn).unwrap();
+            let before = fs::metadata(&path).unwrap().ino();
+            let mut state = ProjectState::open(&path, "test").unwrap();
+            state.write(&[JournalEntry::Ignore { name: "a" }]).unwrap();
+            drop(state);
+            // No file was renamed over it: between its two names, a kill would leave the temporary one.
+            assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+            let read = ProjectState::read(&path).unwrap();
+            assert_eq!((read.ignored.len(), read.dropped()), (1, 0));
+        }
     }
 
     /// A list of own files must outlive all else in the journal: without it, these files would count as the user's.
