@@ -190,7 +190,8 @@ fn the_projects_own_package_needs_nothing_and_brings_its_service() {
     assert_eq!(man, pages);
     assert_eq!(
         others.join("\n"),
-        "/etc/sysconfig/sealift\n/usr/bin/sealift\n/usr/lib/systemd/system/sealift-registry.service\n\
+        "/etc/sysconfig/sealift\n/usr/bin/sealift\n/usr/lib/firewalld/services/sealift-registry.xml\n\
+         /usr/lib/systemd/system/sealift-registry.service\n\
          /usr/lib/systemd/system/sealift-registry.socket\n/usr/lib/sysusers.d/sealift.conf\n\
          /usr/share/bash-completion/completions/sealift\n/usr/share/fish/vendor_completions.d/sealift.fish\n\
          /usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n/usr/share/zsh/site-functions/_sealift"

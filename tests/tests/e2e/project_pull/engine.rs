@@ -41,6 +41,8 @@ impl Storage {
 
     fn run(&self, project: &Project, arguments: &[&str]) -> (i32, String) {
         let mut command = project.command();
+        // Where podman is installed too, it would be asked first.
+        command.env("DOCKER_BIN", "buildah");
         let output = self.command(command.args(arguments)).output().unwrap();
         let (code, out, err) = sealift::told(&output);
         (code, out + &err)
