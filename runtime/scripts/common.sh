@@ -38,3 +38,41 @@ run_sealift() {
     fi
     "$SEALIFT" "$@"
 }
+
+# Changes the version of this node, with `sealift node upgrade` or `downgrade`: change_version ACTION VERSION ARGUMENT...
+# VERSION is the version to change to where the arguments name none; empty, if they must.
+# The script has a function `usage`.
+change_version() {
+    local action=$1 destination=$2 is_abort=no
+    local options=()
+    shift 2
+    while [ $# -gt 0 ]; do
+        case $1 in
+        -d | --destination-version)
+            [ $# -ge 2 ] || die 3 "$1 needs a version"
+            destination=$2
+            shift
+            ;;
+        --destination-version=*) destination=${1#*=} ;;
+        -n) options+=(--dry-run) ;;
+        --abort) is_abort=yes ;;
+        -v | --verbose) be_verbose ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *) options+=("$1") ;;
+        esac
+        shift
+    done
+    need_root
+    need_sealift
+    if [ "$is_abort" = yes ]; then
+        options+=(--abort)
+    else
+        [ -n "$destination" ] || die 3 "no version given: use --destination-version"
+        options+=(--destination-version "$destination")
+    fi
+    # bash 4.2 of CentOS 7 takes an empty array for an unset variable: this one is never empty.
+    run_sealift node "$action" "${options[@]}"
+}

@@ -27,37 +27,4 @@ Exit codes: 0 done, 1 the downgrade is not possible or failed, 2 something else 
 END
 }
 
-# bash 4.2 of CentOS 7 takes an empty array for an unset variable: hence ${options[@]+...}.
-destination=
-is_abort=no
-options=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -d | --destination-version)
-        [ $# -ge 2 ] || die 3 "$1 needs a version"
-        destination=$2
-        shift
-        ;;
-    --destination-version=*) destination=${1#*=} ;;
-    -n) options+=(--dry-run) ;;
-    --abort)
-        is_abort=yes
-        options+=(--abort)
-        ;;
-    -v | --verbose) be_verbose ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) options+=("$1") ;;
-    esac
-    shift
-done
-
-need_root
-need_sealift
-if [ -z "$destination" ] && [ "$is_abort" = no ]; then
-    die 3 "no version given: use --destination-version"
-fi
-[ -z "$destination" ] || options+=(--destination-version "$destination")
-run_sealift node downgrade ${options[@]+"${options[@]}"}
+change_version downgrade "" "$@"

@@ -27,39 +27,5 @@ Exit codes: 0 done, 1 the upgrade is not possible or failed, 2 something else fa
 END
 }
 
-# bash 4.2 of CentOS 7 takes an empty array for an unset variable: hence ${options[@]+...}.
-destination=
-is_abort=no
-options=()
-while [ $# -gt 0 ]; do
-    case $1 in
-    -d | --destination-version)
-        [ $# -ge 2 ] || die 3 "$1 needs a version"
-        destination=$2
-        shift
-        ;;
-    --destination-version=*) destination=${1#*=} ;;
-    -n) options+=(--dry-run) ;;
-    --abort)
-        is_abort=yes
-        options+=(--abort)
-        ;;
-    -v | --verbose) be_verbose ;;
-    -h | --help)
-        usage
-        exit 0
-        ;;
-    *) options+=("$1") ;;
-    esac
-    shift
-done
-
-need_root
-need_sealift
-if [ -z "$destination" ] && [ "$is_abort" = no ]; then
-    # The script belongs to the version that is meant.
-    destination=$(sed -n 's/^VERSION=//p' "$BASE_DIR/product.txt" 2>/dev/null) || true
-    [ -n "$destination" ] || die 3 "no version given, and $BASE_DIR/product.txt has none; --help shows how"
-fi
-[ -z "$destination" ] || options+=(--destination-version "$destination")
-run_sealift node upgrade ${options[@]+"${options[@]}"}
+# The script belongs to the version that is meant.
+change_version upgrade "$(sed -n 's/^VERSION=//p' "$BASE_DIR/product.txt" 2>/dev/null)" "$@"

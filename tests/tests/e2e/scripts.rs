@@ -263,7 +263,7 @@ fn the_scripts_for_a_whole_node_have_the_documented_options() {
     for (script, arguments, expected, text) in [
         ("downgrade.sh", &[][..], 3, "no version given: use --destination-version"),
         ("restore.sh", &[], 3, "no backup given"),
-        ("upgrade.sh", &[], 3, "product.txt has none"),
+        ("upgrade.sh", &[], 3, "no version given: use --destination-version"),
         ("upgrade.sh", &["--destination-version"], 3, "needs a version"),
         ("backup.sh", &["--help"], 0, "Usage: backup.sh"),
         ("restore.sh", &["--help"], 0, "`sealift node restore`"),
