@@ -110,7 +110,7 @@ pub fn render(repository: &str, registry_root: &str) -> Result<String> {
     fill(template(), minijinja::context! { repository, registry_root })
 }
 
-/// Checks an absolute path, which may begin with the placeholder instead.
+/// Checks an absolute path, or one that begins with [`REGISTRY_ROOT`].
 fn check_path(path: &str, what: &str) -> Result<()> {
     // What nginx gives a meaning inside quotes: quotes, `$`, `\` and control characters. Semicolons and braces are
     // harmless there, but a path that needs them is a mistake or an attack.

@@ -184,7 +184,7 @@ impl Browser<'_> {
     ///
     /// # Panics
     ///
-    /// If there is none, or it cannot be clicked on.
+    /// If the element is missing or cannot be clicked.
     pub fn click(&self, selector: &str) {
         let found = self.post("element", &json!({"using": "css selector", "value": selector}));
         let id = found.as_object().unwrap().values().next().unwrap().as_str().unwrap();

@@ -126,7 +126,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Compares the part for original names. Returns the folders of which it is not known what they should hold.
+    /// Compares the part for original names. Returns the folders whose expected content is unknown.
     fn original(
         &mut self,
         names: &OriginalNames,

@@ -129,8 +129,8 @@ impl Pusher {
     }
 }
 
-/// Whether the registry says that it lacks what the manifest names, all of which it has been given. CNCF distribution says so
-/// while another client uploads one of these blobs to the same repository: for that moment, its link to the blob is empty.
+/// Whether the registry reports a missing blob, although it has received all blobs of the manifest. CNCF distribution does so
+/// while another client uploads the same blob to the same repository: its link to the blob is empty for a moment.
 fn has_forgotten(fault: &RegistryFault) -> bool {
     matches!(fault, RegistryFault::Status { status: 400 | 404, message, .. } if message.contains("BLOB_UNKNOWN"))
 }

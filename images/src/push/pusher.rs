@@ -74,7 +74,7 @@ impl Pusher {
         self.sleep(wait, backoff, url, fault).await
     }
 
-    /// Waits after a refusal of which the cause may pass; whether to try again.
+    /// Waits after a refusal that is not transient by itself; whether to try again.
     pub(super) async fn pause_anyway(&self, backoff: &mut Backoff, url: &Url, fault: &RegistryFault) -> bool {
         let wait = backoff.delay();
         self.sleep(wait, backoff, url, fault).await

@@ -178,7 +178,7 @@ fn registries_that_answer_in_a_way_of_their_own_are_pushed_to() {
     }
 }
 
-/// CNCF distribution writes its link to a blob anew when another client uploads that blob, and reads it while it is empty.
+/// CNCF distribution rewrites its link to a blob when another client uploads the same blob, and can read the empty link.
 #[test]
 fn a_registry_that_misses_a_blob_for_a_moment_is_asked_again() {
     let (_folder, store) = store();

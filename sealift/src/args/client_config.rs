@@ -50,7 +50,7 @@ impl ConfigDestination {
         self.root.as_deref()
     }
 
-    /// As [`ConfigDestination::put`]. Then warns about files of the system because of which it does not use the new ones.
+    /// As [`ConfigDestination::put`]. Then warns about files of the system that override the new ones.
     pub(crate) fn put_original_names(
         &self,
         files: &[ClientConfigFile],

@@ -9,7 +9,7 @@ use archive::tree::EntryKind;
 pub const FILE: &str = "packages/bootstrap.txt";
 /// The maximum size of [`FILE`], in bytes.
 const SIZE_MAX: u64 = 64 << 10;
-/// The packages of an archive without [`FILE`], as far as it has them: those that the installer of MetalK8s installs.
+/// The packages of an archive without [`FILE`], if it contains them: those that the installer of MetalK8s installs.
 pub const DEFAULT: [&str; 15] = [
     "sealift",
     "salt-minion",

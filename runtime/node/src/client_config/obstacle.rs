@@ -1,4 +1,4 @@
-//! Files on a client because of which it does not use the nodes, or does not only use them.
+//! Files on a client that make it pull from other places than the nodes.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ const DROP_INS: &str = "etc/containers/registries.conf.d";
 /// The configuration of a user, in the home directory.
 const OF_USER: &str = ".config/containers/registries.conf";
 
-/// A file on a client because of which it does not use the nodes, or does not only use them.
+/// A file on a client that makes it pull from other places than the nodes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {
     /// A folder of containerd that is used instead of the one that is written.

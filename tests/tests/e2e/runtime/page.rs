@@ -82,7 +82,7 @@ fn copy(image: &Path, to: &Path) {
     }
 }
 
-/// The pages of a server: all that links on the first page lead to, as far as they are of the status.
+/// The status pages of a server: those that links on the first page lead to.
 fn pages(browser: &Browser<'_>, base: &str) -> BTreeSet<String> {
     let mut pages = BTreeSet::from([format!("{base}/")]);
     browser.open(&format!("{base}/"));
