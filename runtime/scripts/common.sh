@@ -73,6 +73,5 @@ change_version() {
         [ -n "$destination" ] || die 3 "no version given: use --destination-version"
         options+=(--destination-version "$destination")
     fi
-    # bash 4.2 of CentOS 7 takes an empty array for an unset variable: this one is never empty.
-    run_sealift node "$action" "${options[@]}"
+    run_sealift node "$action" ${options[@]+"${options[@]}"}
 }
