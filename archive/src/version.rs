@@ -48,66 +48,9 @@ pub fn newest_first<T>(archives: &mut [T], product: impl Fn(&T) -> Option<&Produ
     with_product.reverse();
 }
 
-/// The order of two versions by the rule of RPM, which compares runs of digits and runs of letters one after the other.
+/// The order of two versions by the rule of RPM, where a hyphen counts as `~`.
 fn compare_by_rpm(first: &str, second: &str) -> Ordering {
-    let (mut first, mut second) = (first, second);
-    loop {
-        (first, second) = (without_separators(first), without_separators(second));
-        match (pre_release(first), pre_release(second)) {
-            (Some(after), Some(other)) => {
-                (first, second) = (after, other);
-                continue;
-            }
-            (Some(_), None) => return Ordering::Less,
-            (None, Some(_)) => return Ordering::Greater,
-            (None, None) => {}
-        }
-        match (first.strip_prefix('^'), second.strip_prefix('^')) {
-            (Some(after), Some(other)) => {
-                (first, second) = (after, other);
-                continue;
-            }
-            // A suffix after `^` is newer than nothing, and older than anything else.
-            (Some(_), None) => return if second.is_empty() { Ordering::Greater } else { Ordering::Less },
-            (None, Some(_)) => return if first.is_empty() { Ordering::Less } else { Ordering::Greater },
-            (None, None) => {}
-        }
-        if first.is_empty() || second.is_empty() {
-            return first.len().cmp(&second.len());
-        }
-        let numeric = first.starts_with(|c: char| c.is_ascii_digit());
-        let (run, after) = split_run(first, numeric);
-        let (other_run, other_after) = split_run(second, numeric);
-        if other_run.is_empty() {
-            // A number is newer than letters.
-            return if numeric { Ordering::Greater } else { Ordering::Less };
-        }
-        let order = if numeric {
-            let (run, other_run) = (run.trim_start_matches('0'), other_run.trim_start_matches('0'));
-            run.len().cmp(&other_run.len()).then_with(|| run.cmp(other_run))
-        } else {
-            run.cmp(other_run)
-        };
-        if order.is_ne() {
-            return order;
-        }
-        (first, second) = (after, other_after);
-    }
-}
-
-fn without_separators(text: &str) -> &str {
-    text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '~' | '-' | '^'))
-}
-
-/// The rest of a text that starts with the mark of a pre-release.
-fn pre_release(text: &str) -> Option<&str> {
-    text.strip_prefix(['~', '-'])
-}
-
-/// The digits, or else the letters, that a text starts with, and the rest of it.
-fn split_run(text: &str, numeric: bool) -> (&str, &str) {
-    let ends = |c: char| if numeric { !c.is_ascii_digit() } else { !c.is_ascii_alphabetic() };
-    text.split_at(text.find(ends).unwrap_or(text.len()))
+    packages::version::compare(&first.replace('-', "~"), &second.replace('-', "~"))
 }
 
 #[cfg(test)]

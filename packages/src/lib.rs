@@ -54,9 +54,11 @@ mod check;
 mod definition;
 mod dependency;
 mod error;
+pub mod metadata;
 mod publish;
 mod relations;
 pub mod repository;
+pub mod version;
 
 pub use build::{BuiltPackage, build, build_in_memory};
 pub use check::Mistake;

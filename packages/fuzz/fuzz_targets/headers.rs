@@ -13,6 +13,9 @@ mod metadata;
 #[allow(dead_code)]
 #[path = "../../src/repository/tag.rs"]
 mod tag;
+#[allow(dead_code)]
+#[path = "../../src/version.rs"]
+mod version;
 
 use libfuzzer_sys::fuzz_target;
 use quick_xml::events::Event;
@@ -27,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
     assert!(headers.start <= headers.end && headers.end <= bytes.len() as u64);
     let Ok(package) = PackageEntry::new(&headers, "00", 0, "a.rpm") else { return };
     let entries: [&dyn Fn(&mut Xml<'_>) -> Result<(), EntryFailure>; 3] =
-        [&|xml| package.primary(xml), &|xml| package.filelists(xml), &|xml| package.other(xml)];
+        [&|xml| package.primary(xml, false), &|xml| package.filelists(xml), &|xml| package.other(xml)];
     for entry in entries {
         let mut text = Vec::new();
         match entry(&mut Writer::new(&mut text)) {

@@ -1,6 +1,7 @@
 //! What a package requires, provides and so on: a capability and, optionally, a comparison with a version.
 
 mod parse;
+mod rich;
 
 use std::fmt;
 
@@ -8,6 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+pub use self::parse::Operator;
+pub(crate) use self::rich::fold;
 use crate::error::{Error, Result};
 
 /// A dependency of a package on a capability, with the versions of it that count.
@@ -21,7 +24,7 @@ pub struct Dependency {
 }
 
 /// How the version of a capability is compared with the version in a [`Dependency`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VersionComparison {
     /// `<`
     Less,
@@ -52,7 +55,7 @@ impl VersionComparison {
         Self::ALL.into_iter().find(|(spelling, _)| *spelling == text).map(|(_, comparison)| comparison)
     }
 
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, comparison)| *comparison == self).map_or("=", |(text, _)| text)
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, De
             }
             let rich = Rich::read(&mut rest)?;
             rich.allowed_in(relation)?;
-            all.push(Dependency { name: rich.text, version: None });
+            all.push(Dependency { name: rich.text(), version: None });
             continue;
         }
         let dependency = rest.simple(Rest::word)?;
@@ -159,7 +159,20 @@ pub(super) fn list(relation: Relation, text: &str) -> Result<Vec<Dependency>, De
 
 /// The versions in a rich dependency that was read before.
 pub(super) fn rich_versions(text: &str) -> Vec<String> {
-    Rich::read(&mut Rest(text)).map(|rich| rich.versions).unwrap_or_default()
+    let rich = Rich::read(&mut Rest(text));
+    let versions = rich.into_iter().flat_map(|rich| rich.parts).filter_map(|part| match part {
+        Part::Simple(dependency) => dependency.version.map(|(_, version)| version),
+        _ => None,
+    });
+    versions.collect()
+}
+
+/// The parts of a rich dependency that fills the whole text, if it is one.
+pub(super) fn rich_parts(text: &str) -> Option<Vec<Part>> {
+    let mut rest = Rest(text.strip_prefix('(').map(|_| text)?);
+    let rich = Rich::read(&mut rest).ok()?;
+    rest.skip_separators();
+    rest.0.is_empty().then_some(rich.parts)
 }
 
 /// What C calls a space; rpm knows no others.
@@ -272,14 +285,22 @@ fn obsolete(name: &str) -> Result<(), DependencyFault> {
     Ok(())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Operator {
+/// What ties two parts of a rich dependency together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// Both.
     And,
+    /// One of them, or both.
     Or,
+    /// The first one where the second one holds.
     If,
+    /// The first one, except where the second one holds.
     Unless,
+    /// After `if` and `unless`: what counts in the other case.
     Else,
+    /// Both, in one package.
     With,
+    /// A package that has the first one and not the second one.
     Without,
 }
 
@@ -294,7 +315,9 @@ impl Operator {
         ("without", Self::Without),
     ];
 
-    fn as_str(self) -> &'static str {
+    /// The word: `and`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         Self::ALL.iter().find(|(_, operator)| *operator == self).map_or("", |(text, _)| text)
     }
 
@@ -367,10 +390,17 @@ impl Level {
     }
 }
 
-/// A rich dependency, written as rpm writes it into headers.
+/// A part of a rich dependency.
+pub(super) enum Part {
+    Open,
+    Close,
+    Operator(Operator),
+    Simple(Dependency),
+}
+
+/// A rich dependency.
 struct Rich {
-    text: String,
-    versions: Vec<String>,
+    parts: Vec<Part>,
     limits: Limits,
 }
 
@@ -378,7 +408,7 @@ impl Rich {
     /// Reads from an opening parenthesis to the one that closes it.
     fn read(rest: &mut Rest<'_>) -> Result<Self, DependencyFault> {
         rest.take(1);
-        let mut rich = Self { text: "(".to_owned(), versions: Vec::new(), limits: Limits::default() };
+        let mut rich = Self { parts: vec![Part::Open], limits: Limits::default() };
         let mut outer: Vec<Level> = Vec::new();
         let mut level = Level::default();
         loop {
@@ -390,7 +420,7 @@ impl Rich {
             }
             if rest.0.starts_with('(') {
                 rest.take(1);
-                rich.text.push('(');
+                rich.parts.push(Part::Open);
                 outer.push(std::mem::take(&mut level));
                 continue;
             }
@@ -402,7 +432,7 @@ impl Rich {
                     break;
                 }
                 rest.take(1);
-                rich.text.push(')');
+                rich.parts.push(Part::Close);
                 let limits = level.close()?;
                 let Some(around) = outer.pop() else {
                     rich.limits = limits;
@@ -420,8 +450,7 @@ impl Rich {
             return Err(DependencyFault::RichNameMissing);
         }
         let dependency = rest.simple(Rest::rich_word)?;
-        self.text.push_str(&dependency.to_string());
-        self.versions.extend(dependency.version.map(|(_, version)| version));
+        self.parts.push(Part::Simple(dependency));
         Ok(())
     }
 
@@ -431,7 +460,7 @@ impl Rich {
         }
         let end = rest.0.find(|c| is_blank(c) || c == ')').unwrap_or(rest.0.len());
         let token = rest.take(end);
-        let Some((text, operator)) = Operator::ALL.into_iter().find(|(text, _)| *text == token) else {
+        let Some((_, operator)) = Operator::ALL.into_iter().find(|(text, _)| *text == token) else {
             return Err(DependencyFault::RichOperator(token.to_owned()));
         };
         if let Some(last) = level.last {
@@ -439,8 +468,19 @@ impl Rich {
         }
         level.first.get_or_insert(operator);
         level.last = Some(operator);
-        self.text.push_str(&format!(" {text} "));
+        self.parts.push(Part::Operator(operator));
         Ok(())
+    }
+
+    /// The text, as rpm writes it into headers.
+    fn text(&self) -> String {
+        let pieces = self.parts.iter().map(|part| match part {
+            Part::Open => "(".to_owned(),
+            Part::Close => ")".to_owned(),
+            Part::Operator(operator) => format!(" {} ", operator.as_str()),
+            Part::Simple(dependency) => dependency.to_string(),
+        });
+        pieces.collect()
     }
 
     fn allowed_in(&self, relation: Relation) -> Result<(), DependencyFault> {

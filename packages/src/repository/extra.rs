@@ -1,27 +1,24 @@
 //! Metadata beside those of packages: groups, modules, updates, and what older metadata held.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use content::{Hashed, LinkPolicy, printable};
-use flate2::read::MultiGzDecoder;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::find::FoundPackages;
 use super::header::HeaderFault;
 use super::output::{MetadataFile, MetadataWriter};
-use super::repomd::{self, RepomdFile};
 use super::{IndexOptions, REPODATA, modules};
 use crate::error::{Error, Result};
+use crate::metadata::{ChecksumKind, MAX_REPOMD, Repomd, RepomdFile, unpacked};
 
 /// Bytes of descriptions of modules, unpacked. EL 8 has 6 MB of them.
 const MODULES_MAX: u64 = 64 << 20;
 /// Bytes of groups or updates, unpacked.
 const XML_MAX: u64 = 1 << 30;
-/// Bytes of an older `repomd.xml`.
-const REPOMD_MAX: u64 = 4 << 20;
 /// What is made from packages, and so never kept.
 const OWN: [&str; 4] = ["primary", "filelists", "other", "filelists-ext"];
 
@@ -49,7 +46,7 @@ pub(super) fn write(
     let mut modules_files: Vec<PathBuf> = found.modules.iter().map(|location| dir.join(location)).collect();
     if !modules_files.is_empty() {
         let kept = old.iter().filter(|listed| options.keep_metadata && listed.kind == "modules");
-        modules_files.extend(kept.map(|listed| dir.join(REPODATA).join(&listed.file_name)));
+        modules_files.extend(kept.map(|listed| dir.join(&listed.location)));
         old.retain(|listed| !replaces("modules", listed));
     }
     if !options.keep_metadata {
@@ -89,15 +86,21 @@ fn single(dir: &Path, found: &[String]) -> Result<Option<PathBuf>> {
 /// What the older metadata hold that is not made from packages. They may be anything unless they are to be kept.
 fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<RepomdFile>> {
     let path = dir.join(REPODATA).join("repomd.xml");
-    let bytes = match content::open_read(&path, LinkPolicy::Follow, REPOMD_MAX) {
+    let bytes = match content::open_read(&path, LinkPolicy::Follow, MAX_REPOMD) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound || !must_be_readable => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let read = match std::str::from_utf8(&bytes) {
-        Ok(text) => repomd::read(text),
-        Err(error) => Err(HeaderFault::new("repomd.xml", "UTF-8", error.to_string())),
-    };
+    let read = Repomd::read(bytes.as_slice(), &path).and_then(|repomd| {
+        match repomd.files.iter().find(|listed| file_name(listed).is_none()) {
+            None => Ok(repomd.files),
+            Some(other) => {
+                let fault =
+                    HeaderFault::new("repomd.xml", "files in repodata/ itself", other.location.clone());
+                Err(metadata_error(&path)(fault))
+            }
+        }
+    });
     match read {
         Ok(mut listed) => {
             listed.retain(|listed| {
@@ -108,46 +111,32 @@ fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<RepomdFile>> {
             Ok(listed)
         }
         Err(_) if !must_be_readable => Ok(Vec::new()),
-        Err(fault) => Err(metadata_error(&path)(fault)),
+        Err(error) => Err(error),
     }
+}
+
+/// The name of a file in `repodata/` itself.
+fn file_name(listed: &RepomdFile) -> Option<&str> {
+    let name = listed.location.strip_prefix(REPODATA)?.strip_prefix('/')?;
+    (!name.is_empty() && !name.starts_with('.') && !name.contains('/') && listed.base.is_none())
+        .then_some(name)
 }
 
 fn metadata_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
     |HeaderFault { place, expected, found }| Error::Metadata { path: path.to_owned(), place, expected, found }
 }
 
-/// Opens a file that may be compressed with gzip.
-fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    let mut file = content::open(path, LinkPolicy::Follow)?;
-    let mut magic = [0; 6];
-    let read = read_up_to(&mut file, &mut magic).and_then(|read| file.rewind().map(|()| read));
-    let magic = magic.get(..read.map_err(Error::io("read", path))?).unwrap_or_default();
-    let packed = [("xz", &b"\xfd7zXZ\0"[..]), ("zstd", b"\x28\xb5\x2f\xfd"), ("bzip2", b"BZh")];
-    if let Some((name, _)) = packed.iter().find(|(_, start)| magic.starts_with(start)) {
-        let fault = HeaderFault::new("the file", "no compression or that of gzip", (*name).to_owned());
-        return Err(metadata_error(path)(fault));
-    }
-    if magic.starts_with(b"\x1f\x8b") {
-        return Ok(Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file)))));
-    }
-    Ok(Box::new(BufReader::new(file)))
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let length = buffer.len() as u64;
-    let mut start = Vec::new();
-    Read::by_ref(file).take(length).read_to_end(&mut start)?;
-    if let Some(place) = buffer.get_mut(..start.len()) {
-        place.copy_from_slice(&start);
-    }
-    Ok(start.len())
+/// Opens a file that may be compressed.
+fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+    let file = BufReader::new(content::open(path, LinkPolicy::Follow)?);
+    unpacked(file, XML_MAX).map_err(Error::io("read", path))
 }
 
 /// Whether the file is XML with this root.
 fn check_xml(path: &Path, root: &str) -> Result<()> {
     let fault =
         |expected: &str, found: String| metadata_error(path)(HeaderFault::new("the file", expected, found));
-    let mut reader = Reader::from_reader(open(path)?.take(XML_MAX));
+    let mut reader = Reader::from_reader(open(path)?);
     let (mut buffer, mut seen) = (Vec::new(), false);
     loop {
         buffer.clear();
@@ -168,7 +157,7 @@ fn check_xml(path: &Path, root: &str) -> Result<()> {
 }
 
 fn copy(path: &Path, output: &mut MetadataWriter) -> Result<()> {
-    let mut source = open(path)?.take(XML_MAX);
+    let mut source = open(path)?;
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = source.read(&mut buffer).map_err(Error::io("read", path))?;
@@ -188,7 +177,7 @@ fn write_groups(path: &Path, staging: &Path) -> Result<[MetadataFile; 2]> {
     let plain_path = staging.join("comps.xml");
     let file = File::create_new(&plain_path).map_err(Error::io("create", &plain_path))?;
     let mut plain = Hashed::new(io::BufWriter::new(file));
-    io::copy(&mut open(path)?.take(XML_MAX), &mut plain).map_err(content::IoError::at("copy", path))?;
+    io::copy(&mut open(path)?, &mut plain).map_err(content::IoError::at("copy", path))?;
     plain.flush().map_err(Error::io("write", &plain_path))?;
     let (file, digest, size) = plain.finish();
     file.get_ref().sync_all().map_err(Error::io("write", &plain_path))?;
@@ -220,8 +209,9 @@ fn write_modules(files: &[PathBuf], staging: &Path) -> Result<MetadataFile> {
 
 /// Copies a file of the older metadata, which must be the one that these name.
 fn keep(dir: &Path, staging: &Path, listed: RepomdFile) -> Result<MetadataFile> {
-    let from = dir.join(REPODATA).join(&listed.file_name);
-    let to = staging.join(&listed.file_name);
+    let file_name = file_name(&listed).unwrap_or_default().to_owned();
+    let from = dir.join(&listed.location);
+    let to = staging.join(&file_name);
     let source = content::open(&from, LinkPolicy::Follow)?;
     let target = File::create_new(&to).map_err(Error::io("create", &to))?;
     let mut source = Hashed::new(source);
@@ -229,19 +219,19 @@ fn keep(dir: &Path, staging: &Path, listed: RepomdFile) -> Result<MetadataFile> 
     target.sync_all().map_err(Error::io("write", &to))?;
     let (_, digest, size) = source.finish();
     let checksum = digest.hex();
-    if let Some((algorithm, expected)) = &listed.checksum
-        && algorithm == "sha256"
-        && !expected.eq_ignore_ascii_case(&checksum)
+    if let Some(expected) = &listed.checksum
+        && expected.kind == ChecksumKind::Sha256
+        && expected.hex != checksum
     {
-        let fault = HeaderFault::new("repomd.xml", format!("the SHA-256 {expected}"), checksum);
+        let fault = HeaderFault::new("repomd.xml", format!("the SHA-256 {}", expected.hex), checksum);
         return Err(metadata_error(&from)(fault));
     }
     Ok(MetadataFile {
         name: listed.kind,
-        file_name: listed.file_name,
+        file_name,
         checksum,
         size,
-        open_checksum: listed.open_checksum,
-        open_size: listed.open_size,
+        open_checksum: listed.open_checksum.map(|sum| (sum.kind.as_str().to_owned(), sum.hex)),
+        open_size: listed.open_size.map(|size| size.to_string()),
     })
 }

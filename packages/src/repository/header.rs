@@ -26,14 +26,14 @@ const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 
 /// What is wrong with a package, and where; the caller knows which file it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct HeaderFault {
-    pub(super) place: String,
-    pub(super) expected: String,
-    pub(super) found: String,
+pub(crate) struct HeaderFault {
+    pub(crate) place: String,
+    pub(crate) expected: String,
+    pub(crate) found: String,
 }
 
 impl HeaderFault {
-    pub(super) fn new(
+    pub(crate) fn new(
         place: impl Into<String>,
         expected: impl Into<String>,
         found: impl Into<String>,

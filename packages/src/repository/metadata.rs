@@ -10,6 +10,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
 use super::header::{Header, HeaderFault, Headers, Strings, text};
 use super::tag::{self, Tag};
+use crate::version::split;
 
 /// Files of one package.
 const MAX_FILES: usize = 1_000_000;
@@ -174,8 +175,8 @@ impl<'a> PackageEntry<'a> {
     }
 
     /// Writes the package's entry of `primary.xml`: what it is, what it needs, and the files that dependencies
-    /// name most.
-    pub(super) fn primary(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
+    /// name most, or all of them.
+    pub(super) fn primary(&self, xml: &mut Xml<'_>, all_files: bool) -> Result<(), EntryFailure> {
         let main = &self.headers.main;
         let line = |tag| Ok::<_, HeaderFault>(printable(text(main.string(tag)?)));
         let build_time = main.u32s(tag::BUILDTIME)?.next().unwrap_or(0).to_string();
@@ -208,7 +209,7 @@ impl<'a> PackageEntry<'a> {
         self.write_dependencies(xml)?;
         for file in self.files()? {
             let file = file?;
-            if file.is_primary() {
+            if all_files || is_primary_path(&file.path) {
                 file.write(xml)?;
             }
         }
@@ -312,7 +313,7 @@ impl<'a> PackageEntry<'a> {
         if !wanted.is_empty() {
             for file in self.files()? {
                 let file = file?;
-                if file.is_primary() && wanted.contains(file.path.as_bytes()) {
+                if is_primary_path(&file.path) && wanted.contains(file.path.as_bytes()) {
                     own_files.insert(file.path.into_owned());
                 }
             }
@@ -387,13 +388,13 @@ enum FileKind {
     Ghost,
 }
 
-impl File<'_> {
-    /// Whether the path belongs into `primary.xml`, where it satisfies a dependency on a file without reading
-    /// `filelists.xml`: programs, configuration and one name that mailers have.
-    fn is_primary(&self) -> bool {
-        self.path.starts_with("/etc/") || self.path.contains("bin/") || self.path == "/usr/lib/sendmail"
-    }
+/// Whether a path belongs into `primary.xml`, where it satisfies a dependency on a file without reading
+/// `filelists.xml`: programs, configuration and one name that mailers have.
+pub(crate) fn is_primary_path(path: &str) -> bool {
+    path.starts_with("/etc/") || path.contains("bin/") || path == "/usr/lib/sendmail"
+}
 
+impl File<'_> {
     fn write(&self, xml: &mut Xml<'_>) -> Result<(), EntryFailure> {
         match self.kind {
             FileKind::File => element(xml, "file", &self.path),
@@ -479,7 +480,7 @@ impl<'a> Dependency<'a> {
         refuse_control(tag::REQUIREVERSION, &version)?;
         let mut attributes = vec![("name", name.as_ref())];
         if let (Some(comparison), false) = (self.comparison(), version.is_empty()) {
-            let (epoch, version, release) = split_version(&version);
+            let (epoch, version, release) = split(&version);
             attributes.extend([("flags", comparison), ("epoch", epoch), ("ver", version)]);
             attributes.extend(release.map(|release| ("rel", release)));
         }
@@ -487,19 +488,6 @@ impl<'a> Dependency<'a> {
             attributes.push(("pre", "1"));
         }
         empty(xml, "rpm:entry", &attributes)
-    }
-}
-
-/// Splits `[epoch:]version[-release]` as RPM does: an epoch is made of digits, and none or an empty one is 0.
-fn split_version(text: &str) -> (&str, &str, Option<&str>) {
-    let (epoch, rest) = match text.split_once(':') {
-        Some((epoch, rest)) if epoch.bytes().all(|digit| digit.is_ascii_digit()) => (epoch, rest),
-        _ => ("", text),
-    };
-    let epoch = if epoch.is_empty() { "0" } else { epoch };
-    match rest.rsplit_once('-') {
-        Some((version, release)) => (epoch, version, Some(release)),
-        None => (epoch, rest, None),
     }
 }
 

@@ -35,7 +35,6 @@ mod integrity;
 mod metadata;
 mod modules;
 mod output;
-mod repomd;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -49,10 +48,13 @@ use content::{Hashed, LinkPolicy};
 use quick_xml::events::Event;
 
 use self::find::FoundPackages;
-use self::header::{HeaderFault, Headers};
+pub(crate) use self::header::HeaderFault;
+use self::header::Headers;
 use self::integrity::Integrity;
 pub use self::metadata::PackageIdentity;
+pub(crate) use self::metadata::is_primary_path;
 use self::metadata::{EntryFailure, PackageEntry, close, element, full, open};
+pub(crate) use self::modules::documents as module_documents;
 use self::output::{MetadataFile, MetadataKind, MetadataWriter, declaration, new_xml};
 use crate::error::{Error, Result};
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
@@ -109,7 +111,7 @@ pub fn index(dir: &Path, revision: i64) -> Result<IndexedRepository> {
 /// Indexes every `*.rpm` below `dir`, also behind links, and replaces `dir/repodata` as a whole.
 ///
 /// Groups (`comps.xml`), updates (`updateinfo.xml`) and modules (`modules.yaml`, `*.modulemd.yaml`,
-/// `*.modulemd-defaults.yaml`), plain or compressed with gzip, are taken into the metadata where they lie: modules anywhere
+/// `*.modulemd-defaults.yaml`), plain or compressed, are taken into the metadata where they lie: modules anywhere
 /// below `dir`, the others in `dir` itself. Equal files under equal names and equal options give equal bytes.
 ///
 /// # Errors
@@ -178,7 +180,7 @@ fn write_metadata(
             let (headers, checksum, size) = read_package(&file, &path)?;
             let package =
                 PackageEntry::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
-            primary.write(&path, |xml| package.primary(xml))?;
+            primary.write(&path, |xml| package.primary(xml, false))?;
             filelists.write(&path, |xml| package.filelists(xml))?;
             other.write(&path, |xml| package.other(xml))?;
             let identity = package.identity().map_err(package_error(&path))?.to_string();
@@ -228,6 +230,52 @@ pub fn identify(path: &Path) -> Result<PackageIdentity> {
     let file = content::open(path, LinkPolicy::Follow)?;
     let headers = Headers::read(&mut io::BufReader::new(file)).map_err(package_error(path))?;
     PackageEntry::new(&headers, "", 0, "").and_then(|entry| entry.identity()).map_err(package_error(path))
+}
+
+/// Bytes of the metadata of one package.
+const MAX_ENTRY: u64 = 512 << 20;
+
+/// Calls `take` with the path and a `primary.xml` of each package below `dir`, which has all files of the package.
+pub(crate) fn package_metadata(dir: &Path, mut take: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
+    let found = find::find(dir, &IndexOptions::default())?;
+    let mut xml = Vec::new();
+    for location in &found.packages {
+        let path = dir.join(location);
+        let (headers, checksum, size) = read_package(content::open(&path, LinkPolicy::Follow)?, &path)?;
+        let package = PackageEntry::new(&headers, &checksum, size, location).map_err(package_error(&path))?;
+        xml.clear();
+        let mut to = BoundedVec(&mut xml);
+        let mut writer = new_xml(&mut to);
+        let written = open(&mut writer, "metadata", &[])
+            .and_then(|()| package.primary(&mut writer, true))
+            .and_then(|()| close(&mut writer, "metadata"));
+        written.map_err(|failure| match failure {
+            EntryFailure::Write(source) => Error::io("read", &path)(source),
+            EntryFailure::Package(fault) => package_error(&path)(fault),
+        })?;
+        take(&path, &xml)?;
+    }
+    Ok(())
+}
+
+/// Bytes in memory, up to [`MAX_ENTRY`].
+struct BoundedVec<'a>(&'a mut Vec<u8>);
+
+impl io::Write for BoundedVec<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if (self.0.len() + bytes.len()) as u64 > MAX_ENTRY {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("metadata of more than {MAX_ENTRY} bytes"),
+            ));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a package from `file` and checks all digests that it carries; `path` is for messages.

@@ -17,7 +17,7 @@ struct Document {
 /// The documents of `text`, each with a line end, as they stand but for comments before the first one.
 ///
 /// A line that begins with `---` starts a document wherever it stands (YAML 1.2, 9.1.2), so no parser is needed to find them.
-pub(super) fn documents(text: &str) -> Result<Vec<String>, HeaderFault> {
+pub(crate) fn documents(text: &str) -> Result<Vec<String>, HeaderFault> {
     let mut documents = vec![String::new()];
     for line in text.lines() {
         let marks = |mark: &str| {

@@ -208,7 +208,7 @@ fn entries(bytes: &[u8]) -> Result<String, String> {
     let mut text = Vec::new();
     let mut xml = new_xml(&mut text);
     let written = package
-        .primary(&mut xml)
+        .primary(&mut xml, false)
         .and_then(|()| package.filelists(&mut xml))
         .and_then(|()| package.other(&mut xml));
     match written {
