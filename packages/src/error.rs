@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, printable, printable_path};
 
+use crate::openpgp::SignatureFault;
+
 /// An operation of this crate that failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +86,14 @@ pub enum Error {
         expected: String,
         /// What was found.
         found: String,
+    },
+    /// The signature of a package does not count.
+    #[error("{}: {fault}", printable_path(path))]
+    Signature {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: SignatureFault,
     },
     /// Two files are the same package by name, version, release and architecture, but have different content.
     #[error(

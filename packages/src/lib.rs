@@ -55,6 +55,7 @@ mod definition;
 mod dependency;
 mod error;
 pub mod metadata;
+pub mod openpgp;
 mod publish;
 mod relations;
 pub mod repository;

@@ -23,5 +23,6 @@ pub mod qemu;
 pub mod registry;
 pub mod relay;
 pub mod sealift;
+pub mod signing_key;
 pub mod user;
 pub mod virtual_node;

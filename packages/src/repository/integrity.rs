@@ -58,6 +58,11 @@ impl Integrity {
         Ok(Self { payload, whole, expected_size, size: headers.end - headers.start })
     }
 
+    /// Whether the header has a digest of the payload that is checked.
+    pub(super) fn covers_payload(&self) -> bool {
+        self.payload.is_some()
+    }
+
     /// Takes the next bytes of the payload.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;

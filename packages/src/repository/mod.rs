@@ -35,6 +35,7 @@ mod integrity;
 mod metadata;
 mod modules;
 mod output;
+mod signed;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,7 @@ pub(crate) use self::metadata::is_primary_path;
 use self::metadata::{EntryFailure, PackageEntry, close, element, full, open};
 pub(crate) use self::modules::documents as module_documents;
 use self::output::{MetadataFile, MetadataKind, MetadataWriter, declaration, new_xml};
+pub use self::signed::{VerifiedPackage, verify_package};
 use crate::error::{Error, Result};
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 

@@ -79,9 +79,14 @@ tags! {
     // In the signature header, whose numbers mean other things.
     SIGNATURE_PAYLOADSIZE = 1007;
     HEADERSIGNATURES = 62;
+    DSAHEADER = 267;
+    RSAHEADER = 268;
     SHA1HEADER = 269;
     LONGSIGSIZE = 270;
     SHA256HEADER = 273;
+    OPENPGP = 278;
     SIGSIZE = 1000;
+    SIGPGP = 1002;
     SIGMD5 = 1004;
+    SIGGPG = 1005;
 }

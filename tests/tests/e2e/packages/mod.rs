@@ -8,6 +8,7 @@ mod existing;
 mod killed;
 mod metadata;
 mod rpm;
+mod signed;
 
 use std::fs;
 use std::path::{Path, PathBuf};

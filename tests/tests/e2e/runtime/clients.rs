@@ -1,7 +1,6 @@
 //! The configuration that Sealift writes for clients, checked with the clients. The first node in it is always unreachable.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,6 +10,7 @@ use server::{ServerOptions, TlsFiles};
 use tests::containerd::Containerd;
 use tests::daemon::NOBODY;
 use tests::dnf::System;
+use tests::signing_key::SigningKey;
 use tests::{peer, sealift};
 
 use super::curl::certificate;
@@ -149,70 +149,24 @@ fn dnf_installs_from_the_repository_file() {
     assert_eq!(fs::read_to_string(&written).unwrap(), "by hand");
 }
 
-/// A key of the site's, and the folder that gpg keeps it in.
-struct SigningKey(PathBuf);
-
-impl SigningKey {
-    const NAME: &str = "Site <site@example.invalid>";
-
-    fn new(scratch: &Path) -> Self {
-        let key = Self(scratch.join("gnupg"));
-        fs::create_dir(&key.0).unwrap();
-        fs::set_permissions(&key.0, fs::Permissions::from_mode(0o700)).unwrap();
-        key.gpg(scratch, &["--quick-generate-key", Self::NAME, "rsa2048", "sign", "never"]);
-        key
-    }
-
-    /// The output of gpg in `folder`.
-    fn gpg(&self, folder: &Path, arguments: &[&str]) -> Vec<u8> {
-        let mut command = Command::new("gpg");
-        command.arg("--homedir").arg(&self.0).args([
-            "--batch",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-        ]);
-        peer::run(command.current_dir(folder).args(arguments)).stdout
-    }
-}
-
-impl Drop for SigningKey {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").arg("--homedir").arg(&self.0).args(["--kill", "gpg-agent"]).status();
-    }
-}
-
 #[test]
 fn dnf_takes_what_the_key_of_the_repository_has_signed() {
     let site = Site::new();
     let folder = site.scratch.path();
     let Some(system) = System::new(folder, "") else { return };
-    let (Some(gpg), Some(rpmsign)) = (peer::find("gpg"), peer::find("rpmsign")) else { return };
+    let Some(key) = SigningKey::new(folder, "rsa2048") else { return };
     // What changes here is not what they are of.
     fs::remove_file(site.tree.join("SHA256SUMS")).unwrap();
     let repository = site.tree.join("packages/redhat/8/example-scality-el8");
     let package = super::largest(&repository.join("noarch"));
     let unsigned = fs::read(&package).unwrap();
-    let key = SigningKey::new(folder);
-    let mut sign = Command::new(rpmsign);
-    sign.arg("--addsign").arg(&package);
-    for (name, value) in [
-        ("__gpg", gpg.display().to_string()),
-        ("_gpg_path", key.0.display().to_string()),
-        ("_gpg_name", SigningKey::NAME.to_owned()),
-    ] {
-        sign.args(["--define", &format!("{name} {value}")]);
-    }
-    peer::run(&mut sign);
+    key.sign_package(&package);
     let publish = || {
         packages::repository::index(&repository, super::site::DATE).unwrap();
-        let metadata = repository.join("repodata");
-        let _ = fs::remove_file(metadata.join("repomd.xml.asc"));
-        key.gpg(&metadata, &["--armor", "--detach-sign", "repomd.xml"]);
+        key.sign_metadata(&repository);
     };
     publish();
-    fs::write(repository.join("RPM-GPG-KEY-site"), key.gpg(folder, &["--armor", "--export"])).unwrap();
+    fs::write(repository.join("RPM-GPG-KEY-site"), key.public()).unwrap();
     let server = Running::serving(&[&site.tree]);
     configure(&site, &server, &["repository", "dnf-config", "tree", "--release", "8"]);
     let client = folder.join("client");
@@ -263,7 +217,7 @@ fn deb(scratch: &Path, repository: &Path) {
          SHA256:\n {sum} {size} main/binary-amd64/Packages\n"
     );
     fs::write(dists.join("Release"), release).unwrap();
-    let key = SigningKey::new(scratch);
+    let key = SigningKey::new(scratch, "rsa2048").unwrap();
     let gpg = |arguments: &[&str]| key.gpg(&dists, arguments);
     gpg(&["--clearsign", "--output", "InRelease", "Release"]);
     fs::write(repository.join("site.asc"), gpg(&["--armor", "--export"])).unwrap();
