@@ -59,6 +59,7 @@ pub mod openpgp;
 mod publish;
 mod relations;
 pub mod repository;
+pub mod source;
 pub mod version;
 
 pub use build::{BuiltPackage, build, build_in_memory};

@@ -38,7 +38,7 @@ mod repomd;
 #[cfg(test)]
 mod tests;
 mod text;
-mod xml;
+pub(crate) mod xml;
 
 use std::path::Path;
 

@@ -15,12 +15,12 @@ use crate::repository::HeaderFault;
 /// Bytes of one tag, text or comment.
 const MAX_EVENT: usize = 4 << 20;
 /// Bytes of the text of one element, and of attributes that are kept.
-pub(super) const MAX_TEXT: usize = 1 << 20;
+pub(crate) const MAX_TEXT: usize = 1 << 20;
 /// Elements that lie in each other.
 const MAX_DEPTH: usize = 64;
 
 /// Takes the elements of a document, in their order. Names have no prefix.
-pub(super) trait Elements {
+pub(crate) trait Elements {
     /// An element starts.
     fn open(&mut self, name: &str, attributes: &Attributes<'_>) -> Result<(), HeaderFault>;
 
@@ -29,11 +29,11 @@ pub(super) trait Elements {
 }
 
 /// The attributes of an element.
-pub(super) struct Attributes<'a>(&'a BytesStart<'a>);
+pub(crate) struct Attributes<'a>(&'a BytesStart<'a>);
 
 impl Attributes<'_> {
     /// The value of an attribute.
-    pub(super) fn get(&self, key: &str) -> Result<Option<Cow<'_, str>>, HeaderFault> {
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Cow<'_, str>>, HeaderFault> {
         let mut found = None;
         self.each(|name, value| {
             if name == key {
@@ -45,7 +45,7 @@ impl Attributes<'_> {
     }
 
     /// Calls `take` with the name, without its prefix, and the value of each attribute.
-    pub(super) fn each<'a>(
+    pub(crate) fn each<'a>(
         &'a self,
         mut take: impl FnMut(&str, Cow<'a, str>) -> Result<(), HeaderFault>,
     ) -> Result<(), HeaderFault> {
@@ -108,7 +108,7 @@ fn malformed(found: String) -> HeaderFault {
 }
 
 /// Reads a document to its end.
-pub(super) fn read(input: impl BufRead, elements: &mut impl Elements) -> Result<(), HeaderFault> {
+pub(crate) fn read(input: impl BufRead, elements: &mut impl Elements) -> Result<(), HeaderFault> {
     let mut reader = Reader::from_reader(Counted { inner: input, since: 0 });
     let mut buffer = Vec::new();
     let mut text = String::new();
