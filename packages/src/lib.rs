@@ -51,6 +51,7 @@
 mod automatic;
 mod build;
 mod check;
+pub mod closure;
 mod definition;
 mod dependency;
 mod error;

@@ -1,7 +1,6 @@
 //! Repositories in folders: with metadata, or packages alone.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use content::LinkPolicy;
@@ -15,14 +14,44 @@ use super::{MAX_GROUP_METADATA, MAX_PACKAGE_METADATA, MAX_REPOMD, metadata_error
 use crate::error::{Error, Result};
 use crate::repository::{HeaderFault, package_metadata};
 
-/// What a folder's packages were read from.
+/// The files of a repository, by their paths in it.
+pub trait RepositoryFiles {
+    /// What the repository is called in messages.
+    fn path(&self) -> PathBuf;
+
+    /// Opens a file; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The file system's.
+    fn open(&self, location: &str) -> io::Result<Option<Box<dyn Read + Send>>>;
+}
+
+impl RepositoryFiles for Path {
+    fn path(&self) -> PathBuf {
+        self.to_owned()
+    }
+
+    fn open(&self, location: &str) -> io::Result<Option<Box<dyn Read + Send>>> {
+        match content::open(&self.join(location), LinkPolicy::Follow) {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.source),
+        }
+    }
+}
+
+/// What the packages of a repository were read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderRepository {
     /// How many packages it has.
     pub packages: usize,
     /// Where the paths of all packages can be read, where they have not been read already.
-    filelists: Option<(PathBuf, RepomdFile)>,
+    filelists: Option<RepomdFile>,
 }
+
+/// The path of `repomd.xml` in a repository.
+const REPOMD: &str = "repodata/repomd.xml";
 
 impl Pool {
     /// Sets the groups of a repository.
@@ -41,54 +70,63 @@ impl Pool {
 
     /// Reads a repository in a folder: what its `repodata/` says, or else the headers of the packages in it.
     ///
-    /// The metadata must be those that `repomd.xml` names, by size and SHA-256.
-    ///
     /// # Errors
     ///
-    /// [`Error::Metadata`], [`Error::Rpm`] and [`Error::Io`].
+    /// Those of [`read_repository_files`](Self::read_repository_files), and [`Error::Rpm`].
     pub fn read_repository(&mut self, repository: RepositoryId, folder: &Path) -> Result<FolderRepository> {
-        let path = folder.join("repodata/repomd.xml");
-        let repomd = match content::open_read(&path, LinkPolicy::Follow, MAX_REPOMD) {
-            Ok(bytes) => Repomd::read(bytes.as_slice(), &path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.read_packages(repository, folder);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let primary = repomd.file("primary").ok_or_else(|| {
-            metadata_error(&path)(HeaderFault::new("repomd.xml", "a file of the type primary", "none"))
-        })?;
-        let (file, path) = open(folder, primary, MAX_PACKAGE_METADATA)?;
-        let packages = self.read_primary(repository, file, &path)?;
-        if let Some(listed) = repomd.file("group_gz").or_else(|| repomd.file("group")) {
-            let (file, path) = open(folder, listed, MAX_GROUP_METADATA)?;
-            self.set_groups(repository, Groups::read(file, &path)?);
+        match self.read_repository_files(repository, folder)? {
+            Some(found) => Ok(found),
+            None => self.read_packages(repository, folder),
         }
-        if let Some(listed) = repomd.file("modules") {
-            let (mut file, path) = open(folder, listed, MAX_GROUP_METADATA)?;
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(Error::io("read", &path))?;
-            self.set_modules(repository, Modules::read(&text, &path)?);
-        }
-        let filelists = repomd.file("filelists").cloned();
-        Ok(FolderRepository { packages, filelists: filelists.map(|listed| (folder.to_owned(), listed)) })
     }
 
-    /// Reads the wanted paths of a repository that [`read_repository`](Self::read_repository) read.
+    /// Reads the metadata of a repository; `None` if it has no `repodata/repomd.xml`. They must be those that it names, by their
+    /// checksums.
     ///
     /// # Errors
     ///
     /// [`Error::Metadata`] and [`Error::Io`].
-    pub fn read_folder_filelists(
+    pub fn read_repository_files(
         &mut self,
         repository: RepositoryId,
-        folder: &FolderRepository,
+        files: &(impl RepositoryFiles + ?Sized),
+    ) -> Result<Option<FolderRepository>> {
+        let path = files.path().join(REPOMD);
+        let Some(mut file) = files.open(REPOMD).map_err(Error::io("read", &path))? else { return Ok(None) };
+        let bytes = content::read_bounded(&mut file, MAX_REPOMD).map_err(Error::io("read", &path))?;
+        let repomd = Repomd::read(bytes.as_slice(), &path)?;
+        let primary = repomd.file("primary").ok_or_else(|| {
+            metadata_error(&path)(HeaderFault::new("repomd.xml", "a file of the type primary", "none"))
+        })?;
+        let (file, path) = open(files, primary, MAX_PACKAGE_METADATA)?;
+        let packages = self.read_primary(repository, file, &path)?;
+        if let Some(listed) = repomd.file("group_gz").or_else(|| repomd.file("group")) {
+            let (file, path) = open(files, listed, MAX_GROUP_METADATA)?;
+            self.set_groups(repository, Groups::read(file, &path)?);
+        }
+        if let Some(listed) = repomd.file("modules") {
+            let (mut file, path) = open(files, listed, MAX_GROUP_METADATA)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(Error::io("read", &path))?;
+            self.set_modules(repository, Modules::read(&text, &path)?);
+        }
+        Ok(Some(FolderRepository { packages, filelists: repomd.file("filelists").cloned() }))
+    }
+
+    /// Reads the wanted paths of a repository whose metadata were read before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`] and [`Error::Io`].
+    pub fn read_wanted_paths(
+        &mut self,
+        repository: RepositoryId,
+        files: &(impl RepositoryFiles + ?Sized),
+        read: &FolderRepository,
         wanted: &WantedPaths,
     ) -> Result<()> {
-        let Some((folder, listed)) = folder.filelists.as_ref().filter(|_| !wanted.is_empty()) else {
-            return Ok(());
-        };
-        let (file, path) = open(folder, listed, MAX_PACKAGE_METADATA)?;
+        let Some(listed) = read.filelists.as_ref().filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        let (file, path) = open(files, listed, MAX_PACKAGE_METADATA)?;
         self.read_filelists(repository, wanted, file, &path).map(drop)
     }
 
@@ -104,24 +142,24 @@ impl Pool {
 }
 
 /// Opens a metadata file, unpacked, after checking that it is the one that `repomd.xml` names.
-fn open(folder: &Path, listed: &RepomdFile, max: u64) -> Result<(Box<dyn BufRead + Send>, PathBuf)> {
-    let (file, path) = check(folder, listed)?;
-    let unpacked =
-        unpacked(BufReader::with_capacity(128 << 10, file), max).map_err(Error::io("read", &path))?;
-    Ok((unpacked, path))
-}
-
-/// Opens a metadata file and checks it; it stands at its start.
-fn check(folder: &Path, listed: &RepomdFile) -> Result<(File, PathBuf)> {
-    let path = folder.join(&listed.location);
-    let mut file = content::open(&path, LinkPolicy::Follow)?;
+fn open(
+    files: &(impl RepositoryFiles + ?Sized),
+    listed: &RepomdFile,
+    max: u64,
+) -> Result<(Box<dyn BufRead + Send>, PathBuf)> {
+    let path = files.path().join(&listed.location);
+    let again = || {
+        let file = files.open(&listed.location).map_err(Error::io("read", &path))?;
+        file.ok_or_else(|| Error::io("open", &path)(io::ErrorKind::NotFound.into()))
+    };
     if let Some(expected) = &listed.checksum {
-        let found = expected.kind.of(&mut file).map_err(Error::io("read", &path))?;
+        let found = expected.kind.of(&mut again()?).map_err(Error::io("read", &path))?;
         if found != *expected {
             let fault = HeaderFault::new("repomd.xml", format!("a file with {expected}"), found.to_string());
             return Err(metadata_error(&path)(fault));
         }
-        file.rewind().map_err(Error::io("read", &path))?;
     }
-    Ok((file, path))
+    let file = BufReader::with_capacity(128 << 10, again()?);
+    let unpacked = unpacked(file, max).map_err(Error::io("read", &path))?;
+    Ok((unpacked, path))
 }

@@ -47,7 +47,7 @@ pub use self::compression::unpacked;
 pub use self::comps::{Group, Groups, Member, MemberKind};
 pub use self::expression::{Evr, Expression, ExpressionId};
 pub use self::filelists::WantedPaths;
-pub use self::folder::FolderRepository;
+pub use self::folder::{FolderRepository, RepositoryFiles};
 pub use self::modules::{ModuleDefaults, ModuleStream, Modules};
 pub use self::pool::{Package, PackageId, Pool, Repository, RepositoryId};
 pub use self::repomd::{Repomd, RepomdFile};

@@ -97,6 +97,25 @@ pub struct Package {
     pub(crate) lists: [u32; 9],
 }
 
+impl Package {
+    /// A package that is none.
+    pub(crate) const NOTHING: Self = Self {
+        repository: RepositoryId(u16::MAX),
+        name: Text::EMPTY,
+        arch: Text::EMPTY,
+        evr: Evr { epoch: 0, version: Text::EMPTY, release: Text::EMPTY },
+        checksum_kind: ChecksumKind::Sha256,
+        checksum: Text::EMPTY,
+        location: Text::EMPTY,
+        base: Text::EMPTY,
+        size: 0,
+        installed_size: 0,
+        build_time: 0,
+        source: Text::EMPTY,
+        lists: [0; 9],
+    };
+}
+
 /// A path of a package: its folder with the last `/`, its name, and the package.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PackagePath {
@@ -259,6 +278,16 @@ impl Pool {
         epoch.then_with(|| text(first.version, second.version)).then_with(release)
     }
 
+    /// Adds a dependency that no package of the pool has, for a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`](crate::Error::Metadata) where the pool is full.
+    pub fn add_requirement(&mut self, dependency: &Dependency) -> crate::Result<ExpressionId> {
+        let added = self.add_dependency(dependency.name(), dependency.version().map(parts_of_version));
+        added.map_err(|full| super::metadata_error(std::path::Path::new("request"))(full.into()))
+    }
+
     /// Adds what stands in a list of a package: a name and a comparison, or a rich dependency.
     pub(crate) fn add_dependency(
         &mut self,
@@ -285,15 +314,16 @@ impl Pool {
     fn add_rich(&mut self, text: &str) -> Result<Option<ExpressionId>, TextsFull> {
         let pool = std::cell::RefCell::new(self);
         let simple = |one: &Dependency| {
-            let version = one.version().map(|(comparison, text)| {
-                let (epoch, version, release) = version::split(text);
-                (comparison, epoch.parse().unwrap_or(u32::MAX), version, release.unwrap_or_default())
-            });
-            pool.borrow_mut().add_dependency(one.name(), version)
+            pool.borrow_mut().add_dependency(one.name(), one.version().map(parts_of_version))
         };
         let tie = |operator, left, right| {
             pool.borrow_mut().expressions.add(Expression::Rich { operator, left, right })
         };
         dependency::fold(text, simple, tie)
     }
+}
+
+fn parts_of_version((comparison, text): (VersionComparison, &str)) -> (VersionComparison, u32, &str, &str) {
+    let (epoch, version, release) = version::split(text);
+    (comparison, epoch.parse().unwrap_or(u32::MAX), version, release.unwrap_or_default())
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-use super::checksum::{Checksum, ChecksumKind};
+use super::checksum::Checksum;
 use super::expression::{Evr, ExpressionId};
 use super::pool::{Package, PackageId, PackagePath, Pool, RepositoryId};
 use super::text::{Text, TextsFull};
@@ -101,7 +101,7 @@ impl Elements for Primary<'_> {
         if name == "package" && self.package.is_none() {
             // Older repositories list patches here as well.
             if attributes.get("type")?.is_none_or(|kind| kind == "rpm") {
-                self.package = Some(self.empty());
+                self.package = Some(Package { repository: self.repository, ..Package::NOTHING });
             }
             return Ok(());
         }
@@ -240,24 +240,6 @@ pub(super) fn read_evr(pool: &mut Pool, attributes: &Attributes<'_>) -> Result<E
 }
 
 impl Primary<'_> {
-    fn empty(&self) -> Package {
-        Package {
-            repository: self.repository,
-            name: Text::EMPTY,
-            arch: Text::EMPTY,
-            evr: Evr::default(),
-            checksum_kind: ChecksumKind::Sha256,
-            checksum: Text::EMPTY,
-            location: Text::EMPTY,
-            base: Text::EMPTY,
-            size: 0,
-            installed_size: 0,
-            build_time: 0,
-            source: Text::EMPTY,
-            lists: [0; 9],
-        }
-    }
-
     /// Ends a package: checks that nothing is missing, and puts its lists into the pool's.
     fn finish(&mut self, mut package: Package) -> Result<(), HeaderFault> {
         let pool = &mut *self.pool;

@@ -11,6 +11,10 @@ pub struct Text(u32);
 impl Text {
     /// The empty text.
     pub const EMPTY: Self = Self(0);
+
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// All texts of a pool: names, versions, paths.
@@ -42,6 +46,17 @@ impl Default for Texts {
 }
 
 impl Texts {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Those that start with `/`.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = Text> + '_ {
+        let all = (0..u32::try_from(self.ends.len()).unwrap_or(u32::MAX)).map(Text);
+        all.filter(|text| self.get(*text).starts_with('/'))
+    }
+
     pub(crate) fn get(&self, text: Text) -> &str {
         span(&self.bytes, &self.ends, text.0)
     }

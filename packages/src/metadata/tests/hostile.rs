@@ -18,7 +18,7 @@ fn primary_that_is_not_what_it_should_be_is_refused_with_a_reason() {
         ("<metadata>".to_owned(), "the end of the file"),
         ("<metadata><a></b></metadata>".to_owned(), "a well-formed document"),
         ("<filelists/>".to_owned(), "expected the element metadata, found filelists"),
-        ("<!DOCTYPE m [<!ENTITY a \"b\">]><metadata/>".to_owned(), "no document type"),
+        ("<!DOCTYPE m [<!ENTITY a \"b\">]><metadata/>".to_owned(), "no declarations of entities"),
         (package("<name>&a;</name>"), "no entity of its own"),
         (package("<name>a</name>"), "package a: expected an architecture, found none"),
         (package(&whole.replace("a.rpm", "../a.rpm")), "a path in the repository, found ../a.rpm"),
@@ -147,7 +147,7 @@ fn a_folder_is_read_by_its_metadata_and_metadata_of_another_are_refused() {
     let folder = pool.read_repository(id, dir.path()).unwrap();
     assert_eq!((folder.packages, pool.paths().len()), (1, 0));
     let wanted = pool.wanted_paths([]);
-    pool.read_folder_filelists(id, &folder, &wanted).unwrap();
+    pool.read_wanted_paths(id, dir.path(), &folder, &wanted).unwrap();
     assert_eq!(pool.paths().len(), 1);
     assert!(pool.repository(id).unwrap().groups.groups.contains_key("g"));
 

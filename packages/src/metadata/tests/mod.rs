@@ -103,7 +103,7 @@ fn filelists_are_needed_only_for_paths_that_primary_cannot_have() {
 
 #[test]
 fn groups_have_packages_of_four_kinds() {
-    let comps = r#"<comps><group><id>g</id><name>Tools</name><name xml:lang="de">Werkzeuge</name><packagelist>
+    let comps = r#"<!DOCTYPE comps PUBLIC "-//Fedora//DTD Comps info//EN" "comps.dtd"><comps><group><id>g</id><name>Tools</name><name xml:lang="de">Werkzeuge</name><packagelist>
         <packagereq type="mandatory">a</packagereq><packagereq type="default">b</packagereq>
         <packagereq type="optional">c</packagereq><packagereq type="conditional" requires="x">d</packagereq>
         <packagereq>e</packagereq></packagelist></group>
