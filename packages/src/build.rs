@@ -153,17 +153,19 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     if let Some(vendor) = &definition.vendor {
         builder.vendor(vendor);
     }
+    // Named as rpmbuild does, although RPM would assume the shell.
+    let scriptlet = |script: &String| Scriptlet::new(script).prog(vec![scriptlets.interpreter.name()]);
     if let Some(script) = &scriptlets.pre {
-        builder.pre_install_script(shell(script));
+        builder.pre_install_script(scriptlet(script));
     }
     if let Some(script) = &scriptlets.post {
-        builder.post_install_script(shell(script));
+        builder.post_install_script(scriptlet(script));
     }
     if let Some(script) = &scriptlets.preun {
-        builder.pre_uninstall_script(shell(script));
+        builder.pre_uninstall_script(scriptlet(script));
     }
     if let Some(script) = &scriptlets.postun {
-        builder.post_uninstall_script(shell(script));
+        builder.post_uninstall_script(scriptlet(script));
     }
     for change in &definition.changelog {
         // `check` has parsed the date before.
@@ -209,11 +211,6 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
         return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
     }
     relations::complete(package, definition, &automatic).map_err(build_error)
-}
-
-/// A scriptlet for `/bin/sh`, named as rpmbuild does, although RPM would assume it.
-fn shell(script: &str) -> Scriptlet {
-    Scriptlet::new(script).prog(vec!["/bin/sh"])
 }
 
 fn add_file(

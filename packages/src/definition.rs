@@ -170,10 +170,13 @@ pub struct PackageSymlink {
     pub target: String,
 }
 
-/// Shell scripts that RPM runs with `/bin/sh`. Each one makes the package require `/bin/sh`.
+/// Scripts that RPM runs. With `/bin/sh`, each one makes the package require it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Scriptlets {
+    /// What runs them: `/bin/sh`, or `<lua>`, the Lua in rpm itself, which works in an empty root too. Default: `/bin/sh`.
+    #[serde(default, skip_serializing_if = "ScriptletInterpreter::is_shell")]
+    pub interpreter: ScriptletInterpreter,
     /// Before the files are installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre: Option<String>,
@@ -186,6 +189,34 @@ pub struct Scriptlets {
     /// After the files were removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postun: Option<String>,
+}
+
+/// What runs scriptlets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ScriptletInterpreter {
+    /// The shell of the system.
+    #[default]
+    #[serde(rename = "/bin/sh")]
+    Shell,
+    /// The Lua in rpm (`-p <lua>` in a spec file).
+    #[serde(rename = "<lua>")]
+    Lua,
+}
+
+impl ScriptletInterpreter {
+    /// The name in a package.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shell => "/bin/sh",
+            Self::Lua => "<lua>",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_shell(&self) -> bool {
+        *self == Self::Shell
+    }
 }
 
 impl Scriptlets {

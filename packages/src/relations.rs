@@ -13,7 +13,7 @@ use rpm::{
 };
 
 use crate::automatic::Automatic;
-use crate::definition::RpmDefinition;
+use crate::definition::{RpmDefinition, ScriptletInterpreter};
 use crate::dependency::Relation;
 
 /// Where the header has each relation: the tags of the names, the flags and the versions.
@@ -153,6 +153,13 @@ fn features(lists: &mut Lists, definition: &RpmDefinition) {
         {
             needed.push((feature, since));
         }
+    }
+    // The crate requires the interpreter of scriptlets as a file, which the Lua in rpm is not.
+    let lua = ScriptletInterpreter::Lua.name();
+    let requires = lists.entry(Relation::Requires).or_default();
+    if requires.iter().any(|one| one.name == lua) {
+        requires.retain(|one| one.name != lua);
+        needed.push(("BuiltinLuaScripts", "4.2.2-1"));
     }
     if declared().any(crate::Dependency::is_rich) {
         needed.push(("RichDependencies", "4.12.0-1"));

@@ -196,8 +196,9 @@ fn the_projects_own_package_needs_nothing_and_brings_its_service() {
          /usr/share/bash-completion/completions/sealift\n/usr/share/fish/vendor_completions.d/sealift.fish\n\
          /usr/share/licenses/sealift\n/usr/share/licenses/sealift/LICENSE\n/usr/share/zsh/site-functions/_sealift"
     );
-    assert_eq!(query("--scripts"), "");
+    assert_eq!(query("--scripts").matches("scriptlet (using <lua>):\n").count(), 3);
     let requires = query("--requires");
+    assert!(requires.lines().any(|line| line == "rpmlib(BuiltinLuaScripts) <= 4.2.2-1"), "{requires}");
     let foreign: Vec<&str> = requires
         .lines()
         .filter(|line| !line.starts_with("rpmlib(") && !line.starts_with("config(sealift)"))
