@@ -11,10 +11,10 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::ops::{Deref, Range};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use content::{AtomicFile, Digest, Durability, IoError};
+use content::{Digest, IoError};
 
 use crate::record::entry::{FileDigest, FileIdentity};
 use crate::record::key::{ByteReader, put_text};
@@ -206,12 +206,23 @@ fn frame<'a>(rest: &mut ByteReader<'a>) -> Option<JournalEntry<'a>> {
     })
 }
 
+/// The name of the journal that replaces the one at `path`, while it is written. Only the holder of the lock writes it, so it has
+/// one name, and the next holder removes what a kill has left; an `AtomicFile` would leave a file that nobody knows.
+pub(crate) fn successor(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
 /// Replaces the journal at `path` by one with these frames, atomically.
 pub(crate) fn replace(path: &Path, frames: &[u8]) -> Result<File, IoError> {
-    let new = AtomicFile::create(path, 0o644, Durability::Durable)?;
-    let written = new.file().write_all(MAGIC).and_then(|()| new.file().write_all(frames));
-    let file = written.and_then(|()| new.file().try_clone()).map_err(IoError::at("write", path))?;
-    new.commit()?;
+    let new = successor(path);
+    content::remove(&new)?;
+    let mut file = content::open_or_create(&new, 0o644)?;
+    let written = file.write_all(MAGIC).and_then(|()| file.write_all(frames)).and_then(|()| file.sync_all());
+    written.map_err(IoError::at("write", &new))?;
+    std::fs::rename(&new, path).map_err(IoError::at("rename", &new))?;
+    path.parent().map_or(Ok(()), content::sync_folder)?;
     Ok(file)
 }
 

@@ -91,6 +91,7 @@ impl ProjectState {
             content::create_folder(folder)?;
         }
         let lock = take_lock(path, user)?;
+        content::remove(&journal::successor(path))?;
         let mut file = content::open_or_create(path, 0o644)?;
         let bytes = content::read_bounded(&mut file, JOURNAL_MAX).map_err(IoError::at(READ, path))?;
         let length = bytes.len() as u64;
@@ -432,6 +433,16 @@ mod tests {
         drop(state);
         assert_eq!(fs::read(&path).unwrap(), whole);
         assert_eq!(ProjectState::read(&path).unwrap().ignored.len(), 1);
+    }
+
+    #[test]
+    fn a_journal_that_was_being_rewritten_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        ProjectState::open(&path, "test").unwrap().write(&[JournalEntry::Ignore { name: "a" }]).unwrap();
+        fs::write(journal::successor(&path), "torn").unwrap();
+        assert_eq!(ProjectState::open(&path, "test").unwrap().ignored.len(), 1);
+        assert!(!journal::successor(&path).exists());
     }
 
     #[test]
