@@ -10,6 +10,7 @@ use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
 
 use super::request::EndpointRequest;
 use crate::http::body::{self, CHUNK, FileBody, ResponseBody};
+use crate::http::registry_host::RequestedRegistry;
 use crate::http::response::{self, FileSource, JSON, Response};
 use crate::http::{range, uri};
 use crate::integrity::MISMATCH;
@@ -119,7 +120,16 @@ fn repositories<'a>(
     name: &str,
 ) -> Result<Vec<FoundRepository<'a>>, Refused> {
     let found = request.repositories(name);
-    if found.is_empty() { Err(Refused::unknown_name(name)) } else { Ok(found) }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    match request.registry() {
+        RequestedRegistry::Other(host) if images::reference::is_repository(name) => {
+            let message = format!("no image named {name} of the registry {host} is served");
+            Err(Refused::new(StatusCode::NOT_FOUND, Code::NameUnknown, message))
+        }
+        _ => Err(Refused::unknown_name(name)),
+    }
 }
 
 fn parse_digest(text: &str) -> Result<Digest, Refused> {

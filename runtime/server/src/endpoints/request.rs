@@ -35,6 +35,11 @@ impl<'a> EndpointRequest<'a> {
         Self { state, inventory, method: &head.method, headers: &head.headers, query, registry }
     }
 
+    /// The registry that the request means.
+    pub(super) fn registry(&self) -> &RequestedRegistry {
+        &self.registry
+    }
+
     /// The images of a name, as [`Inventory::repositories`] has them.
     pub(super) fn repositories(&self, name: &str) -> Vec<FoundRepository<'_>> {
         self.inventory.repositories(name, &self.registry)

@@ -91,7 +91,10 @@ fn of_archive(archive: &ServedArchive, checking: bool) -> ArchiveStatus {
         id: product.map(Product::id),
         name: product.map(|product| product.name.clone()),
         version: product.map(|product| product.version.clone()),
-        built: product.and_then(|product| product.build_timestamp.as_deref()).map(shortened),
+        built: product
+            .and_then(|product| product.build_timestamp.as_deref())
+            .filter(|built| *built != NO_DATE)
+            .map(shortened),
         prefix: product.map(Product::repository_prefix),
         path: absolute(&archive.path),
         contents: facts.contents,
@@ -204,6 +207,9 @@ fn differences(own: &[ArchiveStatus], theirs: &BTreeMap<String, Option<String>>)
 }
 
 /// A text that may quote what an archive or a node says, without control characters and not longer than [`REASON_MAX`].
+/// The date in an archive of a project without git.
+const NO_DATE: &str = "1980-01-01T00:00:00Z";
+
 fn shortened(text: &str) -> String {
     let start: String = text.chars().take(REASON_MAX).collect();
     content::printable(&start).to_string()

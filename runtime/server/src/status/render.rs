@@ -42,7 +42,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         Ok(word) => shown(&word),
         Err(_) => "ARCHIVE".to_owned(),
     });
-    environment.add_filter("bytes", bytes);
+    environment.add_filter("bytes", content::size);
     environment.add_filter("number", number);
     environment.add_filter("count", |count: u64, word: &str| {
         format!("{} {word}{}", number(count), if count == 1 { "" } else { "s" })
@@ -196,25 +196,6 @@ fn shown(text: &str) -> String {
     shown
 }
 
-/// A number of bytes, as `1.5 GiB`.
-fn bytes(count: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if count < 1024 {
-        return format!("{count} bytes");
-    }
-    let mut tenths = u128::from(count) * 10 / 1024;
-    let mut unit = 0;
-    while tenths >= 10_240 && unit + 1 < units.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    let unit = units.get(unit).copied().unwrap_or_default();
-    match tenths {
-        0..100 => format!("{}.{} {unit}", tenths / 10, tenths % 10),
-        _ => format!("{} {unit}", tenths / 10),
-    }
-}
-
 /// A number with spaces between thousands.
 fn number(count: u64) -> String {
     let digits = count.to_string();
@@ -234,17 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_numbers_are_readable() {
-        for (count, expected) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1024, "1.0 KiB"),
-            (10 * 1024, "10 KiB"),
-            (1536 * 1024, "1.5 MiB"),
-            (u64::MAX, "15 EiB"),
-        ] {
-            assert_eq!(bytes(count), expected);
-        }
+    fn numbers_are_readable() {
         for (count, expected) in [(7, "7"), (1000, "1\u{a0}000"), (12_345_678, "12\u{a0}345\u{a0}678")] {
             assert_eq!(number(count), expected);
         }

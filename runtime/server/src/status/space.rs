@@ -11,8 +11,14 @@ use super::model::FileSystem;
 /// The maximum number of file systems, and of folders that are named for each.
 const FOLDERS_MAX: usize = 10;
 
-/// The file systems of archives and folders, in their order. Those that do not exist, and those that nobody can write to, are left
-/// out. Can wait for a disk.
+/// File systems that have no free space, since nobody can write to them (`f_type` of statfs(2)): ISO 9660, UDF, squashfs, EROFS and
+/// cramfs. That a mount is read-only says nothing: systemd's `ProtectSystem=strict` mounts all file systems so for the service.
+const IMAGES: [u64; 5] = [0x9660, 0x1501_3346, 0x7371_7368, 0xE0F5_E1E2, 0x28CD_3D45];
+/// `f_type` of FUSE: archives are mounted with it too, read-only.
+const FUSE: u64 = 0x6573_5546;
+
+/// The file systems of archives and folders, in their order. Those that do not exist, and those of images, are left out. Can wait for
+/// a disk.
 pub(super) fn file_systems(archives: &[PathBuf], folders: &[PathBuf]) -> Vec<FileSystem> {
     let archives = archives.iter().map(|path| folder_of(path));
     let mut found: Vec<FileSystem> = Vec::new();
@@ -30,7 +36,7 @@ pub(super) fn file_systems(archives: &[PathBuf], folders: &[PathBuf]) -> Vec<Fil
         let space = rustix::fs::statvfs(folder).ok();
         let is_read_only =
             space.as_ref().is_some_and(|space| space.f_flag.contains(StatVfsMountFlags::RDONLY));
-        if is_read_only || found.len() == FOLDERS_MAX {
+        if is_read_only && is_image(folder) || found.len() == FOLDERS_MAX {
             continue;
         }
         // `f_blocks` and `f_bavail` count in `f_frsize`.
@@ -45,6 +51,12 @@ pub(super) fn file_systems(archives: &[PathBuf], folders: &[PathBuf]) -> Vec<Fil
         });
     }
     found
+}
+
+/// Whether a read-only folder is that of an image.
+fn is_image(folder: &Path) -> bool {
+    let kind = rustix::fs::statfs(folder).ok().and_then(|found| u64::try_from(found.f_type).ok());
+    kind.is_some_and(|kind| kind == FUSE || IMAGES.contains(&kind))
 }
 
 /// A path from the root.

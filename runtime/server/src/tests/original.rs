@@ -127,6 +127,9 @@ fn an_original_name_means_one_image_and_nothing_else() {
     ];
     for path in [site.folder.path(), &iso] {
         let server = Running::start(&[path]);
+        let missing = server.get("/v2/library/none/manifests/1?ns=docker.io");
+        let message = "no image named library/none of the registry docker.io is served";
+        assert!(String::from_utf8_lossy(&missing.body).contains(message), "{missing:?}");
         for (target, host, expected) in &cases {
             let host = if host.is_empty() { "test" } else { host };
             let request = format!("GET /v2/{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

@@ -205,6 +205,17 @@ fn damage_is_shown_with_the_file_and_the_images_that_need_it() {
 }
 
 #[test]
+fn an_archive_of_a_project_without_git_has_no_date() {
+    let folder = tempfile::tempdir().unwrap();
+    for (built, expected) in [("1980-01-01T00:00:00Z", false), ("2026-11-20T10:00:00Z", true)] {
+        let text = format!("NAME=x\nVERSION=1\nBUILD_TIMESTAMP={built}\n");
+        put(folder.path(), "product.txt", text.as_bytes());
+        let (_, html) = page(&serving(&[folder.path()]), "/_status/x-1/");
+        assert_eq!(html.contains("Date of the commit"), expected, "{html}");
+    }
+}
+
+#[test]
 fn what_an_archive_says_is_text() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("<img src=x>'\"&\u{202e}");
