@@ -20,6 +20,11 @@ metalk8s:
 {%- if sealift %}
   sealift: {{ sealift | tojson }}
 {%- endif %}
+{#- The authority that bootstrap.sh made, or that of the site: the nodes serve with TLS. #}
+{%- set authority = salt["config.get"]("metalk8s_authority", "/etc/sealift/pki/ca.crt") %}
+{%- if salt["file.file_exists"](authority) %}
+  registry: {authority: {{ salt["file.read"](authority) | tojson }}}
+{%- endif %}
 {%- if errors %}
   _errors: {{ errors | tojson }}
 {%- else %}

@@ -7,12 +7,16 @@ import functools
 import json
 import os
 import re
+import tempfile
+from urllib.parse import urlsplit
 
 import salt.utils.yaml
 from salt.exceptions import CommandExecutionError
 
 __virtualname__ = "metalk8s"
 
+# The port in the definition of the service for firewalld.
+REGISTRY_PORT = 8080
 # What a version may be: it becomes part of paths and of configuration files.
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}")
 # The paths of archives are words of a service's configuration: no white space, quotes or expansions.
@@ -86,6 +90,109 @@ def sealift(*arguments):
     report = json.loads(_run(command + list(arguments[1:]), "sealift archive {}".format(arguments[0])))
     # Former versions of sealift report a list without an envelope.
     return report["items"] if isinstance(report, dict) else report
+
+
+def own_address(networks, ingress=""):
+    """Return the address of this node in the first of ``networks`` in which it has one; empty if it has none.
+
+    ingress
+        An address that may move between nodes: this node's own, only if it has no other there.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.own_address '[10.0.0.0/24]'
+    """
+    for network in networks:
+        function = "network.ip_addrs6" if ":" in network else "network.ip_addrs"
+        found = __salt__[function](cidr=network)
+        if found:
+            return ([address for address in found if address != ingress] or found)[0]
+    return ""
+
+
+def has_host(endpoints, host):
+    """Return whether one of the URLs ``endpoints`` leads to ``host``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.has_host '[https://10.0.0.1:8080]' 10.0.0.1
+    """
+    return any(urlsplit(url).hostname == host for url in endpoints)
+
+
+def other_nodes(endpoints):
+    """Return those of the URLs ``endpoints`` that do not lead to this node.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.other_nodes '[https://10.0.0.1:8080, https://10.0.0.2:8080]'
+    """
+    own = set(__salt__["network.ip_addrs"](include_loopback=True))
+    own.update(__salt__["network.ip_addrs6"](include_loopback=True))
+    own.update((__grains__.get("host"), __grains__.get("fqdn"), "localhost"))
+    return [url for url in endpoints if urlsplit(url).hostname not in own]
+
+
+def served_program(endpoints, archive, authority=""):
+    """Return where a node serves the program of the archive ``archive``: its ``source`` and ``source_hash``; nothing if no node does.
+
+    authority
+        The authority of the nodes, in PEM; else those of the system are trusted.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.served_program '[http://10.0.0.1:8080]' metalk8s-2.11.0
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".crt") as trusted:
+        trusted.write(authority)
+        trusted.flush()
+        options = {"ca_bundle": trusted.name} if authority else {}
+        for endpoint in endpoints:
+            place = "{}/archives/{}".format(endpoint, archive)
+            answer = __salt__["http.query"](place + "/SHA256SUMS", raise_error=False, **options)
+            lines = [line.split(None, 1) for line in (answer.get("body") or "").splitlines()]
+            for words in lines:
+                if len(words) == 2 and words[1].lstrip("*") in ("bin/sealift", "./bin/sealift"):
+                    return {"source": place + "/bin/sealift", "source_hash": "sha256=" + words[0]}
+    return {}
+
+
+def allow(service, address, port, test=False):
+    """Let clients through firewalld to ``service``, if it runs, and return what was done.
+
+    address, port
+        Where the service listens. Its definition has port 8080; another port is allowed by its number.
+    test
+        Only return what would be done.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call metalk8s.allow sealift-registry 10.0.0.1 8080 test=True
+    """
+    if not __salt__["cmd.which"]("firewall-cmd") or _firewall("--state")["retcode"] != 0:
+        return []
+    zone = _zone(address)
+    rule = "service=" + service if port == REGISTRY_PORT else "port={}/tcp".format(port)
+    place = ["--permanent"] + (["--zone=" + zone] if zone else [])
+    if _firewall(*(place + ["--query-" + rule]))["retcode"] == 0:
+        return []
+    step = {"step": "allow", "rule": rule, "zone": zone or "default"}
+    if not test:
+        for arguments in (place + ["--add-" + rule], ["--reload"]):
+            result = _firewall(*arguments)
+            if result["retcode"] != 0:
+                raise CommandExecutionError("firewall-cmd: {}".format(result["stderr"] or result["stdout"]))
+    return [step]
 
 
 def solution(command, *arguments):
@@ -271,6 +378,20 @@ def solutions(config):
         for solution in versions:
             solution["active"] = solution["version"] == wanted
     return found
+
+
+def _zone(address):
+    """The zone of the interface with an address; empty for the default zone."""
+    for name, interface in __salt__["network.interfaces"]().items():
+        known = interface.get("inet", []) + interface.get("inet6", [])
+        if any(one.get("address") == address for one in known):
+            result = _firewall("--get-zone-of-interface=" + name)
+            return result["stdout"].strip() if result["retcode"] == 0 else ""
+    return ""
+
+
+def _firewall(*arguments):
+    return __salt__["cmd.run_all"](["firewall-cmd"] + list(arguments), python_shell=False, ignore_retcode=True)
 
 
 def _places():

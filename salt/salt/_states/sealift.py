@@ -43,6 +43,17 @@ def configured(name, arguments):
     return _applied(name, lambda: steps(True), lambda: steps(False))
 
 
+def allowed(name, address, port):
+    """firewalld lets clients through to the service ``name``, which listens at ``address`` and ``port``, in the zone of the interface
+    with that address. Where firewalld does not run, there is nothing to do.
+    """
+
+    def steps(test):
+        return __salt__["metalk8s.allow"](name, address, port, test=test)
+
+    return _applied(name, lambda: steps(True), lambda: steps(False))
+
+
 def activated(name, version="latest"):
     """The version ``version`` of the Solution ``name`` is active, and the cluster, if there is one, has its custom resource
     definitions.

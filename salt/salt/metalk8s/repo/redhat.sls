@@ -1,9 +1,10 @@
 # The repositories of the archive of this Salt environment, for dnf and yum.
-{%- from "metalk8s/map.jinja" import metalk8s, endpoints with context %}
+{%- from "metalk8s/map.jinja" import metalk8s, endpoints, authority with context %}
 {%- set release = grains.osmajorrelease | string %}
 
 include:
   - metalk8s.program
+  - metalk8s.registry.trusted
 
 {%- if not saltenv.startswith("metalk8s-") %}
 
@@ -23,6 +24,9 @@ Place of the packages:
     {%- for endpoint in endpoints %}
       {%- do arguments.extend(["--node", endpoint]) %}
     {%- endfor %}
+    {%- if authority %}
+      {%- do arguments.extend(["--ca", authority]) %}
+    {%- endif %}
     {#- An archive says what repositories it has, and by which keys they are signed. #}
     {%- set archive = salt["metalk8s.archive_here"](saltenv) %}
     {%- if archive %}

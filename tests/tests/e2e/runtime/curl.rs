@@ -44,7 +44,7 @@ fn every_file_of_the_archive_can_be_had() {
 }
 
 /// A certificate authority and a certificate of it, as PEM files named after `name`.
-pub(super) fn certificate(folder: &Path, name: &str) -> Option<()> {
+pub(crate) fn certificate(folder: &Path, name: &str) -> Option<()> {
     let openssl = peer::find("openssl")?;
     let openssl = |arguments: &str| {
         peer::run(Command::new(&openssl).current_dir(folder).args(arguments.split(' ')));

@@ -6,7 +6,7 @@ mod care;
 mod care_machine;
 mod clients;
 mod copies;
-mod curl;
+pub(crate) mod curl;
 mod dnf;
 mod documents;
 mod dry_runs;

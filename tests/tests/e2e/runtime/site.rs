@@ -182,7 +182,7 @@ impl ServerLog for Shown {
 }
 
 impl Running {
-    pub(super) fn start(config: ServerOptions) -> Self {
+    pub(crate) fn start(config: ServerOptions) -> Self {
         Self::at(([127, 0, 0, 1], 0).into(), config)
     }
 

@@ -3,9 +3,11 @@
 use std::fs;
 
 use serde_json::json;
+use server::{ServerOptions, TlsFiles};
 use tests::sealift;
 
 use super::{BOOTSTRAP, Node, SALTENV, iso};
+use crate::runtime::curl::certificate;
 use crate::runtime::site::Running;
 
 #[test]
@@ -54,7 +56,9 @@ fn what_is_applied_is_there_and_stays_as_it_is() {
     );
     assert!(
         service.ends_with(
-            "\nSEALIFT_LISTEN=0.0.0.0:8080\nSEALIFT_OPTIONS=--no-tls\nSEALIFT_ARCHIVES=/archives/two.iso /archives/one.iso\n"
+            "\nSEALIFT_LISTEN=0.0.0.0:8080\n\
+             SEALIFT_OPTIONS=--no-tls --node http://10.0.0.1:8080 --node http://10.0.0.2:8080\n\
+             SEALIFT_ARCHIVES=/archives/two.iso /archives/one.iso\n"
         ),
         "{service}"
     );
@@ -127,16 +131,36 @@ fn a_node_without_the_program_has_it_from_one_that_serves() {
     fs::create_dir_all(&tree).unwrap();
     fs::copy(sealift::binary(), tree.join("sealift")).unwrap();
     let serving = iso(&node, "serving", &[("product.txt", "NAME=MetalK8s\nVERSION=2.11.0-dev\n")]);
-    let server = Running::serving(&[&serving]);
+    if certificate(node.scratch.path(), "server").is_none() {
+        return;
+    }
+    let tls = TlsFiles {
+        certificate: node.path("server.pem"),
+        key: node.path("server.key"),
+        client_authorities: None,
+    };
+    let options = ServerOptions { archives: vec![serving], tls: Some(tls), ..ServerOptions::default() };
+    let server = Running::start(options);
+    fs::rename(node.path("server-ca.pem"), node.path("authority.crt")).unwrap();
     let program = node.path("usr/bin/sealift");
     let pillar = json!({
         "sealift": program,
-        "registry": {"endpoints": ["http://127.0.0.1:9", format!("http://{}", server.address)]},
+        "registry": {
+            "endpoints": ["https://127.0.0.1:9", format!("https://{}", server.address)],
+            "pki": "/etc/sealift/pki",
+        },
     });
     let first = node.apply("metalk8s.container-engine", &pillar);
-    assert!(first.success && first.changes() == 2, "{}", first.said);
+    assert!(first.success && first.changes() == 3, "{}", first.said);
     assert!(fs::read(&program).unwrap() == fs::read(sealift::binary()).unwrap());
     node.apply("metalk8s.container-engine", &pillar).assert_unchanged();
+
+    // A node with a certificate of another authority is not asked for it.
+    assert!(certificate(node.scratch.path(), "other").is_some());
+    fs::rename(node.path("other-ca.pem"), node.path("authority.crt")).unwrap();
+    fs::remove_file(&program).unwrap();
+    let run = node.apply("metalk8s.program", &pillar);
+    assert!(!run.success && run.said.contains("no node serves it"), "{}", run.said);
 
     // Nobody serves it.
     let pillar =

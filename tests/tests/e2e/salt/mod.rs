@@ -3,6 +3,7 @@
 mod archives;
 mod clients;
 mod installed;
+mod network;
 mod orchestrations;
 mod rendered;
 mod site;
@@ -99,6 +100,7 @@ impl Node {
             "pillar_roots": {SALTENV: [ours.join("pillar")]},
             "metalk8s_sealift": root.join("sealift"),
             "metalk8s_bootstrap_config": root.join("bootstrap.yaml"),
+            "metalk8s_authority": root.join("authority.crt"),
             "metalk8s_solutions_config": root.join("solutions.yaml"),
             // No cluster, unless a test writes the file.
             "metalk8s_kubeconfig": root.join("kubeconfig"),

@@ -1,17 +1,19 @@
 # Tells containerd which nodes serve the platform's images. containerd reads the file at each pull, so nothing is
 # restarted; its configuration must name the folder as `config_path`.
-{%- from "metalk8s/map.jinja" import metalk8s, endpoints with context %}
+{%- from "metalk8s/map.jinja" import metalk8s, endpoints, authority with context %}
 
 include:
   - metalk8s.program
+  - metalk8s.registry.trusted
 
 {%- if endpoints %}
   {%- set arguments = ["--host", metalk8s.registry.host] %}
   {%- for endpoint in endpoints %}
     {%- do arguments.extend(["--node", endpoint]) %}
   {%- endfor %}
-  {%- if metalk8s.containerd.ca %}
-    {%- do arguments.extend(["--ca", metalk8s.containerd.ca]) %}
+  {%- set ca = metalk8s.containerd.ca or authority %}
+  {%- if ca %}
+    {%- do arguments.extend(["--ca", ca]) %}
   {%- endif %}
 
 Configure mirrors of {{ metalk8s.registry.host }}:
