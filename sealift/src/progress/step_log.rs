@@ -1,8 +1,9 @@
 //! The log of a change of the node: each line with its time, in a file and on standard error.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use content::{IoError, Stream};
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ const ROTATED_AT: u64 = 16 << 20;
 /// The log of a command.
 #[derive(Debug)]
 pub(crate) struct StepLog {
-    file: File,
+    file: Mutex<File>,
     path: PathBuf,
 }
 
@@ -26,15 +27,7 @@ impl StepLog {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             content::create_folder(folder)?;
         }
-        let mut file = content::open_or_create(path, 0o600)?;
-        if file.metadata().map_err(IoError::at("examine", path))?.len() >= ROTATED_AT {
-            let mut older = path.as_os_str().to_owned();
-            older.push(".1");
-            std::fs::rename(path, older).map_err(IoError::at("rename", path))?;
-            file = content::open_or_create(path, 0o600)?;
-        }
-        io::Seek::seek(&mut file, io::SeekFrom::End(0)).map_err(IoError::at("open", path))?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file: Mutex::new(opened(path)?), path: path.to_path_buf() })
     }
 
     /// Records what the command does, and notes it on standard error.
@@ -47,10 +40,31 @@ impl StepLog {
     pub(crate) fn record(&self, text: &str) {
         let now = Timestamp::now();
         let line = format!("{now:.3} {}\n", content::printable_lines(text).to_string().replace('\n', "\n  "));
-        if let Err(error) = (&self.file).write_all(line.as_bytes()) {
+        // A panic elsewhere leaves the file as it is.
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // The hooks of one command can print more than a log should have.
+        if file.stream_position().is_ok_and(|size| size >= ROTATED_AT)
+            && let Ok(new) = opened(&self.path)
+        {
+            *file = new;
+        }
+        if let Err(error) = file.write_all(line.as_bytes()) {
             output::detail(&format!("cannot write {}: {error}", self.path.display()));
         }
     }
+}
+
+/// Opens the log at its end. One that is too large is renamed first.
+fn opened(path: &Path) -> Result<File, IoError> {
+    let mut file = content::open_or_create(path, 0o600)?;
+    if file.metadata().map_err(IoError::at("examine", path))?.len() >= ROTATED_AT {
+        let mut older = path.as_os_str().to_owned();
+        older.push(".1");
+        std::fs::rename(path, older).map_err(IoError::at("rename", path))?;
+        file = content::open_or_create(path, 0o600)?;
+    }
+    file.seek(SeekFrom::End(0)).map_err(IoError::at("open", path))?;
+    Ok(file)
 }
 
 impl HookProgress for StepLog {
@@ -92,8 +106,16 @@ mod tests {
         assert_eq!((after(lines[1]).as_deref(), lines[2]), (Some("two"), "  lines"), "{text}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         File::options().write(true).open(&path).unwrap().set_len(ROTATED_AT).unwrap();
-        StepLog::open(&path).unwrap().record("three");
+        let log = StepLog::open(&path).unwrap();
+        log.record("three");
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("Z three\n"));
-        assert_eq!(std::fs::metadata(folder.path().join("log/upgrade.log.1")).unwrap().len(), ROTATED_AT);
+        let older = folder.path().join("log/upgrade.log.1");
+        assert_eq!(std::fs::metadata(&older).unwrap().len(), ROTATED_AT);
+        // Also while a command runs.
+        let long = "x".repeat(1 << 20);
+        (0..20).for_each(|_| log.record(&long));
+        let sizes = [&path, &older].map(|path| std::fs::metadata(path).unwrap().len());
+        assert!(sizes.iter().all(|size| *size < ROTATED_AT + (2 << 20)), "{sizes:?}");
+        assert!(std::fs::read_to_string(&older).unwrap().contains("Z three\n"));
     }
 }

@@ -3,7 +3,7 @@
 use node::bootstrap::Error as BootstrapError;
 use node::client_config::Error as ClientError;
 
-use super::node::{hooks, hooks_cancelled};
+use super::node::{hooks, hooks_cancelled, record};
 use crate::failure::Failure;
 use crate::signals::Signals;
 
@@ -11,6 +11,7 @@ use crate::signals::Signals;
 pub(crate) fn explained(error: BootstrapError) -> Failure {
     match error {
         BootstrapError::Hook(error) => hooks(error),
+        BootstrapError::Record(error) => record(error),
         BootstrapError::Archives(error) => super::archives::explained(error),
         BootstrapError::Repositories(error @ ClientError::NotOurs(_)) => Failure::failed(error)
             .remedy("move the file away, then run the command again: it continues"),

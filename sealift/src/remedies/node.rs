@@ -3,7 +3,7 @@
 use node::archives::Error as ArchivesError;
 use node::backup::Error as BackupError;
 use node::care::Interrupted;
-use node::change_version::Error as VersionError;
+use node::change_version::{Error as VersionError, RecordError};
 use node::hooks::Error as HookError;
 
 use super::archives;
@@ -45,9 +45,20 @@ pub(crate) fn hooks_cancelled(error: HookError, signals: &Signals) -> Failure {
     }
 }
 
+/// The record of the versions of the node is invalid.
+pub(crate) fn record(error: RecordError) -> Failure {
+    match error {
+        RecordError::Invalid { .. } => Failure::usage_by(error).remedy(
+            "correct the file, or remove it and name the version that runs: `sealift node upgrade --from-version`",
+        ),
+        error => error.into(),
+    }
+}
+
 /// A backup that cannot be made or restored.
 pub(crate) fn backup(error: BackupError) -> Failure {
     match error {
+        BackupError::Record(error) => record(error),
         BackupError::Archives(error) => archives::explained(error),
         BackupError::Hooks(error) => hooks(error),
         BackupError::Configuration(error) => archives::explained(error.into()),
@@ -84,6 +95,7 @@ pub(crate) fn backup_cancelled(error: BackupError, signals: &Signals) -> Failure
 /// An upgrade or downgrade that is not possible, or failed.
 pub(crate) fn version(error: VersionError) -> Failure {
     match error {
+        VersionError::Record(error) => record(error),
         VersionError::Archives(error) => archives::explained(error),
         VersionError::Hooks(error) => hooks(error),
         VersionError::NoDestination { .. } | VersionError::NoCurrent { .. } => {

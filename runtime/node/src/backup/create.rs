@@ -35,6 +35,8 @@ const MODE: u32 = 0o600;
 pub enum BackupReason {
     /// A person asked for it.
     Manual,
+    /// A bootstrap has ended.
+    AfterBootstrap,
     /// An upgrade or downgrade begins.
     BeforeChange,
     /// An upgrade or downgrade has ended.
@@ -47,6 +49,7 @@ impl fmt::Display for BackupReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Manual => "manual",
+            Self::AfterBootstrap => "after-bootstrap",
             Self::BeforeChange => "before-change",
             Self::AfterChange => "after-change",
             Self::AfterRestore => "after-restore",
@@ -99,6 +102,10 @@ pub fn create(
     options: &BackupOptions,
     run_hooks: &mut dyn FnMut(&Path) -> Result<(), Error>,
 ) -> Result<Backup, Error> {
+    // Files of two states would be in it.
+    if let Some(interrupted) = layout.interrupted()?.filter(|_| options.reason == BackupReason::Manual) {
+        return Err(Error::Interrupted(interrupted));
+    }
     let folder = options.into.clone().unwrap_or_else(|| layout.state.clone());
     if !options.dry_run {
         content::create_folder(&folder)?;

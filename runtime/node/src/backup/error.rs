@@ -16,6 +16,9 @@ pub enum Error {
     /// The operating system refused an operation.
     #[error(transparent)]
     Io(#[from] IoError),
+    /// The record of the versions of the node cannot be used.
+    #[error(transparent)]
+    Record(#[from] crate::change_version::RecordError),
     /// The archives of the node cannot be read, mounted or locked.
     #[error(transparent)]
     Archives(#[from] archives::Error),

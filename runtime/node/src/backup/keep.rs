@@ -22,6 +22,16 @@ pub(super) fn name(created: &str, reason: BackupReason, number: u32) -> String {
 /// The characters of a name up to the end of the date: those after it do not say which backup is newer.
 const DATED: usize = START.len() + "20261129_160918".len();
 
+/// Whether a folder has a backup that was made for this reason, which is not [`BackupReason::Manual`].
+#[must_use]
+pub fn exists(folder: &Path, reason: BackupReason) -> bool {
+    let why = format!("_{reason}");
+    let names = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names
+        .filter_map(|name| name.into_string().ok())
+        .any(|name| name.starts_with(START) && name.contains(&why))
+}
+
 /// Removes all backups but `made` and the `keep - 1` newest others; returns those that were removed.
 pub(super) fn prune(folder: &Path, keep: usize, made: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = std::fs::read_dir(folder).map_err(content::IoError::at("list", folder))?;

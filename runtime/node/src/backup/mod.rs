@@ -18,6 +18,7 @@ pub(crate) mod tests;
 pub use archive_digest::{ArchiveDigest, ArchiveProblem};
 pub use create::{Backup, BackupOptions, BackupReason, create};
 pub use error::Error;
+pub use keep::exists;
 pub use manifest::{Manifest, SavedArchive};
 pub use restore::{Restoration, RestoreOptions, abort, restore};
 

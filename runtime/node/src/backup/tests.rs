@@ -333,6 +333,9 @@ fn a_restoration_that_fails_or_is_killed_leaves_the_former_files() {
             None => assert_eq!(node.etc(), former, "{number}"),
             Some(Interrupted::Restoration { backup, .. }) => {
                 assert_eq!(backup, made.path);
+                // A backup of now would have files of two states.
+                let manual = create(&node.layout, &options(), &mut |_| Ok(()));
+                assert!(matches!(manual, Err(Error::Interrupted(_))), "{manual:?}");
                 abort(&node.layout, &machine()).unwrap();
                 assert_eq!(node.etc(), former, "{number}");
             }

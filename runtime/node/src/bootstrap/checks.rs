@@ -53,6 +53,8 @@ pub(super) struct Needs {
     pub(super) tar_bytes: u64,
     /// The date on which the archive was built, as `BUILD_TIMESTAMP` has it.
     pub(super) built: Option<String>,
+    /// Whether the configuration is missing.
+    pub(super) is_unconfigured: bool,
     /// The problems of the configuration, as sentences.
     pub(super) configuration: Vec<String>,
     /// The host name of the configuration.
@@ -104,7 +106,12 @@ pub(super) fn run(facts: &HostFacts, needs: &Needs, now: &str) -> Vec<CheckFindi
         error("version", format!("{interrupted} was interrupted"), help);
     }
     for problem in &needs.configuration {
-        error("configuration", problem.clone(), "correct the file, see docs/guide/bring-up.md");
+        let help = if needs.is_unconfigured {
+            "write the file, see docs/guide/bring-up.md; for a site without MetalK8s, name the address instead: --listen"
+        } else {
+            "correct the file, see docs/guide/bring-up.md"
+        };
+        error("configuration", problem.clone(), help);
     }
     let system = &facts.system;
     if !system.is_red_hat() {

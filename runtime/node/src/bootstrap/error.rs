@@ -15,6 +15,9 @@ pub enum Error {
     /// The operating system refused an operation.
     #[error(transparent)]
     Io(#[from] IoError),
+    /// The record of the versions of the node cannot be used.
+    #[error(transparent)]
+    Record(#[from] crate::change_version::RecordError),
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] archive::Error),

@@ -19,6 +19,7 @@ use crate::site_config::{self, ConfigurationKind, NodeConfiguration};
 /// What the configuration and the settings say about the node.
 pub(super) struct NodeState {
     configuration: Result<Option<NodeConfiguration>, Vec<String>>,
+    is_unconfigured: bool,
     /// The archives to import, that of the bring-up first.
     pub(super) listed: Vec<PathBuf>,
     /// The address in the network of the control plane, or the one that was given.
@@ -67,6 +68,7 @@ impl NodeState {
             listen: own.and(listen),
             interface: interface.map(|one| one.interface.clone()),
             configuration,
+            is_unconfigured: !paths.bootstrap.exists(),
             listed,
             own,
             settings: wanted,
@@ -132,6 +134,7 @@ impl NodeState {
             list_problem,
             tar_bytes: tars.iter().fold(0, |sum, (_, bytes)| bytes.saturating_add(sum)),
             built: product.build_timestamp.clone(),
+            is_unconfigured: self.is_unconfigured,
             configuration: self.configuration.as_ref().err().cloned().unwrap_or_default(),
             host: known.and_then(NodeConfiguration::bootstrap_host).map(str::to_owned),
             networks: known.map(NodeConfiguration::control_plane).unwrap_or_default().to_vec(),

@@ -275,8 +275,13 @@ impl BringUp<'_> {
         if packages.is_empty() {
             return Ok(Vec::new());
         }
-        let files =
-            client_config::dnf(&packages, PackageSource::Folders, KeyLocation::OnClient, Some(release))?;
+        let files = client_config::dnf(
+            &packages,
+            PackageSource::Folders,
+            KeyLocation::OnClient,
+            Some(release),
+            None,
+        )?;
         let names = |text: &str| -> BTreeSet<String> {
             let sections = text.lines().filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
             sections.map(str::to_owned).collect()

@@ -13,6 +13,9 @@ pub enum Error {
     /// The operating system refused an operation.
     #[error(transparent)]
     Io(#[from] IoError),
+    /// The record of the versions of the node cannot be used.
+    #[error(transparent)]
+    Record(#[from] super::versions::RecordError),
     /// The archives of the node cannot be read, verified, mounted or locked.
     #[error(transparent)]
     Archives(#[from] archives::Error),

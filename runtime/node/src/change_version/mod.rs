@@ -18,4 +18,4 @@ pub use plan::{ChangeOptions, PlannedChange, VersionArchive, plan, root_of};
 pub use rules::{Direction, Refusal, check};
 pub use run::{ChangeOutcome, ChangeProgress, HookContext, abort, run};
 pub(crate) use versions::versions;
-pub use versions::{parse as parse_versions, set as set_version};
+pub use versions::{RecordError, parse as parse_versions, set as set_version};

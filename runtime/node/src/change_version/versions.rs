@@ -26,15 +26,30 @@ struct Record {
 }
 
 /// The versions that the node runs, by the names of their archives (`metalk8s`); empty if there is no record.
-pub(crate) fn versions(layout: &CareLayout) -> Result<BTreeMap<String, String>, IoError> {
+pub(crate) fn versions(layout: &CareLayout) -> Result<BTreeMap<String, String>, RecordError> {
     let path = layout.versions();
     match content::open_text(&path, LinkPolicy::Follow, FILE_MAX) {
-        Ok(text) => parse(&text).map_err(|problem| {
-            IoError::at("read", &path)(std::io::Error::new(std::io::ErrorKind::InvalidData, problem))
-        }),
+        Ok(text) => parse(&text).map_err(|problem| RecordError::Invalid { path, problem }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The record of versions cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The file is invalid.
+    #[error("{}: {}", content::printable_path(path), content::printable(problem))]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The operating system refused an operation.
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
 /// Reads the text of a record.
@@ -76,7 +91,7 @@ pub(super) fn text(versions: &BTreeMap<String, String>) -> String {
 /// # Errors
 ///
 /// The record cannot be read or written; it is as before then.
-pub fn set(layout: &CareLayout, name: &str, version: &str) -> Result<PathBuf, IoError> {
+pub fn set(layout: &CareLayout, name: &str, version: &str) -> Result<PathBuf, RecordError> {
     let mut all = versions(layout)?;
     all.insert(name.to_lowercase(), version.to_owned());
     let path = layout.versions();

@@ -117,7 +117,7 @@ mod tests {
         for refused in [
             containerd(HOST, &nodes, None).map(drop),
             crio(HOST, &nodes).map(drop),
-            dnf(&[], PackageSource::Nodes(&nodes), KeyLocation::AtNode, None).map(drop),
+            dnf(&[], PackageSource::Nodes(&nodes), KeyLocation::AtNode, None, None).map(drop),
             apt(&[], &nodes, KeyLocation::AtNode).map(drop),
         ] {
             assert!(matches!(&refused, Err(Error::NodeTwice(node)) if node == "http://a"), "{refused:?}");

@@ -42,7 +42,7 @@ fn files(archive: &Path, node: &str) -> Result<Vec<PackageFile>, Error> {
     };
     for release in releases {
         let source = PackageSource::Nodes(&nodes);
-        add("dnf", release, dnf(&packages, source, KeyLocation::AtNode, release)?);
+        add("dnf", release, dnf(&packages, source, KeyLocation::AtNode, release, None)?);
     }
     if archive.has_deb() {
         add("apt", None, apt(&packages, &nodes, KeyLocation::AtNode)?);

@@ -11,6 +11,7 @@
 mod include;
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -171,8 +172,7 @@ pub fn configuration(roots: &[PathBuf], options: &NginxOptions) -> Result<Genera
     let common = format!("{}{}", images::nginx::common(), images::nginx::originals(&registries, &doors)?);
     let mut listen = String::new();
     for address in options.listen.iter().chain(options.registry_listen.iter().map(|(_, address)| address)) {
-        let plain = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']' | '*');
-        if address.is_empty() || !address.chars().all(plain) {
+        if !is_listen_address(address) {
             return Err(Error::Value { what: "the address", found: address.escape_debug().to_string() });
         }
         let tls = if options.tls.is_some() { " ssl" } else { "" };
@@ -380,11 +380,48 @@ fn run(
     Ok((!output.status.success()).then(message))
 }
 
+/// Whether nginx takes this as an address to listen on: `8080`, `10.0.0.1:8080`, `[::]:8080`, `*:8080`, or an IP address alone.
+fn is_listen_address(text: &str) -> bool {
+    let is_port = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    let is_bare = || match text.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|inner| inner.parse::<Ipv6Addr>().is_ok()),
+        None => text.parse::<Ipv4Addr>().is_ok(),
+    };
+    is_port(text)
+        || text.strip_prefix("*:").is_some_and(is_port)
+        || text.parse::<SocketAddr>().is_ok_and(|address| address.port() > 0)
+        || is_bare()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn addresses_are_those_of_nginx() {
+        for (text, expected) in [
+            ("8080", true),
+            ("10.0.0.1:8080", true),
+            ("[::]:8080", true),
+            ("*:8080", true),
+            ("10.0.0.1", true),
+            ("[fd00::1]", true),
+            ("", false),
+            ("0", false),
+            ("99999", false),
+            ("10.0.0.1:99999", false),
+            ("10.0.0:80", false),
+            ("+80", false),
+            ("fd00::1", false),
+            ("80;", false),
+        ] {
+            assert_eq!(is_listen_address(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_archive_that_is_not_mounted_is_left_out_as_long_as_others_remain() {

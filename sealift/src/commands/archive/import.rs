@@ -62,6 +62,11 @@ pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
         Only::Solutions => archives::configured_solutions(&paths),
     };
     let configured = configured.map_err(explained)?;
+    if arguments.configured && configured.is_empty() {
+        output::note(
+            "no archive is configured; import one: `sealift archive import FILE`, or iso-manager.sh -a FILE",
+        );
+    }
     let mut done = Vec::new();
     let mut failed = 0;
     for archive in arguments.archives.iter().chain(&configured) {
@@ -85,6 +90,9 @@ pub(crate) fn run(arguments: &Arguments, only: Only) -> CommandResult {
         }
     }
     report(&done, arguments.dry_run, arguments.output)?;
+    if arguments.dry_run && done.iter().any(|one| !one.steps.is_empty()) {
+        output::note("a dry run does not verify archives; `sealift archive verify` does");
+    }
     if failed == 0 {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use content::Stream;
 use iso::ByteProgress;
 use jiff::Timestamp;
+use node::backup::{self, BackupReason};
 use node::bootstrap::{
     self, BootstrapFiles, BootstrapOptions, BootstrapProgress, BootstrapReport, CheckFinding, Error,
     LinuxHost, SiteAuthority,
@@ -16,6 +17,7 @@ use node::bootstrap::{
 use node::care::CareLayout;
 use node::hooks::{Hook, HookProgress};
 
+use super::care::Change;
 use crate::args::hooks::HookArguments;
 use crate::args::node_paths::NodePaths;
 use crate::commands::archive::steps::{machine, verifying};
@@ -149,7 +151,17 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     report.notes.iter().for_each(|note| output::warn(note));
     let text = || text(&report, arguments.dry_run);
     progress.log.iter().for_each(|log| log.record(text().trim_end()));
-    Ok(arguments.output.report(|| BootstrapDocument::from(&report), text)?)
+    arguments.output.report(|| BootstrapDocument::from(&report), text)?;
+    let Progress { log: Some(log), lock: Some(lock), signals } = progress else { return Ok(()) };
+    let archive = paths.mounts.join(&report.id);
+    let layout = CareLayout { node: paths, hooks: options.hooks, ..CareLayout::default() };
+    // A kill may have come before the backup of an earlier run.
+    if report.changes.is_empty() && backup::exists(&layout.state, BackupReason::AfterBootstrap) {
+        return Ok(());
+    }
+    let change = Change::of(layout, log, signals, options.hook_limit, lock)?;
+    let made = change.back_up(BackupReason::AfterBootstrap, Some(&archive), None);
+    made.map(drop).map_err(|error| remedies::node::backup_cancelled(error, &change.signals))
 }
 
 /// Reports all findings of the checks.

@@ -36,6 +36,17 @@ impl Change {
         Ok(Self { layout, log, signals, program, limit, lock })
     }
 
+    /// A command that took the lock and opened the log itself. Each hook may take as long as `limit`.
+    pub(super) fn of(
+        layout: CareLayout,
+        log: StepLog,
+        signals: Signals,
+        limit: std::time::Duration,
+        lock: File,
+    ) -> std::io::Result<Self> {
+        Ok(Self { layout, log, signals, program: std::env::current_exe()?, limit, lock })
+    }
+
     /// How hooks run. `cancelled` says whether a signal has arrived.
     pub(super) fn hook_run<'a>(&'a self, cancelled: &'a dyn Fn() -> bool) -> HookRun<'a> {
         HookRun { limit: self.limit, cancelled, progress: &self.log, lock: Some(&self.lock) }

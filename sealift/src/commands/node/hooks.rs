@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use node::hooks::{self, FoundHooks, HookFolders, HookStep};
 
-use crate::args::hooks::{HooksFolder, step};
+use crate::args::hooks::HooksFolder;
 use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::node_care::HookDocument;
@@ -14,9 +14,6 @@ use crate::remedies;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// List only the hooks of these steps [default: all]
-    #[arg(value_name = "STEP", value_parser = step)]
-    steps: Vec<HookStep>,
     /// Also list the hooks of an archive: its mount point, or a folder
     #[arg(long, value_name = "FOLDER")]
     archive: Option<PathBuf>,
@@ -29,10 +26,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let archive = arguments.archive.as_ref().map(std::path::absolute).transpose()?;
     let folders = HookFolders { site: arguments.folder.folder()?, archive };
-    let is_wanted = |step: &HookStep| arguments.steps.is_empty() || arguments.steps.contains(step);
     let found: Vec<FoundHooks> = HookStep::ALL
         .into_iter()
-        .filter(is_wanted)
         .map(|step| hooks::find(step, &folders))
         .collect::<Result<_, _>>()
         .map_err(remedies::node::hooks)?;

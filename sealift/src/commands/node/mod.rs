@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Downgrade(Box<change_version::Arguments>),
     /// List the hooks of each step, in the order in which they run
     #[command(
-        after_help = "Examples:\n  sealift node hooks\n  sealift node hooks upgrade --archive /srv/scality/metalk8s-2.11.0\n\n\
+        after_help = "Examples:\n  sealift node hooks\n  sealift node hooks --archive /srv/scality/metalk8s-2.11.0\n\n\
                       Hooks are executable files in /etc/metalk8s/hooks.d/STEP/ and in hooks/STEP/ of the archive."
     )]
     Hooks(hooks::Arguments),
@@ -57,7 +57,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sealift node run-hooks post-upgrade --to-version 2.11.0\n  sealift node run-hooks backup --dry-run\n\n\
                       Exit codes: 0 success, 1 a hook failed; the hooks after it were not run"
     )]
-    RunHooks(run_hooks::Arguments),
+    RunHooks(Box<run_hooks::Arguments>),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {

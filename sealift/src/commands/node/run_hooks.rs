@@ -1,19 +1,18 @@
 //! `sealift node run-hooks`.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use clap::Args;
-use node::hooks::{self, HookEnvironment, HookFolders, HookRun, HookStep};
+use node::hooks::{self, HookEnvironment, HookFolders, HookStep};
 
-use crate::args::hooks::{HookArguments, step};
+use super::care::Change;
+use crate::args::care::CareArguments;
+use crate::args::hooks::step;
 use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::node_care::HookDocument;
 use crate::output::{self, ReportOutput};
-use crate::progress::step_log::StepLog;
 use crate::remedies;
-use crate::signals::Signals;
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -33,14 +32,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
-    hooks: HookArguments,
-    #[command(flatten)]
     output: ReportOutput,
+    #[command(flatten)]
+    care: CareArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let archive = arguments.archive.as_ref().map(std::path::absolute).transpose()?;
-    let folders = HookFolders { site: arguments.hooks.folder()?, archive: archive.clone() };
+    let folders = HookFolders { site: arguments.care.hooks.folder()?, archive: archive.clone() };
     let found = hooks::find(arguments.step, &folders).map_err(remedies::node::hooks)?;
     found.notes.iter().for_each(|note| output::warn(note));
     if !arguments.dry_run {
@@ -53,15 +52,10 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             to_version: arguments.to_version.clone(),
             ..HookEnvironment::default()
         };
-        let signals = Signals::catch()?;
-        let log = StepLog::open(&arguments.hooks.log_file("hooks"))?;
-        let run = HookRun {
-            limit: arguments.hooks.limit(),
-            cancelled: &|| signals.caught.load(Ordering::SeqCst),
-            progress: &log,
-            lock: None,
-        };
-        run.run(&found, &environment).map_err(|error| remedies::node::hooks_cancelled(error, &signals))?;
+        let change = Change::begin(&arguments.care, "hooks")?;
+        let is_cancelled = || change.is_cancelled();
+        let done = change.hook_run(&is_cancelled).run(&found, &environment);
+        done.map_err(|error| remedies::node::hooks_cancelled(error, &change.signals))?;
     }
     let text = || {
         let would = if arguments.dry_run { "would run" } else { "ran" };

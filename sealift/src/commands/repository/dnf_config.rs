@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Use the archives, which must be mount points or folders, as local repositories
     #[arg(long, conflicts_with = "node")]
     folders: bool,
+    /// Trust the certificate authority in FILE, a path on the client
+    #[arg(long, value_name = "FILE", requires = "node")]
+    ca: Option<String>,
     #[command(flatten)]
     target: ConfigDestination,
     #[command(flatten)]
@@ -46,6 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     };
     let nodes = parsed(&arguments.node)?;
     let source = if arguments.folders { PackageSource::Folders } else { PackageSource::Nodes(&nodes) };
-    let files = client_config::dnf(&packages, source, arguments.target.keys(), arguments.release.as_deref());
+    let files = client_config::dnf(
+        &packages,
+        source,
+        arguments.target.keys(),
+        arguments.release.as_deref(),
+        arguments.ca.as_deref(),
+    );
     arguments.target.put(&files.map_err(explained)?)
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tests::mounts::Disk;
 use tests::{killed, sealift};
 
 use super::site::DATE;
@@ -19,7 +20,12 @@ pub(super) struct Node(pub(super) tempfile::TempDir);
 
 impl Node {
     pub(super) fn new() -> Self {
-        let node = Self(tempfile::tempdir().unwrap());
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    /// A node below this folder.
+    fn at(folder: tempfile::TempDir) -> Self {
+        let node = Self(folder);
         let mut list =
             String::from("apiVersion: sealift.dev/v1alpha1\nkind: ArchivesConfiguration\narchives:\n");
         for version in ["1.0.0", "1.1.0"] {
@@ -161,6 +167,70 @@ fn a_node_is_upgraded_downgraded_backed_up_and_restored() {
     assert!(err.contains("10-hook: snapshot\n") && err.contains("10-hook: from 10.0.0.2\n"), "{err}");
     assert_eq!(fs::read_to_string(node.path("etc/sealift/tls/node.key")).unwrap(), "secret");
     assert_eq!((node.version().as_str(), node.backups().len()), ("1.0.0", 2));
+}
+
+/// The files of the configuration, and the names of the backups.
+fn state(node: &Node) -> (Vec<(PathBuf, Vec<u8>)>, Vec<PathBuf>) {
+    let (mut folders, mut files) = (vec![node.path("etc")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push((path.clone(), fs::read(path).unwrap()));
+            }
+        }
+    }
+    files.sort();
+    (files, node.backups())
+}
+
+#[test]
+fn on_a_full_disk_a_backup_and_a_restoration_change_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(scratch.path(), "size=8m,nr_inodes=2000") else { return };
+    let node = Node::at(tempfile::tempdir_in(disk.path()).unwrap());
+    let hooks = node.path("hooks");
+    fs::rename(&hooks, node.path("no-hooks")).unwrap();
+    // Bytes that a backup cannot compress.
+    let noise: Vec<u8> =
+        (0..20_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(node.path("etc/sealift/tls/noise"), &noise).unwrap();
+    let backup = node.succeed(&["backup", "-o", "json"]);
+    let backup: Value = serde_json::from_str(&backup).unwrap();
+    let restore = ["restore", "--backup-file", backup["path"].as_str().unwrap(), "--mount", "never"];
+    fs::write(node.path("etc/sealift/tls/node.key"), "other").unwrap();
+    fs::remove_file(node.path("etc/sealift/tls/noise")).unwrap();
+    for (resource, words) in
+        [("nr_inodes", &["backup"][..]), ("size", &["backup"]), ("nr_inodes", &restore), ("size", &restore)]
+    {
+        let (before, taken) = (state(&node), disk.taken());
+        let mut refusals = 0;
+        loop {
+            disk.resize(&match resource {
+                "nr_inodes" => format!("nr_inodes={}", taken.inodes + refusals),
+                _ => format!("size={}", taken.bytes + refusals * 4096),
+            });
+            let (code, out, err) = node.run(words);
+            if code == 0 {
+                break;
+            }
+            refusals += 1;
+            assert!(
+                matches!(code, 1 | 2) && err.contains("No space left on device"),
+                "{words:?}: {code} {out}{err}"
+            );
+            assert!(state(&node) == before && refusals < 100, "{resource}, {words:?}: {err}");
+        }
+        assert!(refusals > 0, "{resource}, {words:?}");
+        disk.resize("size=8m,nr_inodes=2000");
+        if words == restore {
+            assert_eq!(fs::read(node.path("etc/sealift/tls/noise")).unwrap(), noise);
+            fs::write(node.path("etc/sealift/tls/node.key"), "other").unwrap();
+            fs::remove_file(node.path("etc/sealift/tls/noise")).unwrap();
+        }
+    }
 }
 
 #[test]

@@ -29,7 +29,17 @@ fn hooks_are_listed_and_run_by_hand_and_logged() {
     assert_eq!((code, out), (0, table), "{err}");
 
     let run = |more: &[&str]| {
-        let words = ["node", "run-hooks", "upgrade", "--log-file", "hooks.log", "--to-version", "1.1"];
+        let words = [
+            "node",
+            "run-hooks",
+            "upgrade",
+            "--log-file",
+            "hooks.log",
+            "--to-version",
+            "1.1",
+            "--state",
+            "state",
+        ];
         sealift::run(folder, &[&words, &site[..], more].concat())
     };
     let (code, out, err) = run(&["--dry-run"]);
@@ -42,6 +52,13 @@ fn hooks_are_listed_and_run_by_hand_and_logged() {
         let log = fs::read_to_string(folder.join("hooks.log")).unwrap();
         assert!(log.lines().any(|found| found.ends_with(&format!("Z {line}"))), "{log}");
     }
+
+    // While another command changes the node, none runs.
+    let lock = std::fs::File::options().write(true).open(folder.join("state/.lock/care")).unwrap();
+    lock.lock().unwrap();
+    let (code, _, err) = run(&[]);
+    assert!(code != 0 && !err.contains("10-archive:") && err.contains("help: wait until"), "{code} {err}");
+    drop(lock);
 
     hook(&folder.join("hooks.d/upgrade"), "05-fails", "exit 3");
     let (code, out, err) = run(&[]);

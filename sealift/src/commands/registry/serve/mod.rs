@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum, value_parser};
 use images::original_names::canonical_host;
 use listenfd::ListenFd;
 use node::archives::{NodeLayout, configured, follow};
+use node::care::CareLayout;
 use node::client_config::StatusPackageFiles;
 use node::other_nodes::OtherNodes;
 use server::systemd;
@@ -192,9 +193,9 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
         tls,
         check_in_background: !serve.no_background_check,
         limits: serve.limits.limits(),
+        state_folders: if serve.configured { state_folders() } else { Vec::new() },
         package_files: Arc::new(StatusPackageFiles),
         log: Arc::new(log),
-        ..ServerOptions::default()
     };
     if serve.configured && config.archives.is_empty() {
         output::warn(
@@ -240,6 +241,12 @@ pub(crate) fn run(serve: Arguments) -> CommandResult {
     let served = run_to_end(runtime, server.run(stop(ends, systemd)));
     last_lines.wait();
     Ok(served?)
+}
+
+/// The folder of backups, whose free space the status page shows; the folder that it will be in, if there is no backup yet.
+fn state_folders() -> Vec<PathBuf> {
+    let state = CareLayout::default().state;
+    state.ancestors().find(|folder| folder.is_dir()).map(PathBuf::from).into_iter().collect()
 }
 
 /// Runs a future to its end without waiting for background checks: reading gigabytes from a slow disk takes longer than
