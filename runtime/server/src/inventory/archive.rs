@@ -76,7 +76,7 @@ impl ServedArchive {
             match image::original_names(&tree, folder) {
                 Ok(names) => builder = Builder::new(names),
                 Err(error) => {
-                    builder.problem(format!("images are not served under their original names: {error}"));
+                    builder.problem(format!("original names of images: {error}"));
                 }
             }
             image::each(&tree, folder, &mut |image| builder.add(&tree, &image))?;
@@ -88,7 +88,7 @@ impl ServedArchive {
         let (files, sums_problem) = match listed_files(&tree) {
             Ok(files) => (files, None),
             Err(error) => {
-                problems.push(format!("packages and other files are not served: {error}"));
+                problems.push(format!("packages and other files: {error}"));
                 (Box::default(), Some(error.to_string()))
             }
         };

@@ -320,12 +320,7 @@ fn without_readable_original_names_the_images_keep_those_of_the_archive() {
         let ready = server.get("/readyz").json();
         assert_eq!(ready["status"], "degraded", "{text}");
         let problem = ready["archives"][0]["notServed"][0].as_str().unwrap();
-        assert!(
-            problem.starts_with(
-                "images are not served under their original names: images/original-names.json: "
-            ),
-            "{problem}"
-        );
+        assert!(problem.starts_with("original names of images: images/original-names.json: "), "{problem}");
     }
     std::fs::remove_file(site.folder.path().join("images/original-names.json")).unwrap();
     let server = Running::start(&[site.folder.path()]);
