@@ -33,9 +33,10 @@ use crate::peer;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// The pause between two looks for the socket of a machine that starts.
 const PAUSE: Duration = Duration::from_millis(20);
-/// What the kernel is started with. `panic=-1` ends the machine instead of leaving it hanging.
+/// What the kernel is started with. `panic=-1` ends the machine instead of leaving it hanging. Without its self-tests of ciphers, and
+/// without KVM, a boot takes a quarter less.
 const KERNEL_LINE: &str = "root=/dev/nvme0n1 rw console=ttyS0 quiet mitigations=off panic=-1 net.ifnames=0 \
-                           systemd.unit=multi-user.target";
+                           systemd.unit=multi-user.target cryptomgr.notests modprobe.blacklist=kvm,kvm_amd,kvm_intel";
 
 /// A node before its first boot.
 #[derive(Debug)]

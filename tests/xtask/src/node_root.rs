@@ -16,7 +16,8 @@ set -eu
 cd "$1"
 trap 'rm -rf root' EXIT
 packages=systemd-sysv,dbus,udev,kmod,iproute2,ca-certificates,curl,linux-image-cloud-amd64
-packages=$packages,rpm,dnf,containerd,firewalld
+# firewalld needs /etc/protocols.
+packages=$packages,rpm,dnf,containerd,firewalld,netbase
 mmdebstrap --quiet --mode=root --variant=minbase --include="$packages" \
     --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' bookworm root
@@ -30,6 +31,12 @@ echo '127.0.1.1 node1' >>root/etc/hosts
 printf '[Match]\nName=e*\n[Network]\nDHCP=ipv4\n' >root/etc/systemd/network/20.network
 chroot root systemctl --quiet enable systemd-networkd
 chroot root systemctl --quiet disable containerd firewalld
+# Of the 220 services that firewalld reads when it starts, those that its zones name are enough, and those that these include.
+for service in root/usr/lib/firewalld/services/*.xml; do
+    name=$(basename "$service" .xml)
+    grep -qr "service name=\"$name\"" root/usr/lib/firewalld/zones ||
+        grep -qr "include service=\"$name\"" root/usr/lib/firewalld/services || rm "$service"
+done
 chroot root systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
     e2scrub_all.timer e2scrub_reap.service systemd-networkd-wait-online.service
 cat >root/usr/local/sbin/agent <<'AGENT'
@@ -51,9 +58,10 @@ echo 'SUBSYSTEM=="virtio-ports", ATTR{name}=="cmd", TAG+="systemd", ENV{SYSTEMD_
 mke2fs -q -t ext4 -d root disk.raw 2G
 "#;
 
-/// Makes the disk and the kernel in `folder`, unless they exist. `command` starts a program where the peers are.
+/// Makes the disk and the kernel in `folder`, unless they exist and were made in the same way. `command` starts a program where the peers are.
 pub(crate) fn make(folder: &Path, command: &dyn Fn(&str) -> Command) -> Result<(), String> {
-    if folder.is_dir() {
+    let recipe = folder.join("recipe");
+    if fs::read_to_string(&recipe).is_ok_and(|recipe| recipe == MAKE) {
         return Ok(());
     }
     if !is_root() {
@@ -71,5 +79,9 @@ pub(crate) fn make(folder: &Path, command: &dyn Fn(&str) -> Command) -> Result<(
         unfinished.display()
     ));
     run(command("sh").args(["-c", MAKE, "make"]).arg(&unfinished))?;
+    fs::write(unfinished.join("recipe"), MAKE).map_err(error)?;
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(error)?;
+    }
     fs::rename(&unfinished, folder).map_err(error)
 }
