@@ -164,7 +164,7 @@ fn every_document_has_the_form_that_is_recorded() {
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     fs::write(&hook, "").unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let hooks = ["node", "hooks", "backup", "--archive", "hooked"];
+    let hooks = ["node", "hooks", "--archive", "hooked"];
     documents.see(&hooks, sealift::run(nodes.one_folder(), &[&hooks[..], &["-o", "json"]].concat()));
     let care = Care::new();
     documents.folders.push(care.0.path().display().to_string());
