@@ -49,9 +49,15 @@ pub struct CheckBases {
     images: ImageIndex,
     packages: BTreeSet<String>,
     archives: Vec<Base>,
+    repositories: Vec<PathBuf>,
 }
 
 impl CheckBases {
+    /// Adds a package repository of the distribution. Only with one is it checked whether packages can be installed.
+    pub fn add_repository(&mut self, path: PathBuf) {
+        self.repositories.push(path);
+    }
+
     /// Adds an archive.
     ///
     /// # Errors
@@ -180,6 +186,7 @@ impl Checking {
         let own = work.files().filter_map(requires::package_name).map(str::to_owned);
         let packages = own.chain(options.bases.packages.iter().cloned()).collect();
         packages::check(&texts, &packages, &mut findings);
+        packages::check_closure(work.tree(), &options.bases, &mut findings)?;
         Ok(Self { work, findings })
     }
 

@@ -1,11 +1,14 @@
-//! The packages that Salt installs.
+//! The packages that Salt installs, and what packages require.
 
 use std::collections::BTreeSet;
 
+use super::CheckBases;
 use super::finding::{Findings, Place};
 use super::table::CheckName;
 use super::texts::TextFile;
+use crate::closure::{check_set, sets};
 use crate::requires::is_package;
+use crate::{Result, Tree};
 
 /// The functions that install packages.
 const FUNCTIONS: [&str; 2] = ["pkg.installed", "pkg.latest"];
@@ -20,6 +23,28 @@ pub(super) fn check(texts: &[TextFile], known: &BTreeSet<String>, findings: &mut
             }
         }
     }
+}
+
+/// Checks that packages can be installed from the archive, the base archives and the named repositories.
+pub(super) fn check_closure(tree: &Tree, bases: &CheckBases, findings: &mut Findings) -> Result<()> {
+    if bases.repositories.is_empty() {
+        return Ok(());
+    }
+    let paths = bases.repositories.iter().chain(bases.archives.iter().map(|base| &base.path));
+    let trees = paths.map(|path| Tree::open(path)).collect::<Result<Vec<Tree>>>()?;
+    for set in sets(std::slice::from_ref(tree), &trees)?.iter().filter(|set| set.release.is_some()) {
+        let folder = set.sources.first().map_or("", |source| source.folder.as_str());
+        match check_set(set) {
+            Err(error) => findings.add(CheckName::PackageUnresolved, Place::file(folder), error.to_string()),
+            Ok(checks) => {
+                for one in checks.into_iter().flat_map(|check| check.findings) {
+                    let problem = format!("{}: {}", one.package, one.reasons.join("; "));
+                    findings.add(CheckName::PackageUnresolved, Place::file(one.folder.as_str()), problem);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A line of a state: its number, its indentation and its content.

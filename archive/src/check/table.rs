@@ -240,6 +240,9 @@ checks! {
         PackageMissing "package-missing" Warning
             "Salt installs a package that neither the archive nor a base archive has"
             "add the package to the archive, or name the archive that has it with --base"
+        PackageUnresolved "package-unresolved" Warning
+            "A package cannot be installed: it requires what neither the archive nor a repository of --base has, or conflicts"
+            "add the missing packages to the archive, or name the repository that has them with --base"
         PullPolicyAlways "pull-policy-always" Warning
             "A container has `imagePullPolicy: Always`, so it cannot start while the registry is down"
             "use `IfNotPresent`"

@@ -408,9 +408,16 @@ fn each_fault_is_found_with_its_code_and_place() {
         codes.extend(all);
     }
     assert!(FAULTS.len() >= 40, "{}", FAULTS.len());
-    // The others need an ISO, another archive, or a server.
-    let others =
-        ["damaged", "layout-version", "product-invalid", "registry-config", "requirement-unmet", "file-mode"];
+    // The others need an ISO, another archive or repository, or a server.
+    let others = [
+        "damaged",
+        "layout-version",
+        "product-invalid",
+        "registry-config",
+        "requirement-unmet",
+        "file-mode",
+        "package-unresolved",
+    ];
     let untested: Vec<&str> = CHECKS
         .iter()
         .map(|name| name.check().code)
@@ -458,6 +465,50 @@ fn base_archives_have_what_the_solution_names() {
     let expected = "requirement-unmet requires.json: Base >=1.0 is missing; available versions: 0.9.0";
     assert_eq!(found(root, &with_base()), [expected]);
     assert_eq!(found(root, &CheckOptions { ignore_requires: true, ..with_base() }), [""; 0]);
+}
+
+/// Metadata of a repository with these packages, each with what it requires.
+fn metadata(root: &Path, folder: &str, packages: &[(&str, &str)]) {
+    let package = |((name, requires), number): (&(&str, &str), usize)| {
+        format!(
+            "<package type=\"rpm\"><name>{name}</name><arch>noarch</arch><version ver=\"1\" rel=\"1\"/><checksum \
+             type=\"md5\">{number:032}</checksum><location href=\"{name}.rpm\"/><format><requires><entry \
+             name=\"{requires}\"/></requires></format></package>"
+        )
+    };
+    let packages: String = packages.iter().zip(0..).map(package).collect();
+    put(
+        root,
+        &format!("{folder}repodata/primary.xml"),
+        format!("<metadata>{packages}</metadata>").as_bytes(),
+    );
+    let repomd = "<repomd><data type=\"primary\"><location href=\"repodata/primary.xml\"/></data></repomd>";
+    put(root, &format!("{folder}repodata/repomd.xml"), repomd.as_bytes());
+}
+
+#[test]
+fn packages_must_be_installable_where_a_repository_of_the_distribution_is_named() {
+    let (folder, distribution) = (good(), tempfile::tempdir().unwrap());
+    let root = folder.path();
+    metadata(root, "packages/redhat/9/example-el9/", &[("one", "glibc"), ("two", "gone")]);
+    metadata(root, "packages/redhat/9/example-base-el9/", &[("tools", "one")]);
+    sums::write(root, &sums::digest_file).unwrap();
+    metadata(distribution.path(), "", &[("glibc", "glibc"), ("unrelated", "nowhere")]);
+    let unresolved = |options: &CheckOptions| {
+        let mut found = found(root, options);
+        found.retain(|one| one.starts_with("package-unresolved"));
+        found
+    };
+    assert_eq!(unresolved(&CheckOptions::default()), [""; 0]);
+    let mut bases = CheckBases::default();
+    bases.add_repository(distribution.path().to_owned());
+    assert_eq!(
+        unresolved(&CheckOptions { bases, ..CheckOptions::default() }),
+        [
+            "package-unresolved packages/redhat/9/example-el9: two-1-1.noarch: two-1-1.noarch requires `gone`, which no package \
+          provides"
+        ]
+    );
 }
 
 /// A Solution of 2019: no `manifest.yaml`.

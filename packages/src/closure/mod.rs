@@ -218,7 +218,9 @@ fn solve_once(
         origin: Origin::Request(job.request),
     };
     let requests: Vec<Rule> = jobs.iter().map(request_rule).collect();
-    let mut rest = rules.inferior();
+    let candidates = jobs.iter().flat_map(|job| &job.candidates);
+    let requested = candidates.map(|one| providers.package(*one).name).collect();
+    let mut rest = rules.inferior(&requested);
     if options.best {
         for job in jobs {
             let mut best = job.candidates.clone();

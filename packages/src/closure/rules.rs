@@ -1,6 +1,6 @@
 //! The rules that a set of packages must keep.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::architecture::replaces;
 use super::normal::{Normal, forbidden, is_complex, required};
@@ -261,14 +261,15 @@ impl<'a, 'p> Rules<'a, 'p> {
     }
 
     /// Rules that forbid packages of a worse architecture than the best one of their name, except together with the package
-    /// of the same version that has it.
-    pub(super) fn inferior(&self) -> Vec<Rule> {
+    /// of the same version that has it. They do not count for the names of `requested` packages: who asks for a package gets
+    /// any architecture rather than nothing.
+    pub(super) fn inferior(&self, requested: &HashSet<Text>) -> Vec<Rule> {
         let mut rules = Vec::new();
         let providers = self.providers;
         let mut by_name: BTreeMap<PackageId, Vec<PackageId>> = BTreeMap::new();
-        let mut first: std::collections::HashMap<Text, PackageId> = std::collections::HashMap::new();
+        let mut first: HashMap<Text, PackageId> = HashMap::new();
         for (id, package) in providers.pool.packages() {
-            if self.is_added(id) && providers.counts(id) {
+            if self.is_added(id) && providers.counts(id) && !requested.contains(&package.name) {
                 let leader = *first.entry(package.name).or_insert(id);
                 by_name.entry(leader).or_default().push(id);
             }

@@ -8,6 +8,7 @@ use crate::metadata::Repository;
 mod answers;
 mod check;
 mod dnf;
+mod metalk8s;
 mod stand_in;
 
 /// The names of packages, as the tables write them: without an architecture that every machine has.
@@ -41,6 +42,12 @@ fn pool(repositories: &[(&str, Vec<String>)]) -> Pool {
         let id = pool.add_repository(Repository::new(*name));
         let primary = stand_in::primary(lines);
         pool.read_primary(id, primary.as_bytes(), Path::new("primary.xml")).unwrap();
+    }
+    let wanted = pool.wanted_paths(["/opt/d/f"]);
+    let ids: Vec<RepositoryId> = pool.repositories().map(|(id, _)| id).collect();
+    for (id, (_, lines)) in ids.into_iter().zip(repositories) {
+        let filelists = stand_in::filelists(lines);
+        pool.read_filelists(id, &wanted, filelists.as_bytes(), Path::new("filelists.xml")).unwrap();
     }
     pool
 }

@@ -6,8 +6,10 @@ use quick_xml::escape::escape;
 
 /// A `primary.xml` of packages `NAME-VERSION-RELEASE[.ARCH] KEY:VALUE;KEY:VALUE`. The keys: `R`, `P`, `C`, `O` (requires, provides,
 /// conflicts, obsoletes), `Rec`, `Sug`, `Sup`, `Enh`, and `F` (a path).
-pub(super) fn primary(lines: &[String]) -> String {
-    let mut xml = "<metadata>".to_owned();
+pub(crate) fn primary(lines: &[String]) -> String {
+    let namespaces =
+        "xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\"";
+    let mut xml = format!("<metadata {namespaces} packages=\"{}\">", lines.len());
     for (number, line) in lines.iter().enumerate() {
         let (nevra, rest) = line.split_once(' ').unwrap_or((line, ""));
         let arches = ["x86_64", "i686", "aarch64", "noarch", "src"];
@@ -20,7 +22,7 @@ pub(super) fn primary(lines: &[String]) -> String {
         write!(
             xml,
             "<package type=\"rpm\"><name>{name}</name><arch>{arch}</arch><version epoch=\"{epoch}\" ver=\"{version}\" \
-             rel=\"{release}\"/><checksum type=\"sha256\">{}</checksum><location href=\"{nevra}.rpm\"/><format>",
+             rel=\"{release}\"/><checksum type=\"sha256\" pkgid=\"YES\">{}</checksum><location href=\"{nevra}.rpm\"/><format>",
             content::Digest::of(format!("{number} {line}").as_bytes()).hex()
         )
         .unwrap();
@@ -41,12 +43,33 @@ pub(super) fn primary(lines: &[String]) -> String {
             }
             write!(xml, "</rpm:{element}>").unwrap();
         }
-        for (_, path) in values.iter().filter(|(key, _)| *key == "F") {
+        for (_, path) in values
+            .iter()
+            .filter(|(key, path)| *key == "F" && (path.contains("bin/") || path.starts_with("/etc/")))
+        {
             write!(xml, "<file>{path}</file>").unwrap();
         }
         xml.push_str("</format></package>");
     }
     xml + "</metadata>"
+}
+
+/// The `filelists.xml` of the same packages.
+pub(crate) fn filelists(lines: &[String]) -> String {
+    let namespace = "xmlns=\"http://linux.duke.edu/metadata/filelists\"";
+    let mut xml = format!("<filelists {namespace} packages=\"{}\">", lines.len());
+    for (number, line) in lines.iter().enumerate() {
+        let (nevra, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let id = content::Digest::of(format!("{number} {line}").as_bytes()).hex();
+        let name = nevra.split('-').next().unwrap();
+        write!(xml, "<package pkgid=\"{id}\" name=\"{name}\" arch=\"noarch\">").unwrap();
+        for (_, path) in rest.split(';').filter_map(|one| one.split_once(':')).filter(|(key, _)| *key == "F")
+        {
+            write!(xml, "<file>{path}</file>").unwrap();
+        }
+        xml.push_str("</package>");
+    }
+    xml + "</filelists>"
 }
 
 fn entry(xml: &mut String, text: &str) {

@@ -37,9 +37,13 @@ pub(crate) enum Command {
         /// The archives: ISO files, mount points or folders
         #[arg(required = true)]
         archives: Vec<PathBuf>,
-        /// Also fail if an archive requires what none of these archives has (repeatable)
-        #[arg(long = "base", value_name = "ARCHIVE")]
+        /// Also fail if an archive requires what none of these archives has (repeatable). With --closure, package repositories of
+        /// the distribution are accepted as well
+        #[arg(long = "base", value_name = "PATH")]
         bases: Vec<PathBuf>,
+        /// Also fail if an RPM cannot be installed from the archives, those of --base, and the repositories of --base
+        #[arg(long)]
+        closure: bool,
         /// Hash files with this many threads [default: one per core]
         #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
         jobs: usize,
@@ -96,7 +100,9 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Verify { archives, bases, jobs, output } => verify::run(&archives, &bases, jobs, output),
+        Command::Verify { archives, bases, closure, jobs, output } => {
+            verify::run(&archives, &bases, closure, jobs, output)
+        }
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments, Only::Any),
         Command::Get(arguments) => get::run(&arguments),

@@ -9,31 +9,51 @@ use archive::verify::{ImplantedMd5, Verdict, Verification, VerifyOptions, Verify
 use content::{printable, printable_path};
 
 use super::without_metadata;
+use crate::commands::package::check;
 use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
 use crate::output::documents::archives::ArchiveVerification;
+use crate::output::documents::packages::ClosureCheck;
 use crate::output::{self, ReportOutput, count, size};
 use crate::progress::Bar;
 
-/// A verified archive, and what it requires that no base has; `None` if no base was named.
-type Verified = (VerifyReport, Option<Vec<Unmet>>);
+/// A verified archive, what it requires that no base has (`None` if no base was named), and the checks of its packages.
+type Verified = (VerifyReport, Option<Vec<Unmet>>, Option<Vec<ClosureCheck>>);
 
 /// Verifies the archives in turn. One that cannot be read does not keep the others from being verified. With `bases`, what
 /// they require must be there.
 pub(super) fn run(
     archives: &[PathBuf],
     bases: &[PathBuf],
+    closure: bool,
     threads: usize,
     output: ReportOutput,
 ) -> CommandResult {
-    let bases: Vec<Base> = bases.iter().map(|path| base(path)).collect::<Result<_, _>>()?;
+    let trees: Vec<Tree> = match closure {
+        true => bases.iter().map(|path| Tree::open(path)).collect::<Result<_, _>>()?,
+        false => Vec::new(),
+    };
+    let mut archive_bases: Vec<Base> = Vec::new();
+    for (number, path) in bases.iter().enumerate() {
+        if !trees.get(number).is_some_and(archive::closure::is_repository) {
+            archive_bases.push(base(path)?);
+        }
+    }
+    let bases = archive_bases;
     let mut reports: Vec<Verified> = Vec::new();
     let mut unreadable = None;
     for path in archives {
-        match verify_one(path, &bases, threads) {
-            Ok((report, unmet)) => {
+        let verified = verify_one(path, &bases, threads).and_then(|(report, unmet)| {
+            let checks = closure.then(|| check::checks(&[Tree::open(path)?], &trees)).transpose()?;
+            Ok((report, unmet, checks))
+        });
+        match verified {
+            Ok((report, unmet, checks)) => {
                 if output.is_text() {
                     output::print(&verdict(path, &report))?;
+                    if let Some(checks) = &checks {
+                        output::print(&check::text(checks))?;
+                    }
                     for unmet in unmet.iter().flatten() {
                         output::print(&format!(
                             "{}: it requires another archive: {unmet}\n",
@@ -41,7 +61,7 @@ pub(super) fn run(
                         ))?;
                     }
                 }
-                reports.push((report, unmet));
+                reports.push((report, unmet, checks));
             }
             Err(error) if archives.len() == 1 => return Err(error),
             Err(error) => {
@@ -51,13 +71,18 @@ pub(super) fn run(
         }
     }
     if !output.is_text() {
-        let document = |(report, unmet): &Verified| ArchiveVerification::of(report, unmet.as_deref());
+        let document = |(report, unmet, checks): &Verified| {
+            ArchiveVerification::of(report, unmet.as_deref(), checks.as_deref())
+        };
         match &reports[..] {
             [report] if archives.len() == 1 => output.report(|| document(report), String::new)?,
             reports => output.report(|| reports.iter().map(document).collect::<List<_>>(), String::new)?,
         }
     }
-    let is_fine = |(report, unmet): &Verified| report.ok() && unmet.iter().flatten().next().is_none();
+    let is_fine = |(report, unmet, checks): &Verified| {
+        let installable = checks.iter().flatten().all(|check| check.findings.is_empty());
+        report.ok() && unmet.iter().flatten().next().is_none() && installable
+    };
     match unreadable {
         Some(failure) => Err(failure),
         None if reports.iter().all(is_fine) => Ok(()),
@@ -72,7 +97,11 @@ pub(crate) fn base(path: &Path) -> Result<Base, Failure> {
     Ok(Base { path: path.to_path_buf(), product })
 }
 
-fn verify_one(path: &Path, bases: &[Base], threads: usize) -> Result<Verified, Failure> {
+fn verify_one(
+    path: &Path,
+    bases: &[Base],
+    threads: usize,
+) -> Result<(VerifyReport, Option<Vec<Unmet>>), Failure> {
     let work = Verification::open(path, &VerifyOptions { threads, ..VerifyOptions::default() })?;
     let bar = Bar::bytes("verifying", work.bytes());
     let report = work.run(&bar);

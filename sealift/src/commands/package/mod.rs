@@ -1,6 +1,7 @@
-//! `sealift package`: build packages and index their repositories.
+//! `sealift package`: build packages, index their repositories, and check what these need.
 
 mod build;
+pub(crate) mod check;
 mod index;
 
 use std::path::PathBuf;
@@ -32,6 +33,21 @@ pub(crate) enum Command {
         /// Set the date of the package, in seconds since 1970 [default: its own, else 0]
         #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
         source_date: Option<i64>,
+        #[command(flatten)]
+        output: ReportOutput,
+    },
+    /// Check that the packages of repositories can be installed from them
+    #[command(
+        after_help = "Examples:\n  sealift package check /srv/repository --base /srv/baseos --base /srv/appstream\n  \
+                            sealift package check metalk8s.iso --base /srv/baseos -o json"
+    )]
+    Check {
+        /// Folders of RPMs, with or without metadata, and archives, whose releases are checked each on its own
+        #[arg(required = true, value_name = "PATH")]
+        repositories: Vec<PathBuf>,
+        /// Also use the packages of this folder or archive, without checking them (repeatable)
+        #[arg(long = "base", value_name = "PATH")]
+        bases: Vec<PathBuf>,
         #[command(flatten)]
         output: ReportOutput,
     },
@@ -69,6 +85,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
                 .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
             build::run(&file, place, &base, source_date, output)
         }
+        Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
             let options = IndexOptions {
                 unique: false,

@@ -22,8 +22,9 @@ use crate::session::SettingsSelector;
 pub(crate) struct Arguments {
     /// The archive: an ISO, a mount point or a folder
     archive: PathBuf,
-    /// Also accept images and packages of this archive (repeatable)
-    #[arg(long = "base", value_name = "ARCHIVE")]
+    /// Also accept images and packages of this archive; with a package repository of the distribution, also check that all
+    /// packages can be installed (repeatable)
+    #[arg(long = "base", value_name = "PATH")]
     bases: Vec<PathBuf>,
     /// Hash files with this many threads [default: one per core]
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
@@ -54,7 +55,11 @@ pub(crate) enum CheckForm {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let mut bases = CheckBases::default();
     for base in &arguments.bases {
-        bases.add(verify::base(base)?)?;
+        if archive::closure::is_repository(&Tree::open(base)?) {
+            bases.add_repository(base.clone());
+        } else {
+            bases.add(verify::base(base)?)?;
+        }
     }
     let helm = arguments.project.settings()?.program("helm");
     let options = CheckOptions { threads: arguments.jobs, helm, bases, ignore_requires: false };

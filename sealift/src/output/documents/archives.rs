@@ -11,6 +11,7 @@ use archive::verify::{self, ArchiveForm, Problem, Verdict as ArchiveVerdict, Ver
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::packages::ClosureCheck;
 use super::text;
 use crate::output::document::{Document, List};
 
@@ -52,6 +53,8 @@ pub(crate) struct ArchiveVerification {
     unindexed: Vec<Unindexed>,
     /// What the archive requires and no archive of `--base` has; null without `--base`.
     unmet: Option<Vec<String>>,
+    /// Whether its RPMs can be installed, for each release and architecture; null without `--closure`.
+    closure: Option<Vec<ClosureCheck>>,
 }
 
 impl Document for ArchiveVerification {
@@ -350,8 +353,12 @@ impl From<&verify::ImplantedMd5> for ImplantedMd5 {
 }
 
 impl ArchiveVerification {
-    /// The document of a report; `unmet` is what the archive requires and no base has.
-    pub(crate) fn of(report: &VerifyReport, unmet: Option<&[Unmet]>) -> Self {
+    /// The document of a report; `unmet` is what the archive requires and no base has, `closure` the checks of its packages.
+    pub(crate) fn of(
+        report: &VerifyReport,
+        unmet: Option<&[Unmet]>,
+        closure: Option<&[ClosureCheck]>,
+    ) -> Self {
         Self {
             archive: text(&report.archive),
             form: report.form.into(),
@@ -374,6 +381,7 @@ impl ArchiveVerification {
             packages: (&report.packages).into(),
             unindexed: report.unindexed.iter().map(Into::into).collect(),
             unmet: unmet.map(|unmet| unmet.iter().map(ToString::to_string).collect()),
+            closure: closure.map(<[ClosureCheck]>::to_vec),
         }
     }
 }

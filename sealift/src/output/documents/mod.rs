@@ -85,6 +85,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<::server::NodeStatus>("the server of `registry serve`, at `/status.json`"),
     kind::<node_care::VersionChangeDocument>("`node upgrade` and `node downgrade`"),
     kind::<packages::PackageDocument>("`package build`"),
+    kind::<packages::PackageCheck>("`package check`"),
     kind::<packages::PackageIndex>("`package index`"),
     kind::<images::RegistryIndex>("`registry index`"),
     kind::<List<project::Removal>>("`clean`"),

@@ -34,3 +34,46 @@ pub(crate) struct PackageIndex {
 impl Document for PackageIndex {
     const KIND: &'static str = "PackageIndex";
 }
+
+/// Whether the packages of repositories can be installed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PackageCheck {
+    /// A check for each release and architecture.
+    pub(crate) checks: Vec<ClosureCheck>,
+}
+
+impl Document for PackageCheck {
+    const KIND: &'static str = "PackageCheck";
+}
+
+/// The check of the packages of one release and architecture.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClosureCheck {
+    /// The release of the distribution, where the repositories say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<String>,
+    /// The architecture; `noarch` if no package has one.
+    pub(crate) architecture: String,
+    /// The repositories that were checked.
+    pub(crate) repositories: Vec<String>,
+    /// The repositories that they can rely on.
+    pub(crate) bases: Vec<String>,
+    /// How many packages were checked.
+    pub(crate) packages: usize,
+    /// The packages that cannot be installed.
+    pub(crate) findings: Vec<ClosureProblem>,
+}
+
+/// A package that cannot be installed.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClosureProblem {
+    /// The package: `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+    pub(crate) package: String,
+    /// The repository that has it.
+    pub(crate) repository: String,
+    /// Each reason, as a sentence.
+    pub(crate) reasons: Vec<String>,
+}
