@@ -16,12 +16,16 @@ mod tag;
 #[allow(dead_code)]
 #[path = "../../src/version.rs"]
 mod version;
+#[allow(dead_code)]
+#[path = "../../src/repository/xml.rs"]
+mod xml;
 
 use libfuzzer_sys::fuzz_target;
 use quick_xml::events::Event;
 use quick_xml::{Reader, Writer};
 
-use metadata::{EntryFailure, PackageEntry, Xml};
+use metadata::{EntryFailure, PackageEntry};
+use xml::Xml;
 
 fuzz_target!(|input: &[u8]| {
     // The lead says nothing but that it is one.

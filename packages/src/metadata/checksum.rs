@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use md5::Digest as _;
 
 /// The kind of a checksum in repository metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ChecksumKind {
     /// MD5, of the oldest repositories.
     Md5,
@@ -15,6 +15,7 @@ pub enum ChecksumKind {
     /// SHA-224.
     Sha224,
     /// SHA-256.
+    #[default]
     Sha256,
     /// SHA-384.
     Sha384,

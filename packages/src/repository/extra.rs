@@ -1,17 +1,19 @@
 //! Metadata beside those of packages: groups, modules, updates, and what older metadata held.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use content::{Hashed, LinkPolicy, printable};
+use content::{LinkPolicy, printable};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::find::FoundPackages;
 use super::header::HeaderFault;
-use super::output::{MetadataFile, MetadataWriter};
-use super::{IndexOptions, REPODATA, modules};
+use super::options::{IndexOptions, MetadataCompression};
+use super::output::{MetadataFile, MetadataForm, MetadataWriter};
+use super::sum::Summed;
+use super::{REPODATA, modules};
 use crate::error::{Error, Result};
 use crate::metadata::{ChecksumKind, MAX_REPOMD, Repomd, RepomdFile, unpacked};
 
@@ -22,20 +24,26 @@ const XML_MAX: u64 = 1 << 30;
 /// What is made from packages, and so never kept.
 const OWN: [&str; 4] = ["primary", "filelists", "other", "filelists-ext"];
 
-/// Writes all of them into `staging`; what `repomd.xml` says of each, and what the older metadata had and these lack.
+/// Writes all of them into `staging`; what `repomd.xml` says of each, and what the older metadata of `target` had and these
+/// lack. Paths in `found` are relative to `dir`.
 pub(super) fn write(
     dir: &Path,
+    target: &Path,
     staging: &Path,
     found: &FoundPackages,
     options: &IndexOptions,
+    form: MetadataForm,
 ) -> Result<(Vec<MetadataFile>, Vec<String>)> {
     let (mut written, mut dropped) = (Vec::new(), Vec::new());
     let groups = match &options.groups {
         Some(path) => Some(path.clone()),
         None => single(dir, &found.groups)?,
     };
-    let updates = single(dir, &found.updates)?;
-    let mut old = read_old(dir, options.keep_metadata)?;
+    let updates = match &options.updates {
+        Some(path) => Some(path.clone()),
+        None => single(dir, &found.updates)?,
+    };
+    let mut old = read_old(target, options.keep_metadata)?;
     let replaces = |prefix: &str, listed: &RepomdFile| listed.kind.starts_with(prefix);
     if groups.is_some() {
         old.retain(|listed| !replaces("group", listed));
@@ -46,26 +54,26 @@ pub(super) fn write(
     let mut modules_files: Vec<PathBuf> = found.modules.iter().map(|location| dir.join(location)).collect();
     if !modules_files.is_empty() {
         let kept = old.iter().filter(|listed| options.keep_metadata && listed.kind == "modules");
-        modules_files.extend(kept.map(|listed| dir.join(&listed.location)));
+        modules_files.extend(kept.map(|listed| target.join(&listed.location)));
         old.retain(|listed| !replaces("modules", listed));
     }
     if !options.keep_metadata {
         dropped.extend(old.drain(..).map(|listed| listed.kind));
     }
     if let Some(path) = groups {
-        written.extend(write_groups(&path, staging)?);
+        written.extend(write_groups(&path, staging, form)?);
     }
     if !modules_files.is_empty() {
-        written.push(write_modules(&modules_files, staging)?);
+        written.push(write_modules(&modules_files, staging, form)?);
     }
     if let Some(path) = updates {
         check_xml(&path, "updates")?;
-        let mut output = MetadataWriter::plain(staging, "updateinfo", "updateinfo.xml.gz")?;
+        let mut output = MetadataWriter::plain(staging, "updateinfo", "updateinfo.xml", form)?;
         copy(&path, &mut output)?;
         written.push(output.finish()?);
     }
     for listed in old {
-        written.push(keep(dir, staging, listed)?);
+        written.push(keep(target, staging, listed, form.checksum)?);
     }
     Ok((written, dropped))
 }
@@ -116,13 +124,13 @@ fn read_old(dir: &Path, must_be_readable: bool) -> Result<Vec<RepomdFile>> {
 }
 
 /// The name of a file in `repodata/` itself.
-fn file_name(listed: &RepomdFile) -> Option<&str> {
+pub(super) fn file_name(listed: &RepomdFile) -> Option<&str> {
     let name = listed.location.strip_prefix(REPODATA)?.strip_prefix('/')?;
     (!name.is_empty() && !name.starts_with('.') && !name.contains('/') && listed.base.is_none())
         .then_some(name)
 }
 
-fn metadata_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
+pub(super) fn metadata_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
     |HeaderFault { place, expected, found }| Error::Metadata { path: path.to_owned(), place, expected, found }
 }
 
@@ -169,30 +177,21 @@ fn copy(path: &Path, output: &mut MetadataWriter) -> Result<()> {
 }
 
 /// Groups, plain and compressed: yum of EL 7 and dnf take the one or the other.
-fn write_groups(path: &Path, staging: &Path) -> Result<[MetadataFile; 2]> {
+fn write_groups(path: &Path, staging: &Path, form: MetadataForm) -> Result<Vec<MetadataFile>> {
     check_xml(path, "comps")?;
-    let mut packed = MetadataWriter::plain(staging, "group_gz", "comps.xml.gz")?;
-    copy(path, &mut packed)?;
-    let packed = packed.finish()?;
-    let plain_path = staging.join("comps.xml");
-    let file = File::create_new(&plain_path).map_err(Error::io("create", &plain_path))?;
-    let mut plain = Hashed::new(io::BufWriter::new(file));
-    io::copy(&mut open(path)?, &mut plain).map_err(content::IoError::at("copy", path))?;
-    plain.flush().map_err(Error::io("write", &plain_path))?;
-    let (file, digest, size) = plain.finish();
-    file.get_ref().sync_all().map_err(Error::io("write", &plain_path))?;
-    let plain = MetadataFile {
-        name: "group".into(),
-        file_name: "comps.xml".into(),
-        checksum: digest.hex(),
-        size,
-        open_checksum: None,
-        open_size: None,
+    let write = |name: &str, form| {
+        let mut output = MetadataWriter::plain(staging, name, "comps.xml", form)?;
+        copy(path, &mut output)?;
+        output.finish()
     };
-    Ok([plain, packed])
+    let plain = write("group", MetadataForm { compression: MetadataCompression::Plain, ..form })?;
+    Ok(match form.compression.suffix().strip_prefix('.') {
+        Some(suffix) => vec![plain, write(&format!("group_{suffix}"), form)?],
+        None => vec![plain],
+    })
 }
 
-fn write_modules(files: &[PathBuf], staging: &Path) -> Result<MetadataFile> {
+fn write_modules(files: &[PathBuf], staging: &Path, form: MetadataForm) -> Result<MetadataFile> {
     let mut documents = Vec::new();
     let mut left = MODULES_MAX;
     for path in files {
@@ -202,28 +201,28 @@ fn write_modules(files: &[PathBuf], staging: &Path) -> Result<MetadataFile> {
         let text = std::str::from_utf8(&bytes).map_err(fault).map_err(metadata_error(path))?;
         documents.extend(modules::documents(text).map_err(metadata_error(path))?);
     }
-    let mut output = MetadataWriter::plain(staging, "modules", "modules.yaml.gz")?;
+    let mut output = MetadataWriter::plain(staging, "modules", "modules.yaml", form)?;
     output.write_bytes(modules::join(&documents).as_bytes())?;
     output.finish()
 }
 
-/// Copies a file of the older metadata, which must be the one that these name.
-fn keep(dir: &Path, staging: &Path, listed: RepomdFile) -> Result<MetadataFile> {
+/// Copies a file of the older metadata of `target`, which must be the one that these name.
+fn keep(target: &Path, staging: &Path, listed: RepomdFile, checksum: ChecksumKind) -> Result<MetadataFile> {
     let file_name = file_name(&listed).unwrap_or_default().to_owned();
-    let from = dir.join(&listed.location);
+    let from = target.join(&listed.location);
     let to = staging.join(&file_name);
     let source = content::open(&from, LinkPolicy::Follow)?;
-    let target = File::create_new(&to).map_err(Error::io("create", &to))?;
-    let mut source = Hashed::new(source);
-    io::copy(&mut source, &mut &target).map_err(Error::io("read", &from))?;
-    target.sync_all().map_err(Error::io("write", &to))?;
-    let (_, digest, size) = source.finish();
-    let checksum = digest.hex();
+    let copy = File::create_new(&to).map_err(Error::io("create", &to))?;
+    let mut source = Summed::new(source, listed.checksum.as_ref().map_or(checksum, |expected| expected.kind));
+    let mut copy = Summed::new(copy, checksum);
+    io::copy(&mut source, &mut copy).map_err(Error::io("read", &from))?;
+    let (_, found, _) = source.finish();
+    let (copy, checksum, size) = copy.finish();
+    copy.sync_all().map_err(Error::io("write", &to))?;
     if let Some(expected) = &listed.checksum
-        && expected.kind == ChecksumKind::Sha256
-        && expected.hex != checksum
+        && *expected != found
     {
-        let fault = HeaderFault::new("repomd.xml", format!("the SHA-256 {}", expected.hex), checksum);
+        let fault = HeaderFault::new("repomd.xml", format!("the checksum {expected}"), found.to_string());
         return Err(metadata_error(&from)(fault));
     }
     Ok(MetadataFile {
@@ -231,7 +230,7 @@ fn keep(dir: &Path, staging: &Path, listed: RepomdFile) -> Result<MetadataFile> 
         file_name,
         checksum,
         size,
-        open_checksum: listed.open_checksum.map(|sum| (sum.kind.as_str().to_owned(), sum.hex)),
-        open_size: listed.open_size.map(|size| size.to_string()),
+        open_checksum: listed.open_checksum,
+        open_size: listed.open_size,
     })
 }

@@ -1,5 +1,6 @@
 //! What lies in a repository's folder: packages, and metadata beside them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 use content::printable_path;
 use globset::{Glob, GlobMatcher};
 
+use super::package::href;
+use super::previous::Previous;
 use super::{IndexOptions, REPODATA, STAGING};
 use crate::error::{Error, Result};
 
@@ -18,7 +21,7 @@ const MAX_FOLDERS: usize = 100_000;
 /// What was found. Paths are relative to the repository's folder, sorted by their bytes.
 #[derive(Debug, Default)]
 pub(super) struct FoundPackages {
-    pub(super) packages: Vec<String>,
+    pub(super) packages: Vec<FoundPackage>,
     /// Descriptions of modules, under the names that createrepo_c knows.
     pub(super) modules: Vec<String>,
     /// `comps.xml` and `updateinfo.xml` in the repository's folder itself.
@@ -27,6 +30,16 @@ pub(super) struct FoundPackages {
     /// Files named like packages that are not packages, where the caller skips them.
     pub(super) broken: Vec<Error>,
     pub(super) warnings: Vec<String>,
+}
+
+/// A file named like a package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FoundPackage {
+    pub(super) location: String,
+    /// In bytes.
+    pub(super) size: u64,
+    /// When it was modified, in Unix seconds.
+    pub(super) modified: i64,
 }
 
 /// What a name says about a file.
@@ -96,8 +109,36 @@ impl<'a> Exclude<'a> {
     }
 }
 
+/// The packages that were listed as the only ones, and which of them were found.
+struct Only<'a> {
+    listed: Option<HashMap<&'a str, bool>>,
+}
+
+impl<'a> Only<'a> {
+    fn new(options: &'a IndexOptions) -> Self {
+        let listed = options.only.as_ref().map(|listed| {
+            let paths = listed.iter().map(|path| path.trim());
+            let paths = paths.map(|path| path.trim_start_matches("./")).filter(|path| !path.is_empty());
+            paths.map(|path| (path, false)).collect()
+        });
+        Self { listed }
+    }
+
+    fn allows(&mut self, location: &str) -> bool {
+        let Some(listed) = &mut self.listed else { return true };
+        listed.get_mut(location).map(|found| *found = true).is_some()
+    }
+
+    fn missing(self) -> impl Iterator<Item = &'a str> {
+        let listed = self.listed.unwrap_or_default();
+        listed.into_iter().filter(|(_, found)| !found).map(|(path, _)| path)
+    }
+}
+
 /// Looks into `dir` and all folders below it, through links as well.
-pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> {
+pub(super) fn find(dir: &Path, options: &IndexOptions, previous: &Previous) -> Result<FoundPackages> {
+    let mut only = Only::new(options);
+    let same_packages = options.reuse.as_ref().is_some_and(|reuse| reuse.same_packages);
     let mut exclude = Exclude::new(&options.exclude)?;
     let boundary =
         options.boundary.as_deref().map(|path| path.canonicalize().map_err(Error::io("read", path)));
@@ -124,6 +165,9 @@ pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> 
             }
             let unindexable = |reason| Error::Unindexable { path: path.clone(), reason };
             let is_link = entry.file_type().map_err(Error::io("read", &path))?.is_symlink();
+            if is_link && options.skip_links {
+                continue;
+            }
             let named = name.to_str().map_or_else(
                 || {
                     if path.extension().is_some_and(|end| end == "rpm") {
@@ -144,6 +188,12 @@ pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> 
                 return Err(unindexable("its name has control characters"));
             }
             let location = format!("{}{name}", folder.prefix);
+            if named == Named::Package && !is_folder {
+                let is_listed = only.allows(&location);
+                if !is_listed || same_packages && !previous.has(&href(&location, options)) {
+                    continue;
+                }
+            }
             let metadata = match metadata {
                 Ok(metadata) if is_folder || metadata.is_file() => metadata,
                 Err(error) if !is_link => return Err(Error::io("read", &path)(error)),
@@ -180,7 +230,10 @@ pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> 
                 continue;
             }
             match named {
-                Named::Package => found.packages.push(location),
+                Named::Package => {
+                    let (size, modified) = (metadata.len(), metadata.mtime());
+                    found.packages.push(FoundPackage { location, size, modified });
+                }
                 Named::Modules => found.modules.push(location),
                 Named::Groups => found.groups.push(location),
                 Named::Updates => found.updates.push(location),
@@ -191,8 +244,19 @@ pub(super) fn find(dir: &Path, options: &IndexOptions) -> Result<FoundPackages> 
     for (pattern, _, _) in exclude.patterns.iter().filter(|(_, _, used)| !used) {
         found.warnings.push(format!("the pattern `{pattern}` excludes nothing in {}", printable_path(dir)));
     }
+    let mut missing: Vec<_> = only.missing().collect();
+    missing.sort_unstable();
+    for location in missing {
+        let (path, reason) = (dir.join(location), "it is listed as a package and does not exist");
+        let missing = Error::Unindexable { path, reason };
+        if !options.skip_broken {
+            return Err(missing);
+        }
+        found.broken.push(missing);
+    }
     found.warnings.sort_unstable();
-    for list in [&mut found.packages, &mut found.modules, &mut found.groups, &mut found.updates] {
+    found.packages.sort_unstable();
+    for list in [&mut found.modules, &mut found.groups, &mut found.updates] {
         list.sort_unstable();
     }
     Ok(found)

@@ -2,14 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io::{self, Write};
-
-use quick_xml::Writer;
-use quick_xml::escape::partial_escape;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+use std::io;
 
 use super::header::{Header, HeaderFault, Headers, Strings, text};
 use super::tag::{self, Tag};
+use super::xml::{Xml, close, element, empty, full, open};
 use crate::version::split;
 
 /// Files of one package.
@@ -19,7 +16,7 @@ const MAX_FILES: usize = 1_000_000;
 const MAX_PATH: usize = 4096;
 /// Dependencies of one kind of one package.
 const MAX_DEPENDENCIES: usize = 250_000;
-/// Entries of the changelog that are kept, the newest ones, as createrepo_c does by default.
+/// Entries of the changelog that are kept by default, the newest ones, as createrepo_c does.
 const CHANGELOG_ENTRIES: usize = 10;
 
 const DIRECTORY: u16 = 0o040_000;
@@ -34,9 +31,6 @@ const EQUAL: u32 = 1 << 3;
 
 /// A name and a version.
 type OwnProvide = (Vec<u8>, Vec<u8>);
-
-/// Where XML goes.
-pub(super) type Xml<'a> = Writer<&'a mut dyn Write>;
 
 /// Why a package's entry could not be written: the package, or the place it is written to.
 #[derive(Debug)]
@@ -57,14 +51,34 @@ impl From<io::Error> for EntryFailure {
     }
 }
 
+/// What a repository says about its packages beside what their headers say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Listing<'a> {
+    /// The algorithm of the packages' checksums.
+    pub(super) algorithm: &'static str,
+    /// The URL that locations start at, where it is not the repository's own.
+    pub(super) base: Option<&'a str>,
+    /// When the file was modified; the default is the time of the build, which does not depend on who copied the file when.
+    pub(super) file_time: Option<i64>,
+    /// How many entries of the changelog are kept, the newest ones.
+    pub(super) changelog_entries: usize,
+}
+
+impl Default for Listing<'_> {
+    fn default() -> Self {
+        Self { algorithm: "sha256", base: None, file_time: None, changelog_entries: CHANGELOG_ENTRIES }
+    }
+}
+
 /// A package file: its headers and what is known of it as a file.
 pub(super) struct PackageEntry<'a> {
     headers: &'a Headers,
-    /// SHA-256 of the whole file, in hexadecimal: the package's identity in all three files.
+    /// The checksum of the whole file, in hexadecimal: the package's identity in all three files.
     checksum: &'a str,
     size: u64,
     /// The path from the repository's folder.
     location: &'a str,
+    listing: Listing<'a>,
     name: Cow<'a, str>,
     arch: Cow<'a, str>,
     epoch: u32,
@@ -131,6 +145,7 @@ impl<'a> PackageEntry<'a> {
             checksum,
             size,
             location,
+            listing: Listing::default(),
             name: label(main, tag::NAME)?,
             arch: if is_source { Cow::Borrowed("src") } else { label(main, tag::ARCH)? },
             epoch: main.u32s(tag::EPOCH)?.next().unwrap_or(0),
@@ -143,6 +158,11 @@ impl<'a> PackageEntry<'a> {
             package.own_provide = package.missing_own_provide()?;
         }
         Ok(package)
+    }
+
+    /// The package, listed in another way than by default.
+    pub(super) fn listed(self, listing: Listing<'a>) -> Self {
+        Self { listing, ..self }
     }
 
     /// What the package is.
@@ -186,16 +206,17 @@ impl<'a> PackageEntry<'a> {
         element(xml, "name", &self.name)?;
         element(xml, "arch", &self.arch)?;
         self.write_version(xml)?;
-        full(xml, "checksum", &[("type", "sha256"), ("pkgid", "YES")], self.checksum)?;
+        full(xml, "checksum", &[("type", self.listing.algorithm), ("pkgid", "YES")], self.checksum)?;
         element(xml, "summary", &line(tag::SUMMARY)?)?;
         element(xml, "description", &line(tag::DESCRIPTION)?)?;
         element(xml, "packager", &line(tag::PACKAGER)?)?;
         element(xml, "url", &line(tag::URL)?)?;
-        // The file's own time is an accident of its copying; the time of the build is the package's.
-        empty(xml, "time", &[("file", &build_time), ("build", &build_time)])?;
+        let file_time = self.listing.file_time.map(|time| time.to_string());
+        let file_time = file_time.as_ref().unwrap_or(&build_time);
+        empty(xml, "time", &[("file", file_time), ("build", &build_time)])?;
         let (size, archive) = (self.size.to_string(), self.archive_size()?.to_string());
         empty(xml, "size", &[("package", &size), ("installed", &installed), ("archive", &archive)])?;
-        empty(xml, "location", &[("href", self.location)])?;
+        write_location(xml, self.listing.base, self.location)?;
         open(xml, "format", &[])?;
         element(xml, "rpm:license", &line(tag::LICENSE)?)?;
         element(xml, "rpm:vendor", &line(tag::VENDOR)?)?;
@@ -235,7 +256,7 @@ impl<'a> PackageEntry<'a> {
         let texts = main.strings(tag::CHANGELOGTEXT)?;
         same_length("CHANGELOGNAME", times.len(), authors.len())?;
         same_length("CHANGELOGTEXT", times.len(), texts.len())?;
-        let newest: Vec<_> = times.zip(authors).zip(texts).take(CHANGELOG_ENTRIES).collect();
+        let newest: Vec<_> = times.zip(authors).zip(texts).take(self.listing.changelog_entries).collect();
         // Readers order entries by their date alone: entries of one day keep their order by a second each.
         let (mut last_time, mut last_date) = (None, 0);
         for ((time, author), text_of_change) in newest.into_iter().rev() {
@@ -507,6 +528,12 @@ fn write_list<'a>(
     close(xml, name)
 }
 
+/// Writes where a package lies.
+pub(super) fn write_location(xml: &mut Xml<'_>, base: Option<&str>, href: &str) -> Result<(), EntryFailure> {
+    let base = base.map(|base| ("xml:base", base));
+    empty(xml, "location", &base.into_iter().chain([("href", href)]).collect::<Vec<_>>())
+}
+
 /// A string that must be there and that identifies something.
 fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, HeaderFault> {
     let label = text(header.string(tag)?);
@@ -541,36 +568,4 @@ fn same_length(place: &str, expected: usize, found: usize) -> Result<(), HeaderF
         return Ok(());
     }
     Err(HeaderFault::new(place, format!("{expected} items"), found.to_string()))
-}
-
-pub(super) fn open(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), EntryFailure> {
-    let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
-    Ok(xml.write_event(Event::Start(start))?)
-}
-
-pub(super) fn close(xml: &mut Xml<'_>, name: &str) -> Result<(), EntryFailure> {
-    Ok(xml.write_event(Event::End(BytesEnd::new(name)))?)
-}
-
-fn empty(xml: &mut Xml<'_>, name: &str, attributes: &[(&str, &str)]) -> Result<(), EntryFailure> {
-    let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
-    Ok(xml.write_event(Event::Empty(start))?)
-}
-
-pub(super) fn element(xml: &mut Xml<'_>, name: &str, text: &str) -> Result<(), EntryFailure> {
-    full(xml, name, &[], text)
-}
-
-pub(super) fn full(
-    xml: &mut Xml<'_>,
-    name: &str,
-    attributes: &[(&str, &str)],
-    text: &str,
-) -> Result<(), EntryFailure> {
-    if text.is_empty() {
-        return empty(xml, name, attributes);
-    }
-    open(xml, name, attributes)?;
-    xml.write_event(Event::Text(BytesText::from_escaped(partial_escape(text))))?;
-    close(xml, name)
 }

@@ -139,7 +139,7 @@ fn metadata_that_are_none_are_named_and_the_old_ones_stay() {
         ("<repomd><data type='group'><location href='repodata/gone.xml'/></data></repomd>", "gone.xml"),
         (
             "<repomd><data type='group'><checksum type='sha256'>0000000000000000000000000000000000000000000000000000000000000000</checksum><location href='repodata/old.xml'/></data></repomd>",
-            "the SHA-256 00",
+            "the checksum sha256:00",
         ),
         ("<repomd><data", "a well-formed document"),
     ] {

@@ -1,18 +1,23 @@
 //! Valid repositories, and files that are not packages.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 
+use super::metadata::EntryFailure;
+use super::xml::new_xml;
 use super::*;
 
 mod beside;
 mod damage;
 mod identity;
+mod options;
+mod reuse;
 
 const DATE: i64 = 1_700_000_000;
 

@@ -7,7 +7,6 @@ mod index;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use packages::repository::IndexOptions;
 
 use crate::failure::CommandResult;
 use crate::output::ReportOutput;
@@ -53,28 +52,9 @@ pub(crate) enum Command {
     },
     /// Write the metadata of a folder of RPMs, so that dnf can install from it
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
-                            sealift package index /srv/repository -g comps.xml -x '*.src.rpm'")]
-    Index {
-        /// The folder of RPMs
-        folder: PathBuf,
-        /// Set the revision of the metadata; clients reload when it changes
-        #[arg(long, value_name = "NUMBER", env = "SOURCE_DATE_EPOCH", default_value_t = 0)]
-        revision: i64,
-        /// Leave out files and folders whose name or path matches PATTERN
-        #[arg(short = 'x', long, alias = "excludes", value_name = "PATTERN")]
-        exclude: Vec<String>,
-        /// Read groups from FILE instead of `comps.xml` in the folder
-        #[arg(short = 'g', long, value_name = "FILE")]
-        groupfile: Option<PathBuf>,
-        /// Keep groups, modules and updates of the old metadata
-        #[arg(long)]
-        keep_all_metadata: bool,
-        /// Leave out damaged packages with a warning instead of failing
-        #[arg(long)]
-        skip_broken: bool,
-        #[command(flatten)]
-        output: ReportOutput,
-    },
+                            sealift package index /srv/repository -g comps.xml -x '*.src.rpm'\n  \
+                            sealift package index /srv/repository --update --unique-md-filenames --retain-old-md 2")]
+    Index(Box<index::IndexArgs>),
 }
 
 pub(crate) fn run(command: Command) -> CommandResult {
@@ -86,17 +66,6 @@ pub(crate) fn run(command: Command) -> CommandResult {
             build::run(&file, place, &base, source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
-        Command::Index { folder, revision, exclude, groupfile, keep_all_metadata, skip_broken, output } => {
-            let options = IndexOptions {
-                unique: false,
-                revision,
-                exclude,
-                groups: groupfile,
-                keep_metadata: keep_all_metadata,
-                skip_broken,
-                boundary: None,
-            };
-            index::run(&folder, &options, output)
-        }
+        Command::Index(args) => index::run(*args),
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct PackageIndex {
     pub(crate) repomd: String,
     /// The number of packages.
     pub(crate) packages: usize,
+    /// How many of them were read; the metadata of the others are those of before.
+    pub(crate) read: usize,
     /// Warnings about packages.
     pub(crate) warnings: Vec<String>,
     /// Kinds of metadata that the repository had before.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::process::Command;
 
@@ -131,11 +131,20 @@ fn rpmbuild(scratch: &Path, out: &Path) -> Option<()> {
 /// An element: its path in the package's entry, its attributes and its text, one below the other as they stand.
 pub(super) type Fields = Vec<String>;
 
+/// The text of a metadata file, whatever its full name is.
+fn text(dir: &Path, name: &str) -> String {
+    let names = fs::read_dir(dir.join("repodata")).unwrap().map(|entry| entry.unwrap().path());
+    let wanted = format!("{name}.xml");
+    let path = names.filter(|path| path.to_str().unwrap().contains(&wanted)).min().unwrap();
+    let file = BufReader::new(File::open(path).unwrap());
+    let mut text = String::new();
+    packages::metadata::unpacked(file, 1 << 30).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
 /// The entries of a metadata file by the package's checksum.
 pub(super) fn read(dir: &Path, name: &str) -> BTreeMap<String, Fields> {
-    let mut text = String::new();
-    let file = File::open(dir.join("repodata").join(format!("{name}.xml.gz"))).unwrap();
-    GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    let text = text(dir, name);
     let mut reader = Reader::from_str(&text);
     let (mut packages, mut fields, mut path) = (BTreeMap::new(), Fields::new(), Vec::<String>::new());
     loop {
@@ -159,7 +168,7 @@ pub(super) fn read(dir: &Path, name: &str) -> BTreeMap<String, Fields> {
                             .map(|(_, rest)| rest)
                     });
                     let checksum =
-                        checksum.unwrap().split_whitespace().find(|word| word.len() == 64).unwrap();
+                        checksum.unwrap().split_whitespace().find(|word| word.len() >= 64).unwrap();
                     packages.insert(checksum.to_owned(), fields);
                 }
                 path.pop();
@@ -270,6 +279,123 @@ fn createrepo_c_says_the_same() {
         let answer = ours.run(&arguments);
         assert!(!answer.is_empty(), "{query:?}");
         assert_eq!(answer, theirs.run(&arguments), "{query:?}");
+    }
+}
+
+/// What `repomd.xml` says, but for what depends on how a file is compressed.
+fn about(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("repodata/repomd.xml")).unwrap();
+    let mut reader = Reader::from_str(&text);
+    let (mut fields, mut path) = (Fields::new(), Vec::<String>::new());
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) => {
+                path.push(start.name().as_ref().to_owned());
+                fields.push(element(&path, &start));
+            }
+            Event::Empty(_) => {}
+            Event::End(_) => _ = path.pop(),
+            Event::Text(text) => append(&mut fields, &text),
+            Event::GeneralRef(reference) => {
+                append(&mut fields, quick_xml::escape::resolve_predefined_entity(&reference).unwrap());
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    let kept = ["revision ", "tags", "data ", "data/timestamp"];
+    let mut fields = normal(&fields);
+    fields.retain(|field| kept.iter().any(|start| field.starts_with(start)));
+    // The length of a checksum is what tells its kind.
+    for field in text.lines().filter(|line| line.contains("checksum type")) {
+        fields.push(field.split('>').next().unwrap().trim().to_owned());
+    }
+    fields.sort();
+    fields
+}
+
+#[test]
+fn options_change_what_those_of_createrepo_c_change() {
+    let Some(createrepo) = peer::find("createrepo_c") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let packages = scratch.path().join("packages");
+    build_own("2.11.0-dev", scratch.path(), &packages.join("a/b"));
+    build_own("2.11.0", scratch.path(), &packages);
+    if rpmbuild(scratch.path(), &packages).is_none() {
+        return;
+    }
+    fs::write(packages.join("list"), "a/b/sealift-2.11.0~dev-1.x86_64.rpm\n").unwrap();
+    fs::write(packages.join("groups.xml"), "<comps><group><id>g</id></group></comps>").unwrap();
+    let list = packages.join("list").to_str().unwrap().to_owned();
+    let groups = packages.join("groups.xml").to_str().unwrap().to_owned();
+    // Ours, and theirs where they differ.
+    for (ours, theirs) in [
+        (vec!["--update"], vec![]),
+        (vec!["--compress-type", "xz", "--unique-md-filenames"], vec!["--xz"]),
+        (vec!["--checksum", "sha512", "-x", "*.src.rpm"], vec!["--checksum", "sha512", "-x", "*.src.rpm"]),
+        (vec!["--repomd-checksum", "sha512", "-S"], vec!["--repomd-checksum", "sha512", "-S"]),
+        (vec!["--baseurl", "http://h/?a&b"], vec!["--baseurl", "http://h/?a&b"]),
+        (vec!["-u", "/srv/x", "--cut-dirs", "1"], vec!["-u", "/srv/x", "--cut-dirs", "1"]),
+        (vec!["--location-prefix", "x/y", "-S"], vec!["--location-prefix", "x/y", "-S"]),
+        (vec!["--pkglist", &list], vec!["--pkglist", &list]),
+        (
+            vec!["--includepkg", "a/b/sealift-2.11.0~dev-1.x86_64.rpm"],
+            vec!["-n", "a/b/sealift-2.11.0~dev-1.x86_64.rpm"],
+        ),
+        (vec!["-g", &groups, "--changelog-limit", "3"], vec!["-g", &groups, "--changelog-limit", "3"]),
+        (
+            vec!["--distro", "cpe:/o:x:1,Name & Co", "--distro", "Other", "--content", "c", "--repo", "r<"],
+            vec!["--distro", "cpe:/o:x:1,Name & Co", "--distro", "Other", "--content", "c", "--repo", "r<"],
+        ),
+    ] {
+        let folders = ["ours", "theirs"].map(|name| scratch.path().join(name));
+        for folder in &folders {
+            let _ = fs::remove_dir_all(folder);
+            fs::create_dir(folder).unwrap();
+        }
+        let revision = DATE.to_string();
+        let common = ["--set-timestamp-to-revision", "--revision", &revision, "--outputdir"];
+        peer::run(
+            tests::sealift::command(scratch.path())
+                .args(["package", "index"])
+                .args(&ours)
+                .args(common)
+                .arg(&folders[0])
+                .arg(&packages),
+        );
+        let mut command = Command::new(&createrepo);
+        command.args(["--quiet", "--no-database", "--simple-md-filenames"]).args(&theirs).args(common);
+        peer::run(command.arg(&folders[1]).arg(format!("{}/", packages.display())));
+        let mut read = folders.each_ref().map(|folder| {
+            ["primary", "filelists", "other"].map(|name| {
+                let entries = read(folder, name).into_iter();
+                // The element around all packages stands before the first one, and the order is not the same.
+                let normal = |fields| {
+                    let mut fields = normal(&fields);
+                    fields.retain(|field| !field.starts_with(' '));
+                    fields
+                };
+                entries.map(|(sum, fields)| (sum, normal(fields))).collect::<BTreeMap<_, _>>()
+            })
+        });
+        for entries in &mut read {
+            assert!(!entries[0].is_empty());
+            for fields in entries[0].values_mut() {
+                // The differences that the crate's documentation lists, and which the test above compares.
+                fields.retain(|field| {
+                    !field.starts_with("package/format/rpm:requires/rpm:entry")
+                        && (ours.contains(&"--update") || !field.starts_with("package/time"))
+                });
+            }
+        }
+        let [our_entries, their_entries] = read;
+        assert_eq!(our_entries, their_entries, "{ours:?}");
+        assert_eq!(about(&folders[0]), about(&folders[1]), "{ours:?}");
+        let times = fs::read_dir(folders[0].join("repodata")).unwrap().map(|entry| {
+            let modified = entry.unwrap().metadata().unwrap().modified().unwrap();
+            modified.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+        });
+        assert!(times.into_iter().all(|time| time == DATE as u64));
     }
 }
 
