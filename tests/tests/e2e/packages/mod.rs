@@ -2,6 +2,7 @@
 
 mod automatic;
 mod beside;
+mod check;
 mod dependencies;
 mod dnf;
 mod existing;
