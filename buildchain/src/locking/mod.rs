@@ -1,6 +1,7 @@
 //! `sealift lock` and `sealift update`: no other command asks a registry for the digest of a tag.
 
 mod engines;
+mod packages;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,8 @@ use images::pull::TransferProgress;
 use images::source::EngineImage;
 use images::{Platform, Reference, RegistrySession};
 
+pub use self::packages::PackageChange;
+pub(crate) use self::packages::{joined, local, read_keys};
 pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
     Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,
@@ -166,6 +169,27 @@ pub enum Error {
     /// A git repository cannot be reached, or lacks a tag or branch.
     #[error(transparent)]
     Git(RemoteError),
+    /// An upstream repository of packages cannot be read, or its signature or content is wrong.
+    #[error("repository {repository} of release {release}: {reason}")]
+    Repository {
+        /// The release of the distribution.
+        release: String,
+        /// The repository.
+        repository: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no set of packages that meets the project.
+    #[error("the packages of release {release}: {problem}")]
+    Packages {
+        /// The release of the distribution.
+        release: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A package of the project cannot be read.
+    #[error(transparent)]
+    OwnPackages(::packages::Error),
     /// No container engine gives an image.
     #[error(transparent)]
     Engine(images::Error),
@@ -191,6 +215,8 @@ pub struct LockUpdate {
     pub resolved: Vec<EntryChange>,
     /// The sources outside the project that were looked up.
     pub sources: Vec<SourceChange>,
+    /// The packages of upstream repositories that were looked up.
+    pub packages: Vec<PackageChange>,
     /// Why the others could not be looked up, in the order of the project.
     pub failures: Vec<Error>,
 }
@@ -200,7 +226,7 @@ const LOOKUPS: usize = 8;
 
 /// Looks up the tags without a digest in the project itself. `projects` are the forms of one project, each with other profiles
 /// ([`Project::load_all`]); the lock file has the images of all of them. Nothing is written. Warnings go to `progress`, from
-/// several threads.
+/// several threads. Keys of package repositories must be valid at `now`, in seconds since 1970.
 ///
 /// # Errors
 ///
@@ -208,6 +234,7 @@ const LOOKUPS: usize = 8;
 pub fn resolve(
     projects: &[Project],
     scope: Scope,
+    now: i64,
     registries: &RegistrySession,
     progress: &(dyn TransferProgress + Sync),
 ) -> Result<LockUpdate, Error> {
@@ -279,7 +306,9 @@ pub fn resolve(
     failures.extend(failed);
     let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
     failures.extend(failed);
-    Ok(LockUpdate { lock, selections, resolved, sources, failures })
+    let (packages, failed) = packages::resolve(projects, scope, now, &mut lock, registries, progress);
+    failures.extend(failed);
+    Ok(LockUpdate { lock, selections, resolved, sources, packages, failures })
 }
 
 /// The images whose referrers are pulled. One that several projects pull keeps the platforms of all of them.

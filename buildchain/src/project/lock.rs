@@ -17,6 +17,7 @@ use super::file::{self, LockFileContent};
 use super::names::{Subject, Tag, Text};
 use super::read::{parse_strict, read};
 use super::sources::LockedSources;
+use super::upstream::LockedPackages;
 
 /// The name of the lock file, beside `sealift.yaml`.
 pub const FILE_NAME: &str = "sealift.lock";
@@ -33,6 +34,7 @@ pub struct LockFile {
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
     sources: LockedSources,
+    packages: LockedPackages,
 }
 
 /// The lists of referrers of an image.
@@ -89,6 +91,7 @@ impl From<LockFileContent> for LockFile {
             platforms: file.platforms.0.into_iter().map(|(name, digests)| (name, plain(digests))).collect(),
             referrers: referrers.collect(),
             sources: LockedSources::new(file.downloads, file.git),
+            packages: LockedPackages::new(file.packages),
         }
     }
 }
@@ -188,6 +191,17 @@ impl LockFile {
     /// As [`LockFile::sources`], to lock more.
     pub fn sources_mut(&mut self) -> &mut LockedSources {
         &mut self.sources
+    }
+
+    /// What is locked of upstream packages.
+    #[must_use]
+    pub fn packages(&self) -> &LockedPackages {
+        &self.packages
+    }
+
+    /// As [`LockFile::packages`], to lock more.
+    pub fn packages_mut(&mut self) -> &mut LockedPackages {
+        &mut self.packages
     }
 
     /// The lists of referrers locked for `reference`.
@@ -291,6 +305,7 @@ impl LockFile {
             }
         }
         self.sources.render(&mut text);
+        self.packages.render(&mut text);
         text
     }
 }

@@ -27,6 +27,7 @@ mod solution;
 mod sources;
 mod tasks;
 pub(crate) mod template;
+mod upstream;
 mod values;
 mod variables;
 
@@ -34,6 +35,7 @@ pub use book::{Book, Chapter, MarkdownDocument, SummaryItem};
 pub(crate) use book::{LinkTarget, target};
 pub use error::{Error, MISTAKES_SHOWN, Origin, Outside};
 pub(crate) use error::{Mistakes, bounded};
+pub use file::SignatureRule;
 pub use file::schema;
 pub(crate) use files::Templates;
 pub use files::{
@@ -50,9 +52,10 @@ pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub use names::{
     ArchiveName, CargoPackage, CommitHash, Delimiter, FileMode, FileName, FileUrl, GitLocation, GitRef,
-    ImageName, ImageOfArchive, ImageRepository, InnerPath, Mirror, ParsedName, PathPattern, Pattern,
-    PoolName, ProjectPath, RegistryHost, Release, RepositoryName, SourceName, Subject, Tag, TagPattern,
-    TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    ImageName, ImageOfArchive, ImageRepository, InnerPath, LockedPath, Mirror, ModuleStream, Nevra,
+    PackageRequest, ParsedName, PathPattern, Pattern, PoolName, ProjectPath, RegistryHost, Release,
+    RepositoryName, RepositoryUrl, RpmArchitecture, SourceName, Subject, Tag, TagPattern, TagRange, TaskName,
+    TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
@@ -69,6 +72,10 @@ pub use sources::{
     FileForm, LockedDownload, LockedSources, RemoteFile, RemoteRepository, SourceContent, SourceDefinition,
 };
 pub use tasks::{DiscoveredInputs, OwnInput, OwnOutput, OwnTask, Produced, TaskCommand, Tool};
+pub use upstream::{
+    DistributionDefinition, LockedOrigin, LockedPackage, LockedPackages, LockedRepository, LockedSet,
+    LockedWhy, Upstream, UpstreamLocation,
+};
 pub use values::Values;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::settings::{self, Settings};
 use super::solution::SolutionDefinition;
 use super::sources::SourceDefinition;
 use super::tasks::{OwnTask, Produced};
+use super::upstream::DistributionDefinition;
 use super::values::Values;
 
 /// The name of the project file.
@@ -73,6 +74,8 @@ pub struct Project {
     pub images: Vec<ImageDefinition>,
     /// Package repositories.
     pub repositories: Vec<RepositoryDefinition>,
+    /// How upstream packages are chosen, by release; a release that is not here has the defaults.
+    pub distributions: Vec<DistributionDefinition>,
     /// Archives that must be imported before this one.
     pub requires: Vec<Requirement>,
     /// What makes the archive a Solution, if it is one.

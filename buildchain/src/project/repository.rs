@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::error::Origin;
 use super::names::{Release, RepositoryName};
+use super::upstream::Upstream;
 
 /// A package repository of the archive.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct RepositoryDefinition {
     pub packages: Vec<PackageDefinition>,
     /// The packages that exist.
     pub rpms: Vec<RpmFile>,
+    /// The upstream repository, if it has one.
+    pub upstream: Option<Upstream>,
 }
 
 /// A package to build, and the file that defines it.

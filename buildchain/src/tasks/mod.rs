@@ -7,6 +7,7 @@
 mod binaries;
 mod check_for;
 mod documentation;
+mod download;
 mod files;
 mod images;
 mod iso;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
 use packages::repository::IndexOptions;
 
-use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
+use super::{Error, TaskBuilder, TaskHandle, download, place_file, spelled};
 use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
 
 /// Adds the tasks of packages; their group.
@@ -21,6 +21,19 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         // Repositories of one name for two releases share the public name of their tasks.
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
         let alias = format!("packaging:{}", repository.name);
+        let is_on_nodes = repository.upstream.as_ref().is_some_and(|upstream| upstream.on_nodes);
+        if is_on_nodes && repository.packages.is_empty() && repository.rpms.is_empty() {
+            continue;
+        }
+        if let Some(task) = download::task(builder, &project, repository, &folder) {
+            let origin = repository.upstream.as_ref().map(|upstream| upstream.origin.clone());
+            members.push(match origin {
+                Some(origin) => {
+                    builder.push_for(origin, format!("the packages of {}", repository.name), task)
+                }
+                None => builder.push(task),
+            });
+        }
         for package in &repository.packages {
             let mut task = build_rpm(builder, repository, package, &family, folder.clone())?;
             task.alias = format!("{alias}/build_rpm/{}", package.definition.name);
@@ -41,7 +54,9 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
-        let times = repository.rpms.iter().filter_map(|rpm| rpm.build_time);
+        let locked = repository.upstream.as_ref().and_then(|upstream| upstream.locked.as_ref());
+        let locked = locked.map(|locked| locked.date);
+        let times = repository.rpms.iter().filter_map(|rpm| rpm.build_time).chain(locked);
         let times = times.map(|time| project.settings.source_date.unwrap_or(time));
         let date = dates.chain(times).max().unwrap_or_else(|| project.image_date(None));
         inputs.push(TaskInput::value("source date", date.to_string()));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use buildchain::locking::{self, EntryChange, LockedEntry, SelectionChange, SourceChange};
+use buildchain::locking::{self, EntryChange, LockedEntry, PackageChange, SelectionChange, SourceChange};
 use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable_path};
 use graph::quoted;
@@ -107,6 +107,10 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
             Some("git never asks: use an ssh:// URL with an agent, or put the password into ~/.netrc".into())
         }
         locking::Error::Engine(error) => in_engine(error),
+        locking::Error::Repository { reason, .. } => of_repository(reason),
+        locking::Error::Packages { .. } => {
+            Some("change `download` and `source` of the project, or add the repositories of the nodes with `onNodes: true`".into())
+        }
         locking::Error::NoTag { repository, .. } => Some(format!(
             "change the entry; `skopeo list-tags {}` prints the tags",
             quoted(&format!("docker://{repository}"))
@@ -114,6 +118,23 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         _ => None,
     };
     helped(Failure::from(error), help)
+}
+
+/// What helps if the metadata of a package repository cannot be used.
+fn of_repository(reason: &str) -> Option<String> {
+    let keys = "add the key of the publisher to `keys`";
+    let help = if reason.contains("which is not among the keys") {
+        keys
+    } else if reason.contains(" expired on ") || reason.contains(" was revoked on ") {
+        "get the new key of the publisher, and name it in `keys`"
+    } else if reason.contains("it has no signature") {
+        "write `signatures: packages` if the publisher does not sign its metadata"
+    } else if reason.contains("no longer secure") {
+        "ask the publisher for a new signature; `signatures: none` accepts packages by their digests alone"
+    } else {
+        return None;
+    };
+    Some(help.to_owned())
 }
 
 /// An image that a container engine does not give.
@@ -169,6 +190,18 @@ fn differs<T: fmt::Display>(
 /// A source outside the project that differs from the lock file.
 pub(crate) fn moved_source(change: &SourceChange) -> Failure {
     differs(&change.source, change.old.as_ref(), change.new.as_ref(), "server", "digests")
+}
+
+/// A package of an upstream repository that differs from the lock file.
+pub(crate) fn moved_package(change: &PackageChange) -> Failure {
+    let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
+    let what = format!("{} of {} for release {}", change.package, change.repository, change.release);
+    if change.old == change.new {
+        let message = format!("{what} is locked with another file or reason than the repository has");
+        return Failure::failed(anyhow::Error::msg(message))
+            .remedy("lock the new packages: `sealift update`");
+    }
+    differs(&what, list(&change.old), list(&change.new), "repository", "packages")
 }
 
 /// Not as many names as images.

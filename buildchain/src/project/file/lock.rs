@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::project::field::{ByName, Named};
-use crate::project::names::{CommitHash, FileUrl, GitLocation, GitRef, ImageRepository, Subject, Tag, Text};
+use crate::project::names::{
+    CommitHash, FileUrl, GitLocation, GitRef, ImageRepository, LockedPath, Nevra, Release, RepositoryName,
+    RepositoryUrl, Subject, Tag, Text,
+};
 
 /// `sealift.lock`: the digests that tags had when they were locked.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,6 +41,88 @@ pub struct LockFileContent {
     /// The commit of each tag or branch of `spec.sources`, by the repository.
     #[serde(default)]
     pub git: ByName<GitLocation, ByName<GitRef, Named<CommitHash>>>,
+    /// The packages of upstream repositories, by the release of the distribution: a set for each form of the project.
+    #[serde(default)]
+    pub packages: ByName<Release, Vec<LockedPackageSet>>,
+}
+
+/// The packages of a release for one form of the project.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockedPackageSet {
+    /// The digest of what the project says about them. If it differs, `sealift lock` chooses packages again.
+    pub inputs: Named<Digest>,
+    /// The packages, by the name of the repository.
+    #[serde(default)]
+    pub repositories: ByName<RepositoryName, LockedRepositoryEntry>,
+}
+
+/// The packages of an upstream repository.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockedRepositoryEntry {
+    /// When the newest package was built, in seconds since 1970.
+    #[serde(default)]
+    pub date: i64,
+    /// The URLs that a metalink or a list of mirrors gave.
+    #[serde(default)]
+    pub mirrors: Vec<Named<RepositoryUrl>>,
+    /// Each package, as `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+    #[serde(default)]
+    pub packages: ByName<Nevra, LockedPackageEntry>,
+}
+
+/// A package of an upstream repository.
+#[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockedPackageEntry {
+    /// Its path from the URL of the repository, or its URL.
+    pub path: Named<LockedPath>,
+    /// Its SHA-256.
+    pub digest: Named<Digest>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What it is there for.
+    pub why: LockedWhyEntry,
+    /// The request, or the package that needs it.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// What that package needs.
+    #[serde(default)]
+    pub needs: Option<String>,
+}
+
+/// What a package is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LockedWhyEntry {
+    /// The project asks for it.
+    Requested,
+    /// Another package requires it.
+    Required,
+    /// Another package recommends it.
+    Recommended,
+    /// It supplements packages that are there.
+    Supplements,
+    /// A package of another architecture needs the same version of it.
+    Accompanies,
+    /// A conditional dependency needs it.
+    Allows,
+}
+
+impl LockedWhyEntry {
+    /// How the lock file has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Required => "required",
+            Self::Recommended => "recommended",
+            Self::Supplements => "supplements",
+            Self::Accompanies => "accompanies",
+            Self::Allows => "allows",
+        }
+    }
 }
 
 /// A file of `spec.sources`.

@@ -25,8 +25,11 @@ pub(in crate::project) use self::data::DataShape;
 pub use self::data::{DataFormat, DataTree};
 pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
 pub use self::images::{Catalogue, ContainerBuild, ImageList, ImagesSpec, NamedImage, PullImage};
-pub use self::lock::{LockFileContent, LockedDownloadEntry, LockedReferrersEntry};
-pub use self::packages::RepositoryEntry;
+pub use self::lock::{
+    LockFileContent, LockedDownloadEntry, LockedPackageEntry, LockedPackageSet, LockedReferrersEntry,
+    LockedRepositoryEntry, LockedWhyEntry,
+};
+pub use self::packages::{DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
@@ -174,6 +177,8 @@ content! {
     images: ImagesSpec,
     /// Package repositories.
     packages: Vec<RepositoryEntry>,
+    /// How upstream packages are chosen, by the release of the distribution.
+    distributions: Vec<DistributionEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,
     /// What makes the archive a Solution. What a profile has here replaces what the project has.
@@ -293,6 +298,7 @@ impl HasShortForm for FileEntry {
 
 repeated!(
     Binary,
+    DistributionEntry,
     FileEntry,
     FilesEntry,
     ImageList,

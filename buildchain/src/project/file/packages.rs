@@ -5,7 +5,10 @@ use serde::Deserialize;
 
 use super::ForEach;
 use crate::project::field::Field;
-use crate::project::names::{InnerPath, PathPattern, Pattern, Release, RepositoryName, Text};
+use crate::project::names::{
+    InnerPath, ModuleStream, PackageRequest, PathPattern, Pattern, Release, RepositoryName, RepositoryUrl,
+    RpmArchitecture, Text,
+};
 
 /// A package repository of the archive.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -15,8 +18,8 @@ pub struct RepositoryEntry {
     pub name: Field<RepositoryName>,
     /// The release of the distribution: `8`.
     pub release: Field<Release>,
-    /// Folders of packages to build, each with a `package.yaml`. Either `build` or `rpms` is required; a repository can have
-    /// both.
+    /// Folders of packages to build, each with a `package.yaml`. One of `build`, `rpms` and `source` is required; a repository can
+    /// have all.
     #[serde(default)]
     pub build: Vec<Field<InnerPath>>,
     /// RPMs that exist: patterns of files of the project, such as `rpms/*.rpm` and `vendor/**/*.rpm`, or files in the build root
@@ -26,6 +29,99 @@ pub struct RepositoryEntry {
     /// Patterns of RPMs to leave out, as in a `.gitignore` in the folder of the project: `*.src.rpm`.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
+    /// An upstream repository.
+    #[serde(default)]
+    pub source: Option<UpstreamEntry>,
+    /// Packages that the upstream repository must have, each as after `dnf install`: `socat`, `kubelet-1.29.8`, `nginx >= 1.20`,
+    /// `/usr/bin/host`, `@GROUP`, `@MODULE:STREAM`. They are downloaded with what they require, which comes from any upstream
+    /// repository of the release.
+    #[serde(default)]
+    pub download: Vec<Field<PackageRequest>>,
+    /// The entry counts only if this expression is true: `channel == "stable"`.
+    #[serde(default)]
+    pub when: Option<Field<Text>>,
+    /// Repeats the entry: names with the values that they have, one after the other.
+    #[serde(default)]
+    pub for_each: ForEach,
+}
+
+/// Where an upstream repository is, and how its packages count. One of `url`, `metalink`, `mirrorlist` and `repoFile` is required.
+/// URLs can have `$releasever`, `$basearch` and `$arch`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpstreamEntry {
+    /// The folder that has `repodata/`: `https://`, `http://` or `file:///`.
+    #[serde(default)]
+    pub url: Option<Field<RepositoryUrl>>,
+    /// Other URLs of the same repository, which are tried in this order if the first one fails.
+    #[serde(default)]
+    pub mirrors: Vec<Field<RepositoryUrl>>,
+    /// The URL of a metalink.
+    #[serde(default)]
+    pub metalink: Option<Field<RepositoryUrl>>,
+    /// The URL of a list of mirrors.
+    #[serde(default)]
+    pub mirrorlist: Option<Field<RepositoryUrl>>,
+    /// A `.repo` file of the project, with the location, the signatures and the priority.
+    #[serde(default)]
+    pub repo_file: Option<Field<InnerPath>>,
+    /// The section of `repoFile`. Default: the name of the entry.
+    #[serde(default)]
+    pub id: Option<Field<Text>>,
+    /// Files of the project with the OpenPGP keys of the repository. They go into the archive beside the packages.
+    #[serde(default)]
+    pub keys: Vec<Field<InnerPath>>,
+    /// Which signatures are required. Default: those of packages.
+    #[serde(default)]
+    pub signatures: Option<SignatureRule>,
+    /// Nodes have this repository: dependencies that it meets are not downloaded.
+    #[serde(default)]
+    pub on_nodes: bool,
+    /// Packages of a repository with a lower number are better, whatever their versions. Default: 99.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1000))]
+    pub priority: Option<i32>,
+    /// Patterns of packages that do not count: `kernel*`, `*.i686`.
+    #[serde(default)]
+    pub exclude: Vec<Field<Text>>,
+    /// Patterns of the only packages that count.
+    #[serde(default)]
+    pub include: Vec<Field<Text>>,
+    /// Its packages count even if a stream of a module has packages of their names.
+    #[serde(default)]
+    pub module_hotfixes: bool,
+}
+
+/// Which signatures of an upstream repository are required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SignatureRule {
+    /// Those of packages and of the metadata, as `gpgcheck=1` and `repo_gpgcheck=1` of dnf.
+    All,
+    /// Those of packages, as `gpgcheck=1`. A signature of the metadata is checked if there is one.
+    Packages,
+    /// None.
+    None,
+}
+
+/// How the packages of one release are chosen.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DistributionEntry {
+    /// The release of the distribution: `8`.
+    pub release: Field<Release>,
+    /// The architecture of the nodes. Default: `x86_64`.
+    #[serde(default)]
+    pub architecture: Option<Field<RpmArchitecture>>,
+    /// Whether recommended packages are downloaded too. Default: false.
+    #[serde(default)]
+    pub weak_dependencies: bool,
+    /// Streams of modules to use instead of the defaults: `nodejs:18`.
+    #[serde(default)]
+    pub modules: Vec<Field<ModuleStream>>,
+    /// Patterns of packages that do not count, whatever their repository.
+    #[serde(default)]
+    pub exclude: Vec<Field<Text>>,
     /// The entry counts only if this expression is true: `channel == "stable"`.
     #[serde(default)]
     pub when: Option<Field<Text>>,

@@ -8,6 +8,7 @@ mod requires;
 mod solution;
 mod sources;
 mod tasks;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -139,6 +140,7 @@ impl Project {
             selections: Vec::new(),
             images: Vec::new(),
             repositories: Vec::new(),
+            distributions: Vec::new(),
             requires: Vec::new(),
             solution: None,
             files: Vec::new(),
@@ -159,11 +161,14 @@ impl Project {
         // Other entries can name what tasks write, and those of sources do.
         parts.iter().for_each(|part| loader.sources(&part.file, &part.content));
         parts.iter().for_each(|part| loader.tasks(&part.file, &part.content));
+        // Entries of `packages` in any part need them.
+        parts.iter().for_each(|part| loader.distributions(&part.file, &part.content.distributions));
         for Part { file, content, .. } in &parts {
             loader.content(file, content);
         }
         parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
         loader.selections();
+        loader.locked_packages();
         loader.solution(&parts, &path, file.metadata.name.place());
         loader.mistakes.end(loader.project)
     }

@@ -21,8 +21,8 @@ impl Loader {
         self.each(path, repositories, |loader, repository| {
             let mut entries = loader.entries(path);
             let (name, release) = (entries.name(&repository.name), entries.name(&repository.release));
-            if repository.build.is_empty() && repository.rpms.is_empty() {
-                let message = "a repository without packages: expected `build`, `rpms` or both";
+            if repository.build.is_empty() && repository.rpms.is_empty() && repository.source.is_none() {
+                let message = "a repository without packages: expected `build`, `rpms` or `source`";
                 loader.wrong(path, &repository.name, message);
             }
             let mut packages = Vec::new();
@@ -39,7 +39,9 @@ impl Loader {
             }
             let rpms = loader.rpms(path, repository);
             if let (Some(name), Some(release)) = (name, release) {
-                loader.project.repositories.push(RepositoryDefinition { name, release, packages, rpms });
+                let upstream = loader.upstream(path, repository, &name, &release);
+                let definition = RepositoryDefinition { name, release, packages, rpms, upstream };
+                loader.project.repositories.push(definition);
             }
         });
     }

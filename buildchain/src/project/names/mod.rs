@@ -1,6 +1,7 @@
 //! Names in the files of a project: each kind is a type that is parsed once.
 
 mod image_of_archive;
+mod packages;
 mod patterns;
 mod sources;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 
 pub use self::image_of_archive::ImageOfArchive;
+pub use self::packages::{LockedPath, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture};
 pub use self::sources::{CommitHash, FileName, FileUrl, GitLocation, GitRef, SourceName};
 
 /// A text with rules of its own.
@@ -68,7 +70,13 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 42] = [
+const RULES: [NameRule; 48] = [
+    NameRule::of::<RepositoryUrl>(),
+    NameRule::of::<PackageRequest>(),
+    NameRule::of::<ModuleStream>(),
+    NameRule::of::<RpmArchitecture>(),
+    NameRule::of::<Nevra>(),
+    NameRule::of::<LockedPath>(),
     NameRule::of::<TemplateSuffix>(),
     NameRule::of::<Delimiter>(),
     NameRule::of::<FileMode>(),

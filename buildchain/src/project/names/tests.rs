@@ -62,6 +62,41 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("delimiter", &["<<", "%}", "#"], &["", "< <", "é", "12345678901234567"]),
         ("archive-mode", &["0644", "755"], &["", "0600", "0o755", "4755", "00755"]),
         ("referrer-subject", &[], &["sha256:ff.sig", ""]),
+        (
+            "repository-url",
+            &[
+                "https://h/epel/$releasever/$basearch/",
+                "http://h:80/",
+                "file:///srv/r",
+                "https://[::1]:5/x?a=b",
+            ],
+            &["", "https://h", "ftp://h/", "https://u:p@h/", "file://h/x", "https:///x", "https://h/a b"],
+        ),
+        (
+            "package-request",
+            &[
+                "socat",
+                "kubelet-1.29.8",
+                "nginx >= 1.20",
+                "/usr/bin/host",
+                "@core",
+                "@nodejs:18/common",
+                "py*",
+            ],
+            &["", "-x", " a", "a\nb", "é"],
+        ),
+        ("module-stream", &["nodejs:18", "perl:5.26"], &["", "nodejs", "a:", ":a", "a:b/c"]),
+        ("rpm-architecture", &["x86_64", "noarch"], &["", "../x", "X86"]),
+        (
+            "nevra",
+            &["socat-1.7.3-1.el8.x86_64", "a-b-2:1~rc^x-1.noarch"],
+            &["", "socat", "a-1.x86_64", "../a-1-1.x86_64", "a-1-1.", "a-:1-1.x86_64", "a/b-1-1.x86_64"],
+        ),
+        (
+            "locked-path",
+            &["p/a-1-1.x86_64.rpm", "https://h/a.rpm"],
+            &["", "/a", "../a", "a/../b", "https:///a", "a\nb", "ftp://h/a"],
+        ),
         ("source-name", &["etcd", "a-1.b"], &["", "../a", "a/b", "a b"]),
         (
             "file-url",

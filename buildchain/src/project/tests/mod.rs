@@ -1,6 +1,7 @@
 //! The project model against right and wrong project files.
 
 mod solution;
+mod upstream;
 mod variables;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use graph::{Graph, SelectedTasks, TaskId};
 
 use super::{INDEX, build, pull_name, referrers};
 use crate::project::{Error, Mistakes, Origin, Project};
-use crate::tasks::sources;
+use crate::tasks::{download, sources};
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
 /// pull, of their referrers, of base images and of sources outside the project.
@@ -59,6 +59,11 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
     }
     for source in &project.external_sources {
         unlocked.extend(sources::unlocked(source).map(|what| (sources::name(source), what, &source.origin)));
+    }
+    for repository in &project.repositories {
+        if let (Some(what), Some(upstream)) = (download::unlocked(repository), &repository.upstream) {
+            unlocked.push((download::name(repository), what, &upstream.origin));
+        }
     }
     unlocked
 }

@@ -71,7 +71,7 @@ fn existing_packages_go_into_the_folder_of_their_architecture_each_once() {
 #[test]
 fn every_mistake_is_named_at_its_pattern() {
     for (rpms, expected) in [
-        ("build: []", ":5:21: a repository without packages: expected `build`, `rpms` or both"),
+        ("build: []", ":5:21: a repository without packages: expected `build`, `rpms` or `source`"),
         ("rpms: [none/*.rpm]", ":5:45: no file matches `none/*.rpm`"),
         ("rpms: ['rpms/z*.rpm']", ":5:45: no file matches `rpms/z*.rpm`"),
         ("rpms: [rpms]", ":5:45: `rpms` is not a file: expected a file, or a pattern such as `rpms/*.rpm`"),

@@ -3,6 +3,7 @@
 mod build;
 pub(crate) mod check;
 mod index;
+mod why;
 
 use std::path::PathBuf;
 
@@ -50,6 +51,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: ReportOutput,
     },
+    /// Print what upstream packages of a project are there for
+    #[command(after_help = "Examples:\n  sealift package why\n  sealift package why socat libwrap")]
+    Why(why::Arguments),
     /// Write the metadata of a folder of RPMs, so that dnf can install from it
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
                             sealift package index /srv/repository -g comps.xml -x '*.src.rpm'\n  \
@@ -66,6 +70,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
             build::run(&file, place, &base, source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
+        Command::Why(arguments) => why::run(&arguments),
         Command::Index(args) => index::run(*args),
     }
 }

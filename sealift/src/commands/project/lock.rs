@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use buildchain::locking::{self, EntryChange, LockUpdate, Scope, SelectionChange, SourceChange};
+use buildchain::locking::{
+    self, EntryChange, LockUpdate, PackageChange, Scope, SelectionChange, SourceChange,
+};
 use buildchain::project::{Project, RegistryAccess, Tag};
 use clap::Args;
 use content::Digest;
 use images::RegistrySession;
 use images::pull::TransferProgress;
+use jiff::Timestamp;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
@@ -24,7 +27,7 @@ pub(crate) struct LockArguments {
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
-    /// Change nothing, and fail if a tag or source differs from the lock file
+    /// Change nothing, and fail if a tag, source or package differs from the lock file
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -57,7 +60,8 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let selection = found.selections.iter().find(|one| one.moved()).map(remedies::images::chosen);
     let moved = || found.resolved.iter().find(|one| one.moved()).map(remedies::images::moved);
     let source = || found.sources.iter().find(|one| one.moved()).map(remedies::images::moved_source);
-    selection.or_else(moved).or_else(source).map_or(Ok(()), Err)
+    let package = || found.packages.iter().find(|one| one.moved()).map(remedies::images::moved_package);
+    selection.or_else(moved).or_else(source).or_else(package).map_or(Ok(()), Err)
 }
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
@@ -70,6 +74,7 @@ struct Changes {
     selections: Vec<SelectionChange>,
     resolved: Vec<EntryChange>,
     sources: Vec<SourceChange>,
+    packages: Vec<PackageChange>,
 }
 
 /// Writes and reports the tags that could be looked up and chosen, then fails for the others.
@@ -118,8 +123,9 @@ fn look_up(
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let root = project.root.clone();
     let printed = Printed::new();
-    let LockUpdate { lock, selections, resolved, sources, mut failures } =
-        locking::resolve(&projects, scope, &RegistrySession::new(options), &printed)?;
+    let now = Timestamp::now().as_second();
+    let LockUpdate { lock, selections, resolved, sources, packages, mut failures } =
+        locking::resolve(&projects, scope, now, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&root)?;
     }
@@ -128,20 +134,23 @@ fn look_up(
         let resolved = resolved.iter().filter(|one| one.moved()).map(lines);
         let sources = sources.iter().filter(|one| one.moved());
         let sources = sources.map(|one| change(&one.source, one.old.as_ref(), one.new.as_ref()));
-        let moved: String = chosen.chain(resolved).chain(sources).collect();
+        let packages = packages.iter().filter(|one| one.moved()).map(package_line);
+        let moved: String = chosen.chain(resolved).chain(sources).chain(packages).collect();
         let nothing = moved.is_empty() && failures.is_empty();
         if nothing { "nothing moved\n".to_owned() } else { moved }
     };
     let documents = || {
         let (selections, sources) =
             (selections.iter().map(LockedTag::from), sources.iter().map(LockedTag::from));
-        selections.chain(resolved.iter().map(LockedTag::from)).chain(sources).collect::<List<_>>()
+        let packages = packages.iter().map(LockedTag::from);
+        let resolved = resolved.iter().map(LockedTag::from);
+        selections.chain(resolved).chain(sources).chain(packages).collect::<List<_>>()
     };
     match output {
         Some(output) => output.report(documents, text)?,
         None => text().lines().for_each(output::note),
     }
-    let Some(last) = failures.pop() else { return Ok(Changes { selections, resolved, sources }) };
+    let Some(last) = failures.pop() else { return Ok(Changes { selections, resolved, sources, packages }) };
     for failure in failures {
         output::failure(&remedies::images::lock(failure));
     }
@@ -228,6 +237,16 @@ fn lines(one: &EntryChange) -> String {
         text.push_str(&change(&format!("{} {}", one.entry, moved.platform), moved.old, moved.new));
     }
     text
+}
+
+/// A line for a package that moved.
+fn package_line(one: &PackageChange) -> String {
+    let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
+    let what = format!("{} ({}, release {})", one.package, one.repository, one.release);
+    if one.old == one.new {
+        return format!("{what} {}: another file, or another reason\n", one.new.join(", "));
+    }
+    change(&what, list(&one.old), list(&one.new))
 }
 
 fn change<T: std::fmt::Display>(what: &str, old: Option<T>, new: Option<T>) -> String {

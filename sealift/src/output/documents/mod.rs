@@ -87,6 +87,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<packages::PackageDocument>("`package build`"),
     kind::<packages::PackageCheck>("`package check`"),
     kind::<packages::PackageIndex>("`package index`"),
+    kind::<List<packages::PackageReason>>("`package why`"),
     kind::<images::RegistryIndex>("`registry index`"),
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::output::document::Document;
+use crate::output::document::{Document, List};
 
 /// A package that was built.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -78,4 +78,37 @@ pub(crate) struct ClosureProblem {
     pub(crate) repository: String,
     /// Each reason, as a sentence.
     pub(crate) reasons: Vec<String>,
+}
+
+/// What an upstream package is there for.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct PackageReason {
+    /// The release of the distribution.
+    pub(crate) release: String,
+    /// The repository.
+    pub(crate) repository: String,
+    /// `NAME-[EPOCH:]VERSION-RELEASE.ARCH`
+    pub(crate) package: String,
+    /// Its SHA-256.
+    pub(crate) digest: String,
+    /// Its size in bytes.
+    pub(crate) size: u64,
+    /// What needs it, then what needs that, up to the request.
+    pub(crate) because: Vec<String>,
+}
+
+impl Document for List<PackageReason> {
+    const KIND: &'static str = "PackageReasonList";
+}
+
+impl std::fmt::Display for PackageReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} {} {}", self.release, self.repository, self.package)?;
+        let mut indent = String::from("  ");
+        for reason in &self.because {
+            writeln!(f, "{indent}{}", content::printable(reason))?;
+            indent.push_str("  ");
+        }
+        Ok(())
+    }
 }

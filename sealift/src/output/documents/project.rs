@@ -1,6 +1,8 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
-use buildchain::locking::{EntryChange, LockedSource, PlatformChange, SelectionChange, SourceChange};
+use buildchain::locking::{
+    EntryChange, LockedSource, PackageChange, PlatformChange, SelectionChange, SourceChange,
+};
 use buildchain::project::Tag;
 use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
 use schemars::JsonSchema;
@@ -295,6 +297,19 @@ impl From<&SourceChange> for LockedTag {
         let hash = |locked: &Option<LockedSource>| locked.as_ref().map(LockedSource::hash);
         let (reference, platforms) = (one.source.clone(), Vec::new());
         Self { reference, old: hash(&one.old), new: hash(&one.new), platforms, selection: None }
+    }
+}
+
+impl From<&PackageChange> for LockedTag {
+    fn from(one: &PackageChange) -> Self {
+        let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
+        Self {
+            reference: format!("{} {} of {}", one.release, one.package, one.repository),
+            old: list(&one.old),
+            new: list(&one.new),
+            platforms: Vec::new(),
+            selection: None,
+        }
     }
 }
 

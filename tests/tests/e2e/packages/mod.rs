@@ -10,6 +10,7 @@ mod killed;
 mod metadata;
 mod rpm;
 mod signed;
+mod upstream;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -202,6 +202,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["run", "--jobs", "1", "salt_tree"],
         &["reset-dep", "salt_tree"],
         &["forget", "salt_tree"],
+        &["package", "why"],
         &["cache", "show"],
         &["cache", "gc"],
         &["clean", "salt_tree", "--dry-run"],

@@ -1,0 +1,325 @@
+//! The packages of upstream repositories: each release is solved as a whole.
+
+mod repository;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ::packages::closure::{self, Chosen, Options, Request, Wanted, Why};
+use ::packages::metadata::{Package, PackageId, Pool, Repository, RepositoryId};
+use content::Digest;
+use images::pull::TransferProgress;
+use images::{RegistrySession, Store};
+
+use self::repository::Reader;
+pub(crate) use self::repository::{joined, local, read_keys};
+use super::{Error, Scope};
+use crate::project::{
+    DistributionDefinition, LockFile, LockedOrigin, LockedPackage, LockedPath, LockedRepository, LockedSet,
+    LockedWhy, Nevra, ParsedName as _, Project, Release, RepositoryDefinition, RepositoryName,
+};
+
+/// A package of an upstream repository, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageChange {
+    /// The release of the distribution.
+    pub release: String,
+    /// The repository.
+    pub repository: String,
+    /// The name and the architecture: `socat.x86_64`.
+    pub package: String,
+    /// The packages of this name in the lock file, as `NAME-VERSION-RELEASE.ARCH`.
+    pub old: Vec<String>,
+    /// Those that are locked now.
+    pub new: Vec<String>,
+    /// Whether a package has another content, or another reason, under the same name.
+    pub replaced: bool,
+}
+
+impl PackageChange {
+    /// Whether the two differ.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.old != self.new || self.replaced
+    }
+}
+
+/// Solves the releases of all forms of the project, and locks what was chosen. A release that fails stays as it is.
+pub(super) fn resolve(
+    projects: &[Project],
+    scope: Scope,
+    now: i64,
+    lock: &mut LockFile,
+    registries: &RegistrySession,
+    progress: &(dyn TransferProgress + Sync),
+) -> (Vec<PackageChange>, Vec<Error>) {
+    let mut wanted: BTreeMap<(Release, Digest), &Project> = BTreeMap::new();
+    for project in projects {
+        for release in project.upstream_releases() {
+            wanted.entry((release.clone(), project.package_inputs(release))).or_insert(project);
+        }
+    }
+    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    let mut solved: Vec<(Release, LockedSet)> = Vec::new();
+    for ((release, inputs), project) in &wanted {
+        if scope == Scope::Missing && lock.packages().set(release, inputs).is_some() {
+            continue;
+        }
+        let step = Step { project, release, now, registries, progress };
+        match step.solve(*inputs) {
+            Ok(set) => {
+                let old = lock.packages().nearest(release, inputs);
+                changes.extend(differences(release, old, Some(&set)));
+                solved.push((release.clone(), set));
+            }
+            Err(error) => failures.push(error),
+        }
+    }
+    let failed: BTreeSet<&Release> = wanted
+        .keys()
+        .filter(|(release, inputs)| {
+            let is_solved = solved.iter().any(|(other, set)| other == release && set.inputs == *inputs);
+            !is_solved && lock.packages().set(release, inputs).is_none()
+        })
+        .map(|(release, _)| release)
+        .collect();
+    // What an error is about is not removed: the next run may need it no more, or again.
+    let keep = |release: &Release, inputs: &Digest| {
+        failed.contains(release) || wanted.contains_key(&(release.clone(), *inputs))
+    };
+    let mut new = lock.packages().clone();
+    for (release, set) in &solved {
+        new.insert(release.clone(), set.clone());
+    }
+    for (release, set) in new.retain(keep) {
+        changes.extend(differences(&release, Some(&set), None));
+    }
+    *lock.packages_mut() = new;
+    (changes, failures)
+}
+
+/// The packages that differ between two sets.
+fn differences(release: &Release, old: Option<&LockedSet>, new: Option<&LockedSet>) -> Vec<PackageChange> {
+    type Named<'a> = BTreeMap<&'a Nevra, &'a LockedPackage>;
+    let by_name = |set: Option<&'_ LockedSet>| {
+        let mut names: BTreeMap<(RepositoryName, String), Vec<(Nevra, LockedPackage)>> = BTreeMap::new();
+        for (repository, locked) in set.into_iter().flat_map(|set| &set.repositories) {
+            for (nevra, package) in &locked.packages {
+                let key = (repository.clone(), nevra.name());
+                names.entry(key).or_default().push((nevra.clone(), package.clone()));
+            }
+        }
+        names
+    };
+    let (old, new) = (by_name(old), by_name(new));
+    let keys: BTreeSet<&(RepositoryName, String)> = old.keys().chain(new.keys()).collect();
+    let changes = keys.into_iter().map(|key| {
+        let of = |map: &'_ BTreeMap<(RepositoryName, String), Vec<(Nevra, LockedPackage)>>| {
+            map.get(key).cloned().unwrap_or_default()
+        };
+        let (before, after) = (of(&old), of(&new));
+        let names = |list: &[(Nevra, LockedPackage)]| {
+            list.iter().map(|(nevra, _)| nevra.to_string()).collect::<Vec<_>>()
+        };
+        let known: Named<'_> = before.iter().map(|(nevra, package)| (nevra, package)).collect();
+        let replaced =
+            after.iter().any(|(nevra, package)| known.get(nevra).is_some_and(|old| *old != package));
+        PackageChange {
+            release: release.to_string(),
+            repository: key.0.to_string(),
+            package: key.1.clone(),
+            old: names(&before),
+            new: names(&after),
+            replaced,
+        }
+    });
+    changes.collect()
+}
+
+/// One release of one form of the project.
+struct Step<'a> {
+    project: &'a Project,
+    release: &'a Release,
+    now: i64,
+    registries: &'a RegistrySession,
+    progress: &'a (dyn TransferProgress + Sync),
+}
+
+/// A request, and what it is for.
+struct Asked {
+    request: Request,
+    /// How an error and the lock file name it.
+    by: String,
+}
+
+impl Step<'_> {
+    fn solve(&self, inputs: Digest) -> Result<LockedSet, Error> {
+        let Self { project, release, progress, .. } = *self;
+        let store = Store::open(&project.settings.cache).map_err(Error::Store)?;
+        let scratch = store.scratch().map_err(Error::Store)?;
+        let reader = Reader { step: self, store: &store, scratch: scratch.path() };
+        let mut pool = Pool::new();
+        let (mut readings, mut asked) = (Vec::new(), Vec::new());
+        for repository in project.repositories_of(release) {
+            let Some(upstream) = &repository.upstream else { continue };
+            let mut source = Repository::new(repository.name.as_str());
+            (source.priority, source.on_nodes) = (upstream.priority, upstream.on_nodes);
+            (source.exclude, source.include) = (upstream.exclude.clone(), upstream.include.clone());
+            source.module_hotfixes = upstream.module_hotfixes;
+            let id = pool.add_repository(source);
+            let reading = reader.read(repository, upstream, &mut pool, id)?;
+            asked.extend(upstream.requests.iter().map(|text| Asked {
+                request: Request { repository: Some(id), ..Request::new(text) },
+                by: text.clone(),
+            }));
+            readings.push((id, repository, reading));
+        }
+        let own = self.own_packages(scratch.path(), &mut pool)?;
+        asked.extend(self.needs_of_own(&mut pool)?);
+        asked.extend(own.iter().flat_map(|id| requests_of(&pool, *id)));
+        let texts: Vec<String> = asked.iter().map(|one| one.by.clone()).collect();
+        let paths = pool.wanted_paths(texts.iter().map(String::as_str));
+        if !paths.is_empty() {
+            for (id, repository, reading) in &readings {
+                reader.read_paths(repository, reading, &mut pool, *id, &paths)?;
+            }
+        }
+        let DistributionDefinition { architecture, weak_dependencies, modules, exclude, .. } =
+            project.distribution(release);
+        let options = Options { weak_dependencies, modules, exclude, ..Options::new(architecture) };
+        let requests: Vec<Request> = asked.iter().map(|one| one.request.clone()).collect();
+        let solved = closure::solve(&pool, &requests, &options).map_err(|problem| {
+            let problem = problem.to_string();
+            Error::Packages { release: release.to_string(), problem }
+        })?;
+        for number in &solved.left_out {
+            if let Some(one) = asked.get(*number) {
+                progress.warn(&format!(
+                    "release {release}: {} is not downloaded: no repository has it, or it cannot be installed",
+                    content::printable(&one.by)
+                ));
+            }
+        }
+        let mut repositories: BTreeMap<RepositoryName, LockedRepository> = BTreeMap::new();
+        for (id, repository, reading) in &readings {
+            if repository.upstream.as_ref().is_none_or(|upstream| upstream.on_nodes) {
+                continue;
+            }
+            let mut locked = LockedRepository { mirrors: reading.mirrors(), ..LockedRepository::default() };
+            for chosen in &solved.packages {
+                let Some(package) = pool.package(chosen.package).filter(|one| one.repository == *id) else {
+                    continue;
+                };
+                let (nevra, entry) =
+                    self.locked(&reader, repository, reading, &pool, package, chosen, &asked)?;
+                locked.date = locked.date.max(package.build_time);
+                locked.packages.insert(nevra, entry);
+            }
+            repositories.insert(repository.name.clone(), locked);
+        }
+        Ok(LockedSet { inputs, repositories })
+    }
+
+    /// Adds the packages of `rpms` to the pool, as a repository of their own.
+    fn own_packages(&self, scratch: &Path, pool: &mut Pool) -> Result<Vec<PackageId>, Error> {
+        let folder = scratch.join("own");
+        let rpms = self.project.repositories_of(self.release).flat_map(|repository| &repository.rpms);
+        // Those that tasks produce do not exist yet.
+        let existing: Vec<_> = rpms.filter(|rpm| rpm.build_time.is_some()).collect();
+        if existing.is_empty() {
+            return Ok(Vec::new());
+        }
+        content::create_folder(&folder).map_err(images::Error::from).map_err(Error::Store)?;
+        for (number, rpm) in existing.iter().enumerate() {
+            let link = folder.join(format!("{number}.rpm"));
+            std::os::unix::fs::symlink(&rpm.path, &link)
+                .map_err(content::IoError::at("create", &link))
+                .map_err(images::Error::from)
+                .map_err(Error::Store)?;
+        }
+        let mut source = Repository::new("rpms of the project");
+        source.priority = 1;
+        let id = pool.add_repository(source);
+        pool.read_repository(id, &folder).map_err(Error::OwnPackages)?;
+        let own = pool.packages().filter(|(_, package)| package.repository == id);
+        Ok(own.map(|(id, _)| id).collect())
+    }
+
+    /// What the packages to build require, except what other packages to build provide.
+    fn needs_of_own(&self, pool: &mut Pool) -> Result<Vec<Asked>, Error> {
+        let built = || self.project.repositories_of(self.release).flat_map(|repository| &repository.packages);
+        let mut provided: BTreeSet<String> = BTreeSet::new();
+        for package in built() {
+            provided.insert(package.definition.name.clone());
+            provided.extend(package.definition.provides.iter().map(|one| one.name().to_owned()));
+        }
+        let mut asked = Vec::new();
+        for package in built() {
+            for one in &package.definition.requires {
+                if provided.contains(one.name()) || one.name().starts_with("rpmlib(") {
+                    continue;
+                }
+                let what = pool.add_requirement(one).map_err(Error::OwnPackages)?;
+                let request = Request { what: Wanted::Dependency(what), repository: None, optional: true };
+                asked.push(Asked { request, by: format!("{one} of {}", package.definition.name) });
+            }
+        }
+        Ok(asked)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all of them are parts of one step")]
+    fn locked(
+        &self,
+        reader: &Reader<'_>,
+        repository: &RepositoryDefinition,
+        reading: &repository::Reading,
+        pool: &Pool,
+        package: &Package,
+        chosen: &Chosen,
+        asked: &[Asked],
+    ) -> Result<(Nevra, LockedPackage), Error> {
+        let nevra = pool.nevra(package);
+        let wrong = |reason: String| Error::Repository {
+            release: self.release.to_string(),
+            repository: repository.name.to_string(),
+            reason,
+        };
+        let location = match pool.text(package.base) {
+            "" => pool.text(package.location).to_owned(),
+            base => format!("{}/{}", base.trim_end_matches('/'), pool.text(package.location)),
+        };
+        let path = LockedPath::parse(&location)
+            .map_err(|reason| wrong(format!("{}: {reason}", content::printable(&nevra))))?;
+        let name = Nevra::parse(&nevra).map_err(&wrong)?;
+        let (digest, size) = reader.digest(repository, reading, pool, package, &name, &path)?;
+        let why = origin(pool, chosen.why, asked);
+        Ok((name, LockedPackage { path, digest, size, why }))
+    }
+}
+
+/// A request for a package of the project, which may have no solution: the packages of `rpms` are not chosen by a repository.
+fn requests_of(pool: &Pool, id: PackageId) -> Option<Asked> {
+    let package = pool.package(id)?;
+    let request = Request { what: Wanted::Package(id), repository: None, optional: true };
+    Some(Asked { request, by: pool.nevra(package) })
+}
+
+/// What a package is there for, as the lock file has it.
+fn origin(pool: &Pool, why: Why, asked: &[Asked]) -> LockedOrigin {
+    let nevra = |id: PackageId| pool.package(id).map(|package| pool.nevra(package)).unwrap_or_default();
+    let (why, by, needs) = match why {
+        Why::Requested(number) => {
+            let by = asked.get(number).map(|one| one.by.clone()).unwrap_or_default();
+            (LockedWhy::Requested, by, String::new())
+        }
+        Why::Required { by, what } => (LockedWhy::Required, nevra(by), pool.expression_text(what)),
+        Why::Recommended { by, what } => (LockedWhy::Recommended, nevra(by), pool.expression_text(what)),
+        Why::Supplements(what) => (LockedWhy::Supplements, String::new(), pool.expression_text(what)),
+        Why::Accompanies(other) => (LockedWhy::Accompanies, nevra(other), String::new()),
+        Why::Allows => (LockedWhy::Allows, String::new(), String::new()),
+    };
+    LockedOrigin { why, by, needs }
+}
+
+/// The number of a repository, for readers in this folder.
+type Id = RepositoryId;
