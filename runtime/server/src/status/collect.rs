@@ -20,6 +20,8 @@ pub(super) const LISTED_MAX: usize = 100;
 const NEEDED_BY_MAX: usize = 10;
 /// The maximum length of a reason, in characters: it may quote what an archive has.
 const REASON_MAX: usize = 500;
+/// The date in an archive of a project without git.
+const NO_DATE: &str = "1980-01-01T00:00:00Z";
 
 /// The status of a server.
 pub(super) fn status(
@@ -207,9 +209,6 @@ fn differences(own: &[ArchiveStatus], theirs: &BTreeMap<String, Option<String>>)
 }
 
 /// A text that may quote what an archive or a node says, without control characters and not longer than [`REASON_MAX`].
-/// The date in an archive of a project without git.
-const NO_DATE: &str = "1980-01-01T00:00:00Z";
-
 fn shortened(text: &str) -> String {
     let start: String = text.chars().take(REASON_MAX).collect();
     content::printable(&start).to_string()
