@@ -1,6 +1,7 @@
 //! Names in the files of a project: each kind is a type that is parsed once.
 
 mod image_of_archive;
+mod other_rooms;
 mod packages;
 mod patterns;
 mod sources;
@@ -9,7 +10,6 @@ mod tests;
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use archive::requires::{RequiredImage, VersionRange};
@@ -19,8 +19,6 @@ use images::pull::attached_tag;
 use images::source::{EngineImage, LocalImage};
 use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
-use serde::Deserialize;
-use serde::de::IntoDeserializer as _;
 
 pub use self::image_of_archive::ImageOfArchive;
 pub use self::packages::{LockedPath, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture};
@@ -302,7 +300,7 @@ text_name! {
 text_name! {
     /// A repository of a registry: `docker.io/library/alpine`.
     ImageRepository, "image-repository", None, |text| {
-        let reference: Reference = from_str(text)?;
+        let reference = Reference::parse(text)?;
         if reference.name() == text {
             return Ok(());
         }
@@ -517,86 +515,4 @@ impl ParsedName for ImageSource {
             Ok(ImageLocation::Registry(reference)) => Ok(Self::Registry(reference)),
         }
     }
-}
-
-impl ParsedName for VersionRange {
-    const FORMAT: &'static str = "version-range";
-    const PATTERN: Option<&'static str> = None;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for RequiredImage {
-    const FORMAT: &'static str = "required-image";
-    const PATTERN: Option<&'static str> = None;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for Digest {
-    const FORMAT: &'static str = "digest";
-    const PATTERN: Option<&'static str> = Some("^sha256:[a-f0-9]{64}$");
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for Platform {
-    const FORMAT: &'static str = "platform";
-    const PATTERN: Option<&'static str> = Some("^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$");
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for Reference {
-    const FORMAT: &'static str = "image-reference";
-    const PATTERN: Option<&'static str> = None;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for EngineImage {
-    const FORMAT: &'static str = "engine-image";
-    const PATTERN: Option<&'static str> = None;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        from_str(text)
-    }
-}
-
-impl ParsedName for Created {
-    const FORMAT: &'static str = "date-time";
-    const PATTERN: Option<&'static str> = None;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        deserialize(text)
-    }
-}
-
-impl ParsedName for LayerMode {
-    const FORMAT: &'static str = "file-mode";
-    const PATTERN: Option<&'static str> = Some("^0?[0-7]{3,4}$");
-
-    fn parse(text: &str) -> Result<Self, String> {
-        deserialize(text)
-    }
-}
-
-/// Parses a text by its deserializer.
-fn deserialize<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, String> {
-    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
-    T::deserialize(text).map_err(|error| error.to_string())
-}
-
-fn from_str<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|error: T::Err| error.to_string())
 }
