@@ -144,6 +144,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["registry", "nginx-config", "tree/images", "--repository", "site-1.0"],
         &["package", "build", "package.yaml", "--into", "packages"],
         &["package", "index", "packages"],
+        &["package", "check", "packages"],
         &["solution", "new", "my-app"],
         &["solution", "manifest", "--name", "app", "--version", "1.0.0", "--operator-image", "op", "1.0.0"],
         &["version"],
