@@ -10,7 +10,7 @@ use crate::dependency::{Operator, VersionComparison};
 /// An epoch, a version and a release, as texts of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Evr {
-    /// The epoch; 0 where there is none.
+    /// The epoch; 0 if it is missing.
     pub epoch: u32,
     /// The version.
     pub version: Text,

@@ -19,7 +19,7 @@ pub trait RepositoryFiles {
     /// What the repository is called in messages.
     fn path(&self) -> PathBuf;
 
-    /// Opens a file; `None` if there is none.
+    /// Opens a file; `None` if it is missing.
     ///
     /// # Errors
     ///

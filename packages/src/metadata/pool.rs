@@ -91,14 +91,14 @@ pub struct Package {
     pub installed_size: u64,
     /// When it was built, in Unix seconds.
     pub build_time: i64,
-    /// The file name of the source package; empty where there is none.
+    /// The file name of the source package; empty if unknown.
     pub source: Text,
     /// Where each of its lists starts in the pool's, in the order of [`Relation::ALL`], and where the last one ends.
     pub(crate) lists: [u32; 9],
 }
 
 impl Package {
-    /// A package that is none.
+    /// Stands for no package.
     pub(crate) const NOTHING: Self = Self {
         repository: RepositoryId(u16::MAX),
         name: Text::EMPTY,

@@ -25,7 +25,7 @@ pub struct LockedSet {
 /// The packages of one repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockedRepository {
-    /// When the newest package was built, in seconds since 1970; 0 if there is none.
+    /// When the newest package was built, in seconds since 1970; 0 without packages.
     pub date: i64,
     /// The URLs that a metalink or a list of mirrors gave; empty if the project has the URLs.
     pub mirrors: Vec<String>,
@@ -51,7 +51,7 @@ pub struct LockedPackage {
 pub struct LockedOrigin {
     /// The kind of the reason.
     pub why: LockedWhy,
-    /// The request, or the package that needs it; empty if there is none.
+    /// The request, or the package that needs it; empty if nothing needs it.
     pub by: String,
     /// What that package needs; empty for a request.
     pub needs: String,

@@ -26,7 +26,7 @@ fn lines(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// The answer to `requests`, or the reason why there is none.
+/// The answer to `requests`, or why none exists.
 fn answer(pool: &Pool, requests: &[&str], options: &Options) -> String {
     let requests: Vec<Request> = requests.iter().map(|one| Request::new(*one)).collect();
     match solve(pool, &requests, options) {
