@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek as _, Write as _};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -83,7 +83,28 @@ pub fn probe(command: &mut Command, timeout: Duration, most: u64) -> io::Result<
 ///
 /// It cannot be started or waited for.
 pub fn supervised(supervision: &Supervision<'_>, command: &mut Command) -> io::Result<Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    run(supervision, command, Stdio::null())
+}
+
+/// Runs a child process as [`supervised`] does, with these bytes as its input. They are in a file without a name, so a child that
+/// does not read them ends all the same.
+///
+/// # Errors
+///
+/// Those of [`supervised`], and if the input cannot be written.
+pub fn supervised_with_input(
+    supervision: &Supervision<'_>,
+    command: &mut Command,
+    input: &[u8],
+) -> io::Result<Output> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(input)?;
+    file.rewind()?;
+    run(supervision, command, file.into())
+}
+
+fn run(supervision: &Supervision<'_>, command: &mut Command, input: Stdio) -> io::Result<Output> {
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut group = Group::of(spawn(command, supervision.lock)?);
     let (sender, lines) = mpsc::sync_channel(BACKLOG);
     forward(Stream::Out, group.leader.stdout.take(), sender.clone())?;

@@ -15,7 +15,7 @@
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
-//! | run a program, and leave nothing of it behind | [`supervised`], [`probe`] |
+//! | run a program, and leave nothing of it behind | [`supervised`], [`supervised_with_input`], [`probe`] |
 //! | show a size, a duration or how a program ended to people | [`size`], [`duration`], [`exit`] |
 //!
 //! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
@@ -41,7 +41,7 @@ mod root;
 
 pub use amount::{duration, size};
 pub use atomic::{AtomicFile, Durability};
-pub use child::{Stream, Supervision, probe, supervised};
+pub use child::{Stream, Supervision, probe, supervised, supervised_with_input};
 pub use copy::copy;
 pub use digest::{Digest, ParseDigestError};
 pub use error::IoError;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use content::printable;
+use content::{IoError, printable};
 
 /// A file of keys that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,58 @@ pub enum KeysFault {
     /// A key has no self-signature that fits: it is cut off or forged.
     #[error("its key {0} has no valid self-signature")]
     NoSelfSignature(String),
+}
+
+/// Something that cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SigningFault {
+    /// A file of keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysFault),
+    /// There is no secret key in the file.
+    #[error("it has no OpenPGP secret key")]
+    NoSecretKey,
+    /// There are several secret keys in the file.
+    #[error("it has {0} secret keys: expected one")]
+    SeveralKeys(usize),
+    /// The key has a passphrase.
+    #[error("the secret key {0} has a passphrase")]
+    PassphraseMissing(String),
+    /// The passphrase is another one.
+    #[error("the passphrase does not fit the secret key {0}")]
+    PassphraseWrong(String),
+    /// No part of the key signs.
+    #[error("the secret key {0} has no part for signing: it is on a card, revoked, or for other uses")]
+    NoSigningKey(String),
+    /// The key is of a kind that is not supported.
+    #[error("the secret key {key} cannot be used: {what}")]
+    Unsuitable {
+        /// The key ID.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The date does not fit a signature.
+    #[error("the date {0} is not one that a signature can have")]
+    Date(i64),
+    /// A program that signs failed.
+    #[error("{}: {reason}", printable(program))]
+    Program {
+        /// The program.
+        program: String,
+        /// Why.
+        reason: String,
+    },
+    /// The run was stopped.
+    #[error("stopped")]
+    Cancelled,
+    /// The signature that was made does not count.
+    #[error("the new signature is not valid: {0}")]
+    Refused(SignatureFault),
+    /// A signature cannot be kept.
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
 /// A signature that does not count.

@@ -72,16 +72,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Key>, KeysFault> {
         read_binary(bytes, &mut keys)?;
     } else {
         let text = String::from_utf8_lossy(bytes);
-        for (start, _) in text.match_indices(BEGIN) {
-            let block = text.get(start..).unwrap_or_default();
-            // Without this, a block would be read up to the end of the next one.
-            let end = block.get(BEGIN.len()..).and_then(|rest| rest.find("-----BEGIN "));
-            let block = end.and_then(|end| block.get(..BEGIN.len() + end)).unwrap_or(block);
+        for block in armour_blocks(&text, BEGIN) {
             let binary = dearmored(block.as_bytes()).map_err(KeysFault::Damaged)?;
             read_binary(&binary, &mut keys)?;
         }
     }
     if keys.is_empty() { Err(KeysFault::NoKey) } else { Ok(keys) }
+}
+
+/// The armoured blocks that begin with this line.
+pub(super) fn armour_blocks<'a>(text: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(begin).map(move |(start, _)| {
+        let block = text.get(start..).unwrap_or_default();
+        // Without this, a block would be read up to the end of the next one.
+        let end = block.get(begin.len()..).and_then(|rest| rest.find("-----BEGIN "));
+        end.and_then(|end| block.get(..begin.len() + end)).unwrap_or(block)
+    })
 }
 
 /// The content of an armoured block. It is no longer than the block.
@@ -135,7 +141,7 @@ fn read_binary(bytes: &[u8], keys: &mut Vec<Key>) -> Result<(), KeysFault> {
 }
 
 /// What the self-signatures of a key say.
-fn judge(certificate: SignedPublicKey) -> Result<Key, KeysFault> {
+pub(super) fn judge(certificate: SignedPublicKey) -> Result<Key, KeysFault> {
     let primary = &certificate.primary_key;
     let details = &certificate.details;
     let own = |signature: &&Signature| {

@@ -10,18 +10,50 @@
 //!   critical subpacket.
 //! * Signatures of only the header of a package whose header has no SHA-256 of the payload
 //!   ([`verify_package`](crate::repository::verify_package)).
+//!
+//! # Signing
+//!
+//! A [`Signer`] has a secret key in a file, or runs GnuPG or a command:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use packages::openpgp::{Signer, Signing, ValidAt};
+//!
+//! # let secret_key = include_bytes!("tests/data/ed.secret.asc");
+//! let signer = Signer::with_key(secret_key, None, None)?;
+//! let signing = Signing::at(1_700_000_000);
+//! let signature = signer.detached_armoured(b"<repomd/>", signing)?; // repomd.xml.asc, Release.gpg
+//! let in_release = signer.cleartext("Suite: stable\n", signing)?; // InRelease
+//!
+//! signer.keys().verify(b"<repomd/>", &signature, ValidAt::Signing)?;
+//! assert_eq!(signer.keys().verify_cleartext(&in_release, ValidAt::Signing)?.0, "Suite: stable\n");
+//! assert_eq!(signer.detached_armoured(b"<repomd/>", signing)?, signature);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The date is the source date, so that equal inputs give equal bytes: signatures have neither a salt nor the notation with one, by
+//! which other programs make each signature another one. Keys of version 6, whose signatures always have a salt, are refused. What
+//! a program signs may differ each time. [`Signer::remembering`] keeps its signatures by the digest of what they sign.
 
+mod armor;
+mod cleartext;
 mod fault;
 mod key;
+mod program;
+mod secret;
 mod signature;
+mod signer;
 #[cfg(test)]
 mod tests;
 
 use std::io::Read;
 
-pub use self::fault::{KeysFault, SignatureFault};
+pub use self::fault::{KeysFault, SignatureFault, SigningFault};
 use self::key::Key;
 pub(crate) use self::signature::Signatures;
+use self::signer::SignatureKind;
+pub use self::signer::{Signer, Signing};
 
 /// The most bytes of a file of keys: a thousand ordinary keys.
 pub const KEYS_MAX: u64 = 4 << 20;
@@ -81,6 +113,27 @@ impl Keys {
     /// The fingerprint (upper case) and the user ID of each key.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.keys.iter().map(|key| (key.fingerprint.as_str(), key.user.as_str()))
+    }
+
+    /// The date of the newest part that signs, in Unix seconds.
+    fn newest_part(&self) -> i64 {
+        let parts = self.keys.iter().flat_map(|key| &key.parts).filter(|part| part.signs);
+        parts.map(|part| part.life.created).max().unwrap_or_default()
+    }
+
+    /// Checks a text that has its signature with it, such as `InRelease`; the text that is signed, and the signature.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureFault`], also if the file has anything before or after what is signed.
+    pub fn verify_cleartext(
+        &self,
+        file: &[u8],
+        at: ValidAt,
+    ) -> Result<(String, GoodSignature), SignatureFault> {
+        let (text, signature) = cleartext::split(file)?;
+        let good = self.verify(cleartext::canonical(&text).as_bytes(), signature.as_bytes(), at)?;
+        Ok((text, good))
     }
 
     /// Checks a detached signature, armoured or binary, of `data`. Of several signatures one by a known key must fit.

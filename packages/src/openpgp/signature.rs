@@ -4,9 +4,11 @@ use std::io::{self, Read};
 
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, Signature, SignatureType, SubpacketData};
+use pgp::ser::Serialize as _;
 
-use super::fault::{KeyName, SignatureFault};
+use super::fault::{KeyName, SignatureFault, SigningFault};
 use super::key::{Key, KeyPart, Life, dearmored, key_id, packets, weakness};
+use super::signer::SignatureKind;
 use super::{GoodSignature, Keys, SIGNATURE_MAX, ValidAt};
 
 /// The most signatures of one content that are looked at.
@@ -51,6 +53,24 @@ impl Signatures {
             return Err(SignatureFault::Unreadable("it is not an OpenPGP signature".into()));
         }
         Ok(Self(signatures))
+    }
+
+    /// The packet of the only one, which is of this kind, and the name of its hash algorithm.
+    pub(super) fn only(&self, kind: SignatureKind) -> Result<(Vec<u8>, String), SigningFault> {
+        let refused = |reason: String| SigningFault::Refused(SignatureFault::Unreadable(reason));
+        let [signature] = self.0.as_slice() else {
+            return Err(refused(format!("expected one signature, found {}", self.0.len())));
+        };
+        let expected = match kind {
+            SignatureKind::Binary => SignatureType::Binary,
+            SignatureKind::Text => SignatureType::Text,
+        };
+        if signature.typ() != Some(expected) {
+            return Err(refused(format!("expected a signature of the type {expected:?}")));
+        }
+        let packet = Packet::from(signature.clone()).to_bytes();
+        let hash = signature.hash_alg().map(|hash| hash.to_string()).unwrap_or_default();
+        Ok((packet.map_err(|error| refused(error.to_string()))?, hash))
     }
 
     /// Checks that one of them fits the content and is by one of `keys`.

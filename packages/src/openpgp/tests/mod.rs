@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::*;
 
+mod signing;
+
 fn file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openpgp/tests/data");
     fs::read(folder.join(name)).unwrap()
