@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use content::LinkPolicy;
-use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Scriptlet, Timestamp};
+use rpm::{BuildConfig, FileOptions, PackageBuilder, Timestamp};
 
 use crate::automatic;
 use crate::definition::{PackageFile, PackageFileKind, RpmDefinition};
@@ -15,11 +15,8 @@ use crate::error::{Error, Result};
 use crate::publish::PrivateFolder;
 use crate::{relations, repository};
 
-/// Written into every package instead of the name of the machine that built it.
+/// Written into every package that names no other, instead of the name of the machine that built it.
 const BUILD_HOST: &str = "localhost";
-
-/// Level 9 makes this project's own package 3 % smaller and takes more than twice as long.
-const COMPRESSION: CompressionWithLevel = CompressionWithLevel::Gzip(6);
 
 /// The most bytes of a file that is kept in memory: RPM 4 counts them in 32 bits.
 const FILE_MAX: u64 = u32::MAX as u64;
@@ -38,7 +35,7 @@ pub struct BuiltPackage {
 /// Builds the package and puts it into `out_dir` (created where it is missing) as
 /// [`RpmDefinition::file_name`] says.
 ///
-/// The format is RPM 4 with a gzip payload, which every RPM since EL 7 reads. Equal definitions, files and
+/// The format is RPM 4, by default with a gzip payload, which every RPM since EL 7 reads. Equal definitions, files and
 /// dates give equal bytes: `source_date` (Unix seconds) is the time of the build and of every file, and neither
 /// the build host nor the sources' modes, owners, times or hard links reach the package.
 ///
@@ -141,9 +138,18 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     let RpmDefinition { name, license, arch, summary, scriptlets, .. } = definition;
     let mut builder = PackageBuilder::new(name, &definition.rpm_version(), license, arch, summary);
     builder
-        .using_config(BuildConfig::v4().compression(COMPRESSION).source_date(date))
+        .using_config(BuildConfig::v4().compression(definition.compression.of_crate()).source_date(date))
         .release(&definition.release)
-        .build_host(BUILD_HOST);
+        .build_host(definition.build_host.as_deref().unwrap_or(BUILD_HOST));
+    if let Some(epoch) = definition.epoch {
+        builder.epoch(epoch);
+    }
+    if let Some(packager) = &definition.packager {
+        builder.packager(packager);
+    }
+    if let Some(group) = &definition.group {
+        builder.group(group);
+    }
     if let Some(description) = &definition.description {
         builder.description(description.trim_end());
     }
@@ -153,20 +159,7 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     if let Some(vendor) = &definition.vendor {
         builder.vendor(vendor);
     }
-    // Named as rpmbuild does, although RPM would assume the shell.
-    let scriptlet = |script: &String| Scriptlet::new(script).prog(vec![scriptlets.interpreter.name()]);
-    if let Some(script) = &scriptlets.pre {
-        builder.pre_install_script(scriptlet(script));
-    }
-    if let Some(script) = &scriptlets.post {
-        builder.post_install_script(scriptlet(script));
-    }
-    if let Some(script) = &scriptlets.preun {
-        builder.pre_uninstall_script(scriptlet(script));
-    }
-    if let Some(script) = &scriptlets.postun {
-        builder.post_uninstall_script(scriptlet(script));
-    }
+    scriptlets.add_to(&mut builder);
     for change in &definition.changelog {
         // `check` has parsed the date before.
         let time = change.time().map_or(date, Timestamp);
@@ -204,12 +197,20 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
         let options = FileOptions::symlink(&symlink.path, &symlink.target).modified_at(date);
         builder.with_symlink(options).map_err(build_error)?;
     }
+    for ghost in &definition.ghosts {
+        let options = if ghost.directory { FileOptions::ghost_dir } else { FileOptions::ghost }(&ghost.path);
+        let options =
+            options.permissions(ghost.mode().bits()).user(&ghost.owner).group(&ghost.group).modified_at(date);
+        let options = if ghost.config { options.config().noreplace() } else { options };
+        builder.with_ghost(options).map_err(build_error)?;
+    }
 
     let package = builder.build().map_err(build_error)?;
     // The crate takes the earlier one of the source date and the clock.
     if package.metadata.get_build_time().map_err(build_error)? != u64::from(date.0) {
         return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
     }
+    let package = definition.compression.pack(package).map_err(build_error)?;
     relations::complete(package, definition, &automatic).map_err(build_error)
 }
 
@@ -241,8 +242,14 @@ fn add_file(
     let options = match file.kind {
         PackageFileKind::File => options,
         PackageFileKind::Config => options.config().noreplace(),
+        PackageFileKind::ConfigReplace => options.config(),
+        PackageFileKind::ConfigMissingok => options.config().noreplace().missingok(),
         PackageFileKind::Doc => options.doc(),
         PackageFileKind::License => options.license(),
+    };
+    let options = match &file.capabilities {
+        Some(capabilities) => options.caps(capabilities).map_err(build_error)?,
+        None => options,
     };
     // The crate would make hard links of sources that are hard links of each other, which is an accident of the
     // builder's disk and no property of the package: such a second one is given by its content.

@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::definition::{ChangelogEntry, RpmDefinition};
 use crate::dependency::Relation;
 use crate::error::{Error, Result};
+use crate::scriptlets::ScriptletInterpreter;
 
 const NAME: &str = "a letter, a digit or `_`, then also `-`, `+` and single `.`, 128 characters at most";
 const VERSION: &str = "letters, digits, `_`, `+`, `~`, `^`, `-` and single `.`, 128 characters at most";
@@ -19,6 +20,7 @@ const LINES: &str = "text without control characters other than line ends and ta
 const SOURCE: &str = "a relative path without `..`";
 const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters";
 const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
+const CAPABILITIES: &str = "capabilities as setcap takes them, such as `cap_net_bind_service=ep`";
 const DATE: &str = "a day between 1970-01-01 and 2105-12-31 as `YYYY-MM-DD`";
 
 impl RpmDefinition {
@@ -29,7 +31,7 @@ impl RpmDefinition {
         self.version.replacen('-', "~", 1).replace('-', ".")
     }
 
-    /// `name-version-release.arch`. The epoch is always absent.
+    /// `name-version-release.arch`, without the epoch.
     ///
     /// # Errors
     ///
@@ -78,21 +80,24 @@ impl RpmDefinition {
 
         mistakes.check(is_line(&self.summary), "summary", LINE, &self.summary);
         mistakes.check(is_line(&self.license), "license", LINE, &self.license);
-        for (field, text) in [("url", &self.url), ("vendor", &self.vendor)] {
+        for (field, text) in [
+            ("url", &self.url),
+            ("vendor", &self.vendor),
+            ("packager", &self.packager),
+            ("group", &self.group),
+            ("buildHost", &self.build_host),
+        ] {
             let text = text.as_deref();
             mistakes.check(text.is_none_or(is_line), field, LINE, text.unwrap_or_default());
         }
-        let scripts = &self.scriptlets;
-        for (field, text) in [
-            ("description", &self.description),
-            ("scriptlets.pre", &scripts.pre),
-            ("scriptlets.post", &scripts.post),
-            ("scriptlets.preun", &scripts.preun),
-            ("scriptlets.postun", &scripts.postun),
-        ] {
-            let text = text.as_deref();
-            mistakes.check(text.is_none_or(is_lines), field, LINES, text.unwrap_or_default());
-        }
+        let description = self.description.as_deref();
+        mistakes.check(
+            description.is_none_or(is_lines),
+            "description",
+            LINES,
+            description.unwrap_or_default(),
+        );
+        self.check_scripts(&mut mistakes);
         if let Some(day) = &self.date {
             mistakes.check(midnight(day).is_some(), "date", DATE, day);
         }
@@ -118,6 +123,31 @@ impl RpmDefinition {
         self.date.as_ref().or_else(newest).and_then(|day| midnight(day))
     }
 
+    fn check_scripts(&self, mistakes: &mut Mistakes) {
+        for (key, text) in self.scriptlets.scripts() {
+            mistakes.check(is_lines(text), &format!("scriptlets.{key}"), LINES, text);
+        }
+        for (i, trigger) in self.triggers.iter().enumerate() {
+            let field = |name: &str| format!("triggers[{i}].{name}");
+            mistakes.check(is_lines(&trigger.script), &field("script"), LINES, &trigger.script);
+            check_interpreter(mistakes, &field("interpreter"), &trigger.interpreter);
+            mistakes.check(!trigger.packages.is_empty(), &field("packages"), "at least one package", "");
+            for package in trigger.packages.iter().filter(|package| package.is_rich()) {
+                mistakes.add(field("packages"), "a package and a version", &package.to_string());
+            }
+        }
+        for (i, trigger) in self.file_triggers.iter().enumerate() {
+            let field = |name: &str| format!("fileTriggers[{i}].{name}");
+            mistakes.check(is_lines(&trigger.script), &field("script"), LINES, &trigger.script);
+            check_interpreter(mistakes, &field("interpreter"), &trigger.interpreter);
+            mistakes.check(!trigger.paths.is_empty(), &field("paths"), "at least one path", "");
+            for path in &trigger.paths {
+                let valid = path.starts_with('/') && is_line(path);
+                mistakes.check(valid, &field("paths"), "the start of an absolute path", path);
+            }
+        }
+    }
+
     fn check_paths(&self, mistakes: &mut Mistakes) {
         // Every installed path with the field that names it, and whether something may lie below it.
         let mut paths: HashMap<&str, (String, bool)> = HashMap::new();
@@ -138,12 +168,22 @@ impl RpmDefinition {
             add(mistakes, &file.to, field("to"), false);
             mistakes.check(is_owner(&file.owner), &field("owner"), OWNER, &file.owner);
             mistakes.check(is_owner(&file.group), &field("group"), OWNER, &file.group);
+            if let Some(capabilities) = &file.capabilities {
+                let valid = rpm::FileOptions::new("/x").caps(capabilities).is_ok();
+                mistakes.check(valid, &field("capabilities"), CAPABILITIES, capabilities);
+            }
         }
         for (i, directory) in self.directories.iter().enumerate() {
             let field = |name: &str| format!("directories[{i}].{name}");
             add(mistakes, &directory.path, field("path"), true);
             mistakes.check(is_owner(&directory.owner), &field("owner"), OWNER, &directory.owner);
             mistakes.check(is_owner(&directory.group), &field("group"), OWNER, &directory.group);
+        }
+        for (i, ghost) in self.ghosts.iter().enumerate() {
+            let field = |name: &str| format!("ghosts[{i}].{name}");
+            add(mistakes, &ghost.path, field("path"), ghost.directory);
+            mistakes.check(is_owner(&ghost.owner), &field("owner"), OWNER, &ghost.owner);
+            mistakes.check(is_owner(&ghost.group), &field("group"), OWNER, &ghost.group);
         }
         for (i, symlink) in self.symlinks.iter().enumerate() {
             let field = |name: &str| format!("symlinks[{i}].{name}");
@@ -185,6 +225,10 @@ impl RpmDefinition {
             mistakes.check(is_lines(&change.text), &field("text"), LINES, &change.text);
         }
     }
+}
+
+fn check_interpreter(mistakes: &mut Mistakes, field: &str, interpreter: &ScriptletInterpreter) {
+    mistakes.check(interpreter.is_plain(), field, "a program without arguments", &interpreter.to_string());
 }
 
 /// A field of a definition with a value that an RPM cannot hold.
@@ -337,6 +381,19 @@ mod tests {
             ("files: [{from: x, to: /x, group: ''}]", "files[0].group"),
             ("files: [{from: x, to: /x}, {from: y, to: /x}]", "files[1].to"),
             ("files: [{from: x, to: /x}, {from: y, to: /x/y}]", "files[1].to"),
+            ("files: [{from: x, to: /x, capabilities: much}]", "files[0].capabilities"),
+            ("buildHost: \"a\\nb\"", "buildHost"),
+            ("ghosts: [{path: x}]", "ghosts[0].path"),
+            ("ghosts: [{path: /x, group: A}]", "ghosts[0].group"),
+            ("ghosts: [{path: /x}, {path: /x/y}]", "ghosts[1].path"),
+            ("triggers: [{on: in, packages: [], script: x}]", "triggers[0].packages"),
+            ("triggers: [{on: in, packages: ['(a or b)'], script: x}]", "triggers[0].packages"),
+            ("triggers: [{on: in, packages: [a], script: ''}]", "triggers[0].script"),
+            (
+                "triggers: [{on: in, packages: [a], script: x, interpreter: /bin/bash -e}]",
+                "triggers[0].interpreter",
+            ),
+            ("fileTriggers: [{on: in, paths: [usr], script: x}]", "fileTriggers[0].paths"),
             ("directories: [{path: x}]", "directories[0].path"),
             ("directories: [{path: /x, owner: '0'}]", "directories[0].owner"),
             ("symlinks: [{path: /x, target: ''}]", "symlinks[0].target"),

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dependency::{Dependency, Relation, read};
 use crate::error::{Error, Result};
+use crate::payload::PackageCompression;
+use crate::scriptlets::{ScriptletRequires, Scriptlets};
+use crate::triggers::{PackageFileTrigger, PackageTrigger};
 
 /// An RPM package: its metadata and where its files come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,9 @@ pub struct RpmDefinition {
     pub version: String,
     /// The release of the package: `1`, or with a distribution `1.el8`.
     pub release: String,
+    /// The epoch: a package with a higher one is newer whatever its version. It can never decrease, so do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
     /// The architecture: `x86_64`, `aarch64`, `noarch`.
     pub arch: String,
     /// One line about the package.
@@ -37,6 +43,19 @@ pub struct RpmDefinition {
     /// The publisher of the package.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
+    /// Who packaged it: `Name <mail@example.org>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packager: Option<String>,
+    /// The group of packages that it belongs to, such as `System Environment/Base`. Default: `Unspecified`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The name of the machine that built it, as the package says. Default: `localhost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_host: Option<String>,
+    /// How the files are compressed: `gzip`, `xz`, `zstd` or `none`; `gzip:9` and `xz:9` have a level. EL 7 reads all but `zstd`.
+    /// Default: `gzip:6`.
+    #[serde(default, skip_serializing_if = "PackageCompression::is_default")]
+    pub compression: PackageCompression,
     /// The files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PackageFile>,
@@ -46,12 +65,18 @@ pub struct RpmDefinition {
     /// Symbolic links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symlinks: Vec<PackageSymlink>,
+    /// Files and folders that belong to the package without being in it, such as logs (`%ghost`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ghosts: Vec<PackageGhost>,
     /// What the package provides, in addition to its name and what its files provide.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::provides")]
     pub provides: Vec<Dependency>,
     /// What must be installed with it, in addition to what its files require.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::requires")]
     pub requires: Vec<Dependency>,
+    /// What must be installed when a scriptlet runs: `Requires(pre)` and the like in a spec file.
+    #[serde(default, skip_serializing_if = "ScriptletRequires::is_empty")]
+    pub scriptlet_requires: ScriptletRequires,
     /// What must not be installed with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::conflicts")]
     pub conflicts: Vec<Dependency>,
@@ -80,6 +105,12 @@ pub struct RpmDefinition {
     /// Scripts that run when it is installed and removed.
     #[serde(default, skip_serializing_if = "Scriptlets::is_empty")]
     pub scriptlets: Scriptlets,
+    /// Scripts that run when other packages are installed and removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<PackageTrigger>,
+    /// Scripts that run when files of other packages are installed and removed. EL 8 and later run them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_triggers: Vec<PackageFileTrigger>,
     /// The date of the package, as `YYYY-MM-DD`. Default: that of the newest entry of the changelog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
@@ -103,6 +134,12 @@ impl RpmDefinition {
             Relation::Enhances => &self.enhances,
         }
     }
+
+    /// All dependencies that are declared, those of scriptlets too.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &Dependency> {
+        let lists = Relation::ALL.into_iter().map(|relation| self.dependencies(relation));
+        lists.chain(self.scriptlet_requires.all().into_iter().map(|(_, list)| list)).flatten()
+    }
 }
 
 /// A file of the package.
@@ -125,6 +162,9 @@ pub struct PackageFile {
     /// What the file is to RPM.
     #[serde(default)]
     pub kind: PackageFileKind,
+    /// Capabilities of a program, as `setcap` takes them: `cap_net_bind_service=ep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<String>,
 }
 
 /// What a file is to RPM.
@@ -137,6 +177,11 @@ pub enum PackageFileKind {
     /// Configuration: an update keeps a file that the administrator changed, and puts the new one beside it
     /// (`%config(noreplace)`).
     Config,
+    /// Configuration: an update puts the new file in the place of one that the administrator changed, and keeps that beside it
+    /// (`%config`).
+    ConfigReplace,
+    /// Configuration as `config`, which may be removed: its absence is no fault (`%config(missingok,noreplace)`).
+    ConfigMissingok,
     /// Documentation (`%doc`).
     Doc,
     /// The text of a license (`%license`).
@@ -160,6 +205,37 @@ pub struct PackageDirectory {
     pub group: String,
 }
 
+/// A file or folder that belongs to the package without being in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PackageGhost {
+    /// Its absolute path.
+    pub path: String,
+    /// Whether it is a folder. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub directory: bool,
+    /// Whether it is configuration, which rpm keeps (`%ghost %config(noreplace)`). Default: `false`.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub config: bool,
+    /// Permissions in octal, in quotes. Default: `"0644"`, of folders `"0755"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<PackageMode>,
+    /// The name of its owner.
+    #[serde(default = "root")]
+    pub owner: String,
+    /// The name of its group.
+    #[serde(default = "root")]
+    pub group: String,
+}
+
+impl PackageGhost {
+    /// The permissions, declared or usual.
+    pub(crate) fn mode(&self) -> PackageMode {
+        let usual = if self.directory { PackageMode::directory() } else { PackageMode::file() };
+        self.mode.unwrap_or(usual)
+    }
+}
+
 /// A symbolic link of the package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -168,61 +244,6 @@ pub struct PackageSymlink {
     pub path: String,
     /// The target, written into the link as it is.
     pub target: String,
-}
-
-/// Scripts that RPM runs. With `/bin/sh`, each one makes the package require it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Scriptlets {
-    /// What runs them: `/bin/sh`, or `<lua>`, the Lua in rpm itself, which works in an empty root too. Default: `/bin/sh`.
-    #[serde(default, skip_serializing_if = "ScriptletInterpreter::is_shell")]
-    pub interpreter: ScriptletInterpreter,
-    /// Before the files are installed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pre: Option<String>,
-    /// After the files were installed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub post: Option<String>,
-    /// Before the files are removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preun: Option<String>,
-    /// After the files were removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub postun: Option<String>,
-}
-
-/// What runs scriptlets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ScriptletInterpreter {
-    /// The shell of the system.
-    #[default]
-    #[serde(rename = "/bin/sh")]
-    Shell,
-    /// The Lua in rpm (`-p <lua>` in a spec file).
-    #[serde(rename = "<lua>")]
-    Lua,
-}
-
-impl ScriptletInterpreter {
-    /// The name in a package.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shell => "/bin/sh",
-            Self::Lua => "<lua>",
-        }
-    }
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    fn is_shell(&self) -> bool {
-        *self == Self::Shell
-    }
-}
-
-impl Scriptlets {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// An entry of the changelog.
@@ -305,6 +326,11 @@ const fn is_yes(value: &bool) -> bool {
     *value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_no(value: &bool) -> bool {
+    !*value
+}
+
 fn root() -> String {
     "root".to_owned()
 }
@@ -339,6 +365,14 @@ mod tests {
             ("requires: ['a >> 1']\n", "a >> 1"),
             ("provides: ['(a or b)']\n", "`provides` takes no expression"),
             ("autoRequires: never\n", "never"),
+            ("epoch: -1\n", "-1"),
+            ("compression: lzma\n", "found `lzma`"),
+            ("compression: zstd:3\n", "found `zstd:3`"),
+            ("compression: gzip:10\n", "found `gzip:10`"),
+            ("scriptlets: {interpreter: sh}\n", "found `sh`"),
+            ("scriptlets: {interpreters: {pre: <python>}}\n", "found `<python>`"),
+            ("scriptletRequires: {pre: ['a >']}\n", "a >"),
+            ("triggers: [{on: after, packages: [a], script: x}]\n", "after"),
         ] {
             let error = serde_saphyr::from_str::<RpmDefinition>(&format!("{MINIMAL}{more}")).unwrap_err();
             let text = error.to_string();

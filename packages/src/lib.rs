@@ -57,17 +57,23 @@ mod dependency;
 mod error;
 pub mod metadata;
 pub mod openpgp;
+mod payload;
 mod publish;
 mod relations;
 pub mod repository;
+mod scriptlets;
 pub mod source;
+mod triggers;
 pub mod version;
 
 pub use build::{BuiltPackage, build, build_in_memory};
 pub use check::Mistake;
 pub use definition::{
-    ChangelogEntry, PackageDirectory, PackageFile, PackageFileKind, PackageMode, PackageSymlink,
-    RpmDefinition, Scriptlets,
+    ChangelogEntry, PackageDirectory, PackageFile, PackageFileKind, PackageGhost, PackageMode,
+    PackageSymlink, RpmDefinition,
 };
 pub use dependency::{Dependency, Relation, VersionComparison};
 pub use error::{Error, Result};
+pub use payload::PackageCompression;
+pub use scriptlets::{ScriptletInterpreter, ScriptletInterpreters, ScriptletRequires, Scriptlets};
+pub use triggers::{FileTriggerEvent, PackageFileTrigger, PackageTrigger, TriggerEvent};

@@ -13,8 +13,10 @@ use rpm::{
 };
 
 use crate::automatic::Automatic;
-use crate::definition::{RpmDefinition, ScriptletInterpreter};
+use crate::definition::RpmDefinition;
 use crate::dependency::Relation;
+use crate::scriptlets::ScriptletInterpreter;
+use crate::triggers;
 
 /// Where the header has each relation: the tags of the names, the flags and the versions.
 const TAGS: [(Relation, [IndexTag; 3]); 8] = [
@@ -119,6 +121,20 @@ pub(crate) fn complete(
             }
             one
         }));
+        if relation == Relation::Requires {
+            list.extend(definition.scriptlet_requires.all().into_iter().flat_map(|(flag, declared)| {
+                declared.iter().map(move |one| {
+                    let mut one = one.to_rpm();
+                    one.flags |= flag;
+                    one
+                })
+            }));
+            // The crate requires what runs scriptlets. Triggers are added here.
+            let triggers = definition.triggers.iter().map(|trigger| &trigger.interpreter);
+            let triggers =
+                triggers.chain(definition.file_triggers.iter().map(|trigger| &trigger.interpreter));
+            list.extend(triggers.map(|interpreter| Dependency::interp(interpreter.program())));
+        }
         let kind = match relation {
             Relation::Provides => b'P',
             Relation::Requires => b'R',
@@ -132,36 +148,35 @@ pub(crate) fn complete(
         list.sort_by(in_order);
         list.dedup();
     }
-    rewrite(package, &lists, &of_files)
+    rewrite(package, &lists, &of_files, triggers::entries(definition))
 }
 
 /// The order of dependencies in a header.
-fn in_order(one: &Dependency, other: &Dependency) -> Ordering {
+pub(crate) fn in_order(one: &Dependency, other: &Dependency) -> Ordering {
     let (name, version) = (one.name.cmp(&other.name), one.version.cmp(&other.version));
     name.then(version).then(one.flags.bits().cmp(&other.flags.bits()))
 }
 
 /// What rpm must know in order to read the versions and expressions.
 fn features(lists: &mut Lists, definition: &RpmDefinition) {
-    let declared = || Relation::ALL.into_iter().flat_map(|relation| definition.dependencies(relation));
-    let mut needed = Vec::new();
+    let mut needed: Vec<_> = definition.compression.feature().into_iter().collect();
     for (character, feature, since) in
         [('~', "TildeInVersions", "4.10.0-1"), ('^', "CaretInVersions", "4.15.0-1")]
     {
         if lists.values().flatten().any(|one| one.version.contains(character))
-            || declared().any(|one| one.version_contains(character))
+            || definition.declared().any(|one| one.version_contains(character))
         {
             needed.push((feature, since));
         }
     }
     // The crate requires the interpreter of scriptlets as a file, which the Lua in rpm is not.
-    let lua = ScriptletInterpreter::Lua.name();
+    let lua = ScriptletInterpreter::LUA;
     let requires = lists.entry(Relation::Requires).or_default();
     if requires.iter().any(|one| one.name == lua) {
         requires.retain(|one| one.name != lua);
         needed.push(("BuiltinLuaScripts", "4.2.2-1"));
     }
-    if declared().any(crate::Dependency::is_rich) {
+    if definition.declared().any(crate::Dependency::is_rich) {
         needed.push(("RichDependencies", "4.12.0-1"));
     }
     let requires = lists.entry(Relation::Requires).or_default();
@@ -207,8 +222,13 @@ fn of_files(header: &Header<IndexTag>, files: usize) -> Result<Vec<OfFile>, Erro
     Ok(all)
 }
 
-/// The package with these dependencies, each list in order, in place of its own.
-fn rewrite(package: Package, lists: &Lists, of_files: &[OfFile]) -> Result<Package, Error> {
+/// The package with these dependencies, each list in order, in place of its own, and with `more` in its header.
+fn rewrite(
+    package: Package,
+    lists: &Lists,
+    of_files: &[OfFile],
+    more: Vec<HeaderEntry>,
+) -> Result<Package, Error> {
     let replaced = |tag: u32| {
         tag == IndexTag::RPMTAG_HEADERIMMUTABLE as u32
             || TAGS.iter().flat_map(|(_, tags)| tags).chain(&PER_FILE).any(|known| *known as u32 == tag)
@@ -218,6 +238,7 @@ fn rewrite(package: Package, lists: &Lists, of_files: &[OfFile]) -> Result<Packa
         .into_iter()
         .filter(|(tag, _)| !replaced(*tag))
         .map(|(tag, data)| HeaderEntry::new(tag, data))
+        .chain(more)
         .collect();
     for (relation, [names, flags, versions]) in TAGS {
         let list = lists.get(&relation).map(Vec::as_slice).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use packages::{Dependency, Mistake, PackageMode, Relation, RpmDefinition};
+use packages::{Dependency, Mistake, PackageMode, Relation, RpmDefinition, ScriptletRequires};
 
 use super::error::{Error, Mistakes};
 use super::schema_check;
@@ -42,7 +42,13 @@ fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
-    for entries in ["files", "directories"] {
+    for key in ScriptletRequires::KEYS {
+        for (dependencies, place) in schema_check::texts(text, ["scriptletRequires", key]) {
+            let list = Dependency::list(Relation::Requires, &dependencies);
+            mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
+        }
+    }
+    for entries in ["files", "directories", "ghosts"] {
         for (mode, place) in schema_check::texts(text, [entries, "mode"]) {
             mistakes
                 .note(mode.parse::<PackageMode>().map_err(|error| Error::at(path, place, error.to_string())));
@@ -80,7 +86,7 @@ mod tests {
                  with `and`",
                 "package.yaml:12:5: missing key `to`",
                 &format!("package.yaml:12:21: {mode} `9755`"),
-                "package.yaml:12:35: expected `file` or `config` or `doc` or `license`, found `conf`",
+                "package.yaml:12:35: expected `file` or `config` or `configReplace` or `configMissingok` or `doc` or `license`, found `conf`",
                 &format!("package.yaml:13:32: {mode} `rwx`"),
             ]
         );

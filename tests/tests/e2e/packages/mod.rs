@@ -3,6 +3,7 @@
 mod automatic;
 mod beside;
 mod check;
+mod complete;
 mod dependencies;
 mod dnf;
 mod existing;
