@@ -38,6 +38,21 @@ const PAUSE: Duration = Duration::from_millis(20);
 const KERNEL_LINE: &str = "root=/dev/nvme0n1 rw console=ttyS0 quiet mitigations=off panic=-1 net.ifnames=0 \
                            systemd.unit=multi-user.target cryptomgr.notests modprobe.blacklist=kvm,kvm_amd,kvm_intel";
 
+/// Mounts the ISO with the program, and so does each later boot.
+const MOUNT_PROGRAM: &str = "mkdir -p /media/program
+echo '/dev/vdb /media/program iso9660 ro 0 0' >>/etc/fstab
+mount /media/program
+";
+
+/// Makes an ISO of a folder that has only the program under test.
+fn write_program(folder: &Path, iso: &Path) {
+    fs::create_dir(folder).unwrap();
+    let (program, there) = (crate::sealift::binary(), folder.join("sealift"));
+    fs::hard_link(program, &there).or_else(|_| fs::copy(program, &there).map(drop)).unwrap();
+    let options = iso::IsoOptions { volume_id: "program".into(), ..iso::IsoOptions::default() };
+    iso::PlannedIso::from_dir(folder, &options).unwrap().write_file(iso, &()).unwrap();
+}
+
 /// A node before its first boot.
 #[derive(Debug)]
 pub struct VirtualNode {
@@ -46,7 +61,8 @@ pub struct VirtualNode {
     kernel: PathBuf,
     /// The files to copy in, each with its path there.
     files: Vec<(PathBuf, PathBuf)>,
-    disks: Vec<PathBuf>,
+    /// The paths of `sealift`.
+    programs: Vec<String>,
 }
 
 impl VirtualNode {
@@ -69,7 +85,7 @@ impl VirtualNode {
         let mut overlay = Command::new(image);
         overlay.args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]).arg(disk);
         peer::run(overlay.arg(folder.path().join("disk.qcow2")));
-        Some(Self { qemu, folder, kernel, files: Vec::new(), disks: Vec::new() })
+        Some(Self { qemu, folder, kernel, files: Vec::new(), programs: Vec::new() })
     }
 
     /// Copies a file of this machine to the absolute path `to` of the node, with its permissions, before the first script.
@@ -79,10 +95,11 @@ impl VirtualNode {
         self
     }
 
-    /// Adds a read-only disk, such as an ISO in a drive. The first one is `/dev/vdb`, the next `/dev/vdc`.
+    /// Puts the program under test at the absolute path `to`: a link to a file of an ISO that each boot mounts. To copy an unoptimized
+    /// program, of 100 MB and more, takes an emulated processor half a minute.
     #[must_use]
-    pub fn disk(mut self, image: &Path) -> Self {
-        self.disks.push(fs::canonicalize(image).unwrap());
+    pub fn program(mut self, to: &str) -> Self {
+        self.programs.push(to.into());
         self
     }
 
@@ -93,7 +110,7 @@ impl VirtualNode {
     /// If it does not boot.
     #[must_use]
     pub fn boot(self) -> RunningNode {
-        let Self { qemu, folder, kernel, files, disks } = self;
+        let Self { qemu, folder, kernel, files, programs } = self;
         // A disk whose content is a tar archive: the kernel needs no file system for it.
         let copied = folder.path().join("files.tar");
         let mut archive = tar::Builder::new(File::create(&copied).unwrap());
@@ -102,10 +119,16 @@ impl VirtualNode {
             archive.append_path_with_name(source, to).unwrap_or_else(|e| panic!("{}: {e}", source.display()));
         }
         archive.into_inner().unwrap().sync_all().unwrap();
-        let mut node =
-            RunningNode { qemu, folder, kernel, disks: [vec![copied], disks].concat(), machine: None };
+        let program = folder.path().join("program.iso");
+        write_program(&folder.path().join("program"), &program);
+        let disks = [copied, program];
+        let mut node = RunningNode { qemu, folder, kernel, disks, machine: None };
         node.start();
-        node.run("tar --no-same-owner -C / -xf /dev/vda");
+        let mut script = format!("tar --no-same-owner -C / -xf /dev/vda\n{MOUNT_PROGRAM}");
+        for to in programs {
+            script += &format!("ln -s /media/program/sealift {to}\n");
+        }
+        node.run(&script);
         node
     }
 }
@@ -117,7 +140,8 @@ pub struct RunningNode {
     /// Its disk, its sockets and what it prints.
     folder: TempDir,
     kernel: PathBuf,
-    disks: Vec<PathBuf>,
+    /// The archive of the files, and the ISO with the program.
+    disks: [PathBuf; 2],
     /// `None` while it has no power.
     machine: Option<(Child, BufReader<UnixStream>)>,
 }
@@ -201,7 +225,7 @@ impl RunningNode {
         let _ = fs::remove_file(&socket);
         let mut command = Command::new(&self.qemu);
         command.args(
-            "-M q35 -accel tcg,tb-size=256 -cpu max -smp 2 -m 768 -nodefaults -display none".split(' '),
+            "-M q35 -accel tcg,tb-size=256 -cpu max -smp 1 -m 768 -nodefaults -display none".split(' '),
         );
         command.arg("-kernel").arg(&self.kernel).args(["-append", KERNEL_LINE]);
         let disk = self.path("disk.qcow2");

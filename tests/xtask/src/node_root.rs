@@ -39,6 +39,14 @@ for service in root/usr/lib/firewalld/services/*.xml; do
 done
 chroot root systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
     e2scrub_all.timer e2scrub_reap.service systemd-networkd-wait-online.service
+# Each unit that starts takes long on an emulated processor, and no test needs these.
+chroot root systemctl --quiet mask getty@tty1.service serial-getty@ttyS0.service systemd-logind.service \
+    systemd-binfmt.service proc-sys-fs-binfmt_misc.automount modprobe@configfs.service modprobe@dm_mod.service \
+    modprobe@drm.service modprobe@efi_pstore.service systemd-modules-load.service systemd-network-generator.service \
+    sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount \
+    systemd-ask-password-console.path systemd-ask-password-wall.path systemd-random-seed.service \
+    systemd-sysusers.service systemd-tmpfiles-clean.timer systemd-update-utmp-runlevel.service \
+    systemd-update-utmp.service
 cat >root/usr/local/sbin/agent <<'AGENT'
 #!/bin/bash
 # Runs the scripts that arrive on the port, one a line in base64, and answers each with its exit code and its output.

@@ -105,7 +105,7 @@ fn a_node_is_brought_up_from_its_iso_through_a_power_cut_and_a_reboot() {
     let Some(machine) = VirtualNode::find() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let iso = archive(scratch.path());
-    let mut node = machine.file("/archives/metalk8s.iso", &iso).file(PROGRAM, sealift::binary()).boot();
+    let mut node = machine.file("/archives/metalk8s.iso", &iso).program(PROGRAM).boot();
     let root = "/srv/scality/metalk8s-2.11.0";
     node.run(&format!("mkdir -p {root} /etc/metalk8s; mount /archives/metalk8s.iso {root}"));
     let script = format!("export SEALIFT={PROGRAM}; {root}/bootstrap.sh");

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use tests::sealift;
 use tests::virtual_node::VirtualNode;
 
 use super::archives::Node;
@@ -19,7 +18,7 @@ fn a_node_survives_a_power_cut_in_an_upgrade_and_moves_to_another_machine() {
     fs::write(files.path("10-hook"), HOOK).unwrap();
     fs::set_permissions(files.path("10-hook"), fs::Permissions::from_mode(0o755)).unwrap();
     let mut node = machine
-        .file("/usr/bin/sealift", sealift::binary())
+        .program("/usr/bin/sealift")
         .file("/etc/metalk8s/bootstrap.yaml", &files.path("bootstrap.yaml"))
         .file("/etc/metalk8s/hooks.d/upgrade/10-hook", &files.path("10-hook"))
         .file("/root/old.iso", &old)
@@ -53,7 +52,7 @@ fn a_node_survives_a_power_cut_in_an_upgrade_and_moves_to_another_machine() {
     fs::write(files.path("backup.tar.gz"), backup).unwrap();
     let Some(second) = VirtualNode::find() else { return };
     let mut second = second
-        .file("/usr/bin/sealift", sealift::binary())
+        .program("/usr/bin/sealift")
         .file("/root/backup.tar.gz", &files.path("backup.tar.gz"))
         .file("/root/old.iso", &old)
         .file("/root/spare.iso", &new)
