@@ -68,7 +68,7 @@ Usage: cargo xtask bench [--small] [NAME...]
 
 Options:
   --small   only check that each bench runs
-  NAME      run these benches: graph, images, iso, serve [default: all]
+  NAME      run these benches: graph, images, iso, packages, serve [default: all]
 
 The tools are installed below target/peers; `cargo xtask clean --peers` removes them.
 ";

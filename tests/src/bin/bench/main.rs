@@ -7,6 +7,7 @@ mod graph;
 mod images;
 mod iso;
 mod measure;
+mod packages;
 mod serve;
 
 use std::path::PathBuf;
@@ -14,8 +15,13 @@ use std::process::ExitCode;
 
 type Bench = fn(&std::path::Path) -> std::io::Result<()>;
 
-const BENCHES: [(&str, Bench); 4] =
-    [("graph", graph::run), ("images", images::run), ("iso", iso::run), ("serve", serve::run)];
+const BENCHES: [(&str, Bench); 5] = [
+    ("graph", graph::run),
+    ("images", images::run),
+    ("iso", iso::run),
+    ("packages", packages::run),
+    ("serve", serve::run),
+];
 
 #[expect(clippy::print_stderr, reason = "a bench talks to its user")]
 fn main() -> ExitCode {
