@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use content::printable;
+use packages::PackageFormat;
 
 use crate::layout::{self, PathOwner};
 use crate::tree::{EntryKind, TreeEntry};
@@ -13,25 +14,6 @@ const NAMED_MAX: usize = 1000;
 const REPOMD: &str = "/repodata/repomd.xml";
 /// The folder that it lies in.
 const REPODATA: &str = "/repodata";
-
-/// The format of packages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PackageFormat {
-    /// `.rpm`: the metadata are in `repodata/`.
-    Rpm,
-    /// `.deb`: the metadata are `Packages` files, below `dists/` or beside the packages.
-    Deb,
-}
-
-impl PackageFormat {
-    fn of(path: &str) -> Option<Self> {
-        match path.rsplit_once('.')?.1 {
-            "rpm" => Some(Self::Rpm),
-            "deb" => Some(Self::Deb),
-            _ => None,
-        }
-    }
-}
 
 /// Packages of a repository that no metadata cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,12 +50,7 @@ impl UnindexedPackages {
     #[must_use]
     pub fn remedy(&self, source: &str) -> String {
         let source = printable(source);
-        match self.format {
-            PackageFormat::Rpm => format!("run `sealift package index {source}` before the archive is built"),
-            PackageFormat::Deb => {
-                format!("write {source}/Packages with `dpkg-scanpackages` before the archive is built")
-            }
-        }
+        format!("run `sealift package index {source}` before the archive is built")
     }
 }
 

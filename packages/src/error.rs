@@ -87,6 +87,30 @@ pub enum Error {
         /// What was found.
         found: String,
     },
+    /// A file named `*.deb` is not a package that can be indexed.
+    #[error(
+        "{}: not a usable Debian package: {}: expected {}, found {}",
+        printable_path(path),
+        printable(place),
+        printable(expected),
+        printable(found)
+    )]
+    Deb {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file: `ar header`, `control.tar`, `control`, or a field.
+        place: String,
+        /// What should be there.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The packages of a repository have too many files for the lists of contents.
+    #[error("the paths of all files of the packages take more than {} MiB", max >> 20)]
+    Contents {
+        /// The most bytes.
+        max: usize,
+    },
     /// The signature of a package does not count.
     #[error("{}: {fault}", printable_path(path))]
     Signature {
@@ -103,7 +127,7 @@ pub enum Error {
         printable_path(second)
     )]
     Ambiguous {
-        /// The package, as `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+        /// The package, as `NAME-[EPOCH:]VERSION-RELEASE.ARCH` or `NAME_VERSION_ARCH`.
         package: String,
         /// The file that comes first.
         first: PathBuf,

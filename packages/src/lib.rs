@@ -1,4 +1,4 @@
-//! OS packages: building RPMs and indexing repositories.
+//! OS packages: building RPMs, and indexing repositories of RPMs and Debian packages.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,9 +52,11 @@ mod automatic;
 mod build;
 mod check;
 pub mod closure;
+pub mod debian;
 mod definition;
 mod dependency;
 mod error;
+mod format;
 pub mod metadata;
 pub mod openpgp;
 mod payload;
@@ -74,6 +76,7 @@ pub use definition::{
 };
 pub use dependency::{Dependency, Relation, VersionComparison};
 pub use error::{Error, Result};
+pub use format::{PackageFormat, formats_in};
 pub use payload::PackageCompression;
 pub use scriptlets::{ScriptletInterpreter, ScriptletInterpreters, ScriptletRequires, Scriptlets};
 pub use triggers::{FileTriggerEvent, PackageFileTrigger, PackageTrigger, TriggerEvent};

@@ -6,6 +6,7 @@
     reason = "a fixture that cannot be set up fails its test"
 )]
 
+pub mod apt;
 pub mod browser;
 pub mod containerd;
 pub mod daemon;

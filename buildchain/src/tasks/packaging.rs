@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
-use packages::repository::IndexOptions;
+use packages::repository::{IndexOptions, PackageSelection};
 
 use super::{Error, TaskBuilder, TaskHandle, download, place_file, spelled};
 use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
@@ -63,7 +63,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         let options = IndexOptions {
             revision: date,
             unique: true,
-            boundary: Some(project.tree()),
+            selection: PackageSelection { boundary: Some(project.tree()), ..PackageSelection::default() },
             ..IndexOptions::default()
         };
         members.push(builder.push(Task {

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use content::printable_path;
 use globset::{Glob, GlobMatcher};
 
-use super::package::href;
-use super::previous::Previous;
-use super::{IndexOptions, REPODATA, STAGING};
+use super::PackageSelection;
 use crate::error::{Error, Result};
+use crate::format::PackageFormat;
 
 /// Folders below the repository's that are looked into.
 const MAX_DEPTH: usize = 16;
@@ -20,26 +19,26 @@ const MAX_FOLDERS: usize = 100_000;
 
 /// What was found. Paths are relative to the repository's folder, sorted by their bytes.
 #[derive(Debug, Default)]
-pub(super) struct FoundPackages {
-    pub(super) packages: Vec<FoundPackage>,
+pub(crate) struct FoundPackages {
+    pub(crate) packages: Vec<FoundPackage>,
     /// Descriptions of modules, under the names that createrepo_c knows.
     pub(super) modules: Vec<String>,
     /// `comps.xml` and `updateinfo.xml` in the repository's folder itself.
     pub(super) groups: Vec<String>,
     pub(super) updates: Vec<String>,
     /// Files named like packages that are not packages, where the caller skips them.
-    pub(super) broken: Vec<Error>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) broken: Vec<Error>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A file named like a package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FoundPackage {
-    pub(super) location: String,
+pub(crate) struct FoundPackage {
+    pub(crate) location: String,
     /// In bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// When it was modified, in Unix seconds.
-    pub(super) modified: i64,
+    pub(crate) modified: i64,
 }
 
 /// What a name says about a file.
@@ -53,9 +52,12 @@ enum Named {
 }
 
 impl Named {
-    fn of(name: &str, depth: usize) -> Self {
-        if name.ends_with(".rpm") {
+    fn of(name: &str, depth: usize, formats: &[PackageFormat]) -> Self {
+        if PackageFormat::of(name).is_some_and(|format| formats.contains(&format)) {
             return Self::Package;
+        }
+        if !formats.contains(&PackageFormat::Rpm) {
+            return Self::Nothing;
         }
         let plain = [".gz", ".xz", ".zst", ".bz2"].iter().find_map(|packed| name.strip_suffix(packed));
         let plain = plain.unwrap_or(name);
@@ -115,8 +117,8 @@ struct Only<'a> {
 }
 
 impl<'a> Only<'a> {
-    fn new(options: &'a IndexOptions) -> Self {
-        let listed = options.only.as_ref().map(|listed| {
+    fn new(selection: &'a PackageSelection) -> Self {
+        let listed = selection.only.as_ref().map(|listed| {
             let paths = listed.iter().map(|path| path.trim());
             let paths = paths.map(|path| path.trim_start_matches("./")).filter(|path| !path.is_empty());
             paths.map(|path| (path, false)).collect()
@@ -135,10 +137,16 @@ impl<'a> Only<'a> {
     }
 }
 
-/// Looks into `dir` and all folders below it, through links as well.
-pub(super) fn find(dir: &Path, options: &IndexOptions, previous: &Previous) -> Result<FoundPackages> {
+/// Looks for packages of these formats in `dir` and all folders below it, through links as well. What has one of the names `own`
+/// in `dir` itself is left out, and so are packages that `keep` does not want by their location.
+pub(crate) fn find(
+    dir: &Path,
+    options: &PackageSelection,
+    formats: &[PackageFormat],
+    own: &[&str],
+    keep: &dyn Fn(&str) -> bool,
+) -> Result<FoundPackages> {
     let mut only = Only::new(options);
-    let same_packages = options.reuse.as_ref().is_some_and(|reuse| reuse.same_packages);
     let mut exclude = Exclude::new(&options.exclude)?;
     let boundary =
         options.boundary.as_deref().map(|path| path.canonicalize().map_err(Error::io("read", path)));
@@ -159,7 +167,7 @@ pub(super) fn find(dir: &Path, options: &IndexOptions, previous: &Previous) -> R
             let entry = entry.map_err(Error::io("read the folder", &folder.path))?;
             let (path, name) = (entry.path(), entry.file_name());
             let location = Path::new(&folder.prefix).join(&name);
-            let is_own = depth == 0 && (name == REPODATA || name == STAGING);
+            let is_own = depth == 0 && own.iter().any(|own| name == *own);
             if is_own || exclude.matches(Path::new(&name), &location) {
                 continue;
             }
@@ -170,13 +178,11 @@ pub(super) fn find(dir: &Path, options: &IndexOptions, previous: &Previous) -> R
             }
             let named = name.to_str().map_or_else(
                 || {
-                    if path.extension().is_some_and(|end| end == "rpm") {
-                        Named::Package
-                    } else {
-                        Named::Nothing
-                    }
+                    let is_package =
+                        |format: &PackageFormat| path.extension().is_some_and(|end| end == format.ending());
+                    if formats.iter().any(is_package) { Named::Package } else { Named::Nothing }
                 },
-                |name| Named::of(name, depth),
+                |name| Named::of(name, depth, formats),
             );
             let metadata = fs::metadata(&path);
             let is_folder = metadata.as_ref().is_ok_and(fs::Metadata::is_dir);
@@ -190,7 +196,7 @@ pub(super) fn find(dir: &Path, options: &IndexOptions, previous: &Previous) -> R
             let location = format!("{}{name}", folder.prefix);
             if named == Named::Package && !is_folder {
                 let is_listed = only.allows(&location);
-                if !is_listed || same_packages && !previous.has(&href(&location, options)) {
+                if !is_listed || !keep(&location) {
                     continue;
                 }
             }

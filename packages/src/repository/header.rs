@@ -299,7 +299,7 @@ fn fill(input: &mut impl Read, buffer: &mut [u8], place: &'static str) -> Result
 
 /// The text of a string of a header. Before RPM 4.14 nothing said how it is encoded: what is not UTF-8 is read as
 /// Latin-1, which fits the packages that there are.
-pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),

@@ -13,11 +13,12 @@ use super::kind::MetadataKind;
 use super::metadata::EntryFailure;
 use super::options::{IndexOptions, RepositoryTags};
 use super::output::{MetadataFile, MetadataForm, MetadataWriter};
-use super::package::Packages;
+use super::package::{Packages, href};
 use super::previous::Previous;
 use super::xml::{close, declaration, element, full, new_xml, open};
-use super::{REPODATA, STAGING, extra, find, package_error, retain};
+use super::{OWN, REPODATA, STAGING, extra, find, package_error, retain};
 use crate::error::{Error, Result};
+use crate::format::PackageFormat;
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 
 /// How many packages may be read before the first of them is written.
@@ -89,7 +90,9 @@ fn write_all(dir: &Path, target: &Path, staging: &Path, options: &IndexOptions) 
         Some(reuse) => Previous::read(target, reuse, staging, &mut warnings)?,
         None => Previous::default(),
     };
-    let mut found = find::find(dir, options, &previous)?;
+    let same_packages = options.reuse.as_ref().is_some_and(|reuse| reuse.same_packages);
+    let is_kept = |location: &str| !same_packages || previous.has(&href(location, options));
+    let mut found = find::find(dir, &options.selection, &[PackageFormat::Rpm], OWN, &is_kept)?;
     warnings.append(&mut found.warnings);
     let mut skipped = std::mem::take(&mut found.broken);
     let packages = Packages::new(dir, options, &previous);
@@ -132,7 +135,7 @@ fn check_locations(packages: &Packages<'_>, found: &FoundPackages, options: &Ind
     Ok(())
 }
 
-/// Writes all metadata. With [`IndexOptions::skip_broken`] packages that cannot be indexed go to `broken`, and what was written
+/// Writes all metadata. With [`PackageSelection::skip_broken`](super::PackageSelection::skip_broken) packages that cannot be indexed go to `broken`, and what was written
 /// does not count.
 fn write_metadata(
     target: &Path,
@@ -161,7 +164,7 @@ fn write_metadata(
             });
             let indexed = match written {
                 Ok(indexed) => indexed,
-                Err(error @ Error::Rpm { .. }) if options.skip_broken => {
+                Err(error @ Error::Rpm { .. }) if options.selection.skip_broken => {
                     broken.insert(package.location.clone(), error);
                     return Ok(());
                 }

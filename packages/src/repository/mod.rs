@@ -25,7 +25,7 @@
 //! * In text that is not UTF-8, the bytes 80 to BF are characters of Latin-1, where createrepo_c drops them.
 //! * Prose with characters that XML cannot express gets U+FFFD in their place, where createrepo_c leaves out the
 //!   package.
-//! * A file that is not a package, or is damaged, is an error unless [`IndexOptions::skip_broken`] is set; createrepo_c warns about
+//! * A file that is not a package, or is damaged, is an error unless [`PackageSelection::skip_broken`] is set; createrepo_c warns about
 //!   the one, and indexes the other. A repository that silently lacks a package is found out when a node needs that package.
 //! * A link to a folder that it lies in is skipped with a warning, where createrepo_c follows it 40 times.
 //! * SHA-1 and MD5 are only read: they do not prove which package it is. Databases (`--database`), deltas, zchunk and split media
@@ -34,7 +34,7 @@
 //!   are not taken from the older `repodata/` unless [`IndexOptions::keep_metadata`] is set.
 
 mod extra;
-mod find;
+pub(crate) mod find;
 mod header;
 mod index;
 mod integrity;
@@ -60,26 +60,30 @@ use std::path::Path;
 
 use content::LinkPolicy;
 
-pub(crate) use self::header::HeaderFault;
+pub(crate) use self::find::FoundPackage;
 use self::header::Headers;
+pub(crate) use self::header::{HeaderFault, text};
 pub use self::index::{IndexedRepository, index, index_with};
 use self::integrity::Integrity;
 pub use self::metadata::PackageIdentity;
 pub(crate) use self::metadata::is_primary_path;
 use self::metadata::{EntryFailure, PackageEntry};
 pub(crate) use self::modules::documents as module_documents;
-pub use self::options::{IndexOptions, MetadataCompression, RepositoryTags, Reuse};
-use self::previous::Previous;
+pub use self::options::{IndexOptions, MetadataCompression, PackageSelection, RepositoryTags, Reuse};
+pub(crate) use self::pack::Packer;
 pub use self::signed::{VerifiedPackage, verify_package};
 use self::sum::Summed;
 use self::xml::{close, new_xml, open};
 use crate::error::{Error, Result};
+use crate::format::PackageFormat;
 use crate::metadata::ChecksumKind;
 
 /// The folder of the metadata.
 const REPODATA: &str = "repodata";
 /// Where the metadata are written before they replace the folder; what a killed run left is removed by the next.
 const STAGING: &str = ".repodata.new";
+/// What at the root of a repository has no packages.
+const OWN: &[&str] = &[REPODATA, STAGING];
 
 /// What the package file at `path` is. Only its headers are read, and no digest is checked.
 ///
@@ -97,7 +101,7 @@ const MAX_ENTRY: u64 = 512 << 20;
 
 /// Calls `take` with the path and a `primary.xml` of each package below `dir`, which has all files of the package.
 pub(crate) fn package_metadata(dir: &Path, mut take: impl FnMut(&Path, &[u8]) -> Result<()>) -> Result<()> {
-    let found = find::find(dir, &IndexOptions::default(), &Previous::default())?;
+    let found = find::find(dir, &PackageSelection::default(), &[PackageFormat::Rpm], OWN, &|_| true)?;
     let mut xml = Vec::new();
     for package in &found.packages {
         let location = &package.location;

@@ -17,13 +17,8 @@ pub struct IndexOptions {
     pub tags: RepositoryTags,
     /// The folder that gets `repodata/`; by default that of the packages.
     pub output: Option<PathBuf>,
-    /// Patterns of files and folders that are left out: `*` and `?` as in createrepo_c, held against the name and the
-    /// path in the repository.
-    pub exclude: Vec<String>,
-    /// The only packages that are indexed, as paths from the folder.
-    pub only: Option<Vec<String>>,
-    /// Whether links to packages and folders are left out.
-    pub skip_links: bool,
+    /// The packages that are indexed.
+    pub selection: PackageSelection,
     /// The file of groups, in place of a `comps.xml` in the folder.
     pub groups: Option<PathBuf>,
     /// The file of updates, in place of an `updateinfo.xml` in the folder.
@@ -52,15 +47,27 @@ pub struct IndexOptions {
     pub location_prefix: Option<String>,
     /// How many entries of each changelog are kept, the newest ones; by default 10.
     pub changelog_entries: Option<usize>,
-    /// Whether packages that cannot be indexed are left out with a warning. Else they are an error.
-    pub skip_broken: bool,
     /// Whether packages of one name, version, release and architecture with different content are an error. Else they are a
     /// warning.
     pub unique: bool,
-    /// The root of the archive that the folder is in: no link may lead out of it. Without it links are followed wherever they lead.
-    pub boundary: Option<PathBuf>,
     /// How many threads read packages; by default one for each processor. The metadata do not depend on it.
     pub threads: Option<NonZero<usize>>,
+}
+
+/// Which packages of a folder are indexed.
+#[derive(Clone, Debug, Default)]
+pub struct PackageSelection {
+    /// Patterns of files and folders that are left out: `*` and `?` as in createrepo_c, held against the name and the
+    /// path in the repository.
+    pub exclude: Vec<String>,
+    /// The only packages that are indexed, as paths from the folder.
+    pub only: Option<Vec<String>>,
+    /// Whether links to packages and folders are left out.
+    pub skip_links: bool,
+    /// Whether packages that cannot be indexed are left out with a warning. Else they are an error.
+    pub skip_broken: bool,
+    /// The root of the archive that the folder is in: no link may lead out of it. Without it links are followed wherever they lead.
+    pub boundary: Option<PathBuf>,
 }
 
 /// Which entries of existing metadata are taken over without reading the package again: those with the same location, size and

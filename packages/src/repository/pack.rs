@@ -21,15 +21,15 @@ const WAITING: usize = 8;
 const PIECE: usize = 64 << 10;
 
 /// What was written.
-pub(super) struct Packed {
-    pub(super) checksum: Checksum,
-    pub(super) size: u64,
-    pub(super) open_checksum: Checksum,
-    pub(super) open_size: u64,
+pub(crate) struct Packed {
+    pub(crate) checksum: Checksum,
+    pub(crate) size: u64,
+    pub(crate) open_checksum: Checksum,
+    pub(crate) open_size: u64,
 }
 
 /// A file that is being written.
-pub(super) struct Packer {
+pub(crate) struct Packer {
     piece: Vec<u8>,
     sender: Option<SyncSender<Vec<u8>>>,
     thread: Option<JoinHandle<io::Result<Packed>>>,
@@ -37,7 +37,7 @@ pub(super) struct Packer {
 
 impl Packer {
     /// Creates the file at `path`, which must not exist.
-    pub(super) fn create(
+    pub(crate) fn create(
         path: &Path,
         compression: MetadataCompression,
         checksum: ChecksumKind,
@@ -64,7 +64,7 @@ impl Packer {
     }
 
     /// Lets the thread end the file: nothing more is written. [`Self::finish`] waits for it.
-    pub(super) fn close(&mut self) -> io::Result<()> {
+    pub(crate) fn close(&mut self) -> io::Result<()> {
         if self.sender.is_some() {
             self.send()?;
             self.sender = None;
@@ -73,7 +73,7 @@ impl Packer {
     }
 
     /// Ends the file and waits until it is on disk.
-    pub(super) fn finish(mut self) -> io::Result<Packed> {
+    pub(crate) fn finish(mut self) -> io::Result<Packed> {
         self.close()?;
         self.join()
     }

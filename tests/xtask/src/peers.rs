@@ -60,6 +60,8 @@ const DEBIAN: &[Peer] = &[
     programs("dnf", &["dnf"]),
     programs("rpm", &["rpm", "rpmbuild", "rpmsign", "rpmspec"]),
     programs("createrepo-c", &["createrepo_c"]),
+    programs("apt-utils", &["apt-ftparchive"]),
+    programs("dpkg-dev", &["dpkg-scanpackages"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),
     programs("zstd", &["zstd"]),

@@ -30,8 +30,8 @@ fn packages_that_no_metadata_cover_are_named_with_what_to_do() {
     assert_eq!(
         place.plan().unwrap().warnings,
         [
-            "packages/debian/12/pool: 1 DEB package without metadata (no Packages file): apt cannot find it; write \
-             d/pool/Packages with `dpkg-scanpackages` before the archive is built",
+            "packages/debian/12/pool: 1 DEB package without metadata (no Packages file): apt cannot find it; run \
+             `sealift package index d/pool` before the archive is built",
             "packages/redhat/8/site: 2 RPM packages without metadata (no repodata/repomd.xml): dnf cannot find them; run \
              `sealift package index rpms` before the archive is built",
         ]

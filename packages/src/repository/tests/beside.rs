@@ -177,11 +177,14 @@ fn links_are_followed_and_make_no_loops() {
     );
 
     // In an archive that is built no link leads out.
-    let inside =
-        IndexOptions { revision: DATE, boundary: Some(repository.clone()), ..IndexOptions::default() };
+    let within = |folder: &Path| {
+        let selection = PackageSelection { boundary: Some(folder.to_owned()), ..PackageSelection::default() };
+        IndexOptions { revision: DATE, selection, ..IndexOptions::default() }
+    };
+    let inside = within(&repository);
     let error = index_with(&repository, &inside).unwrap_err().to_string();
     assert!(error.contains("leads out of the archive"), "{error}");
-    let whole = IndexOptions { boundary: Some(dir.path().to_owned()), ..inside };
+    let whole = within(dir.path());
     assert_eq!(index_with(&repository, &whole).unwrap().packages, 3);
 }
 
@@ -202,7 +205,7 @@ fn patterns_leave_out_files_and_folders() {
         (&["broken.rpm", "a/nothing", "x"], 4, 2),
     ] {
         let exclude = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-        let found = index_with(dir.path(), &IndexOptions { exclude, ..IndexOptions::default() }).unwrap();
+        let found = index_with(dir.path(), &excluding(exclude)).unwrap();
         assert_eq!(
             (found.packages, found.warnings.len()),
             (packages, warnings),
@@ -211,5 +214,10 @@ fn patterns_leave_out_files_and_folders() {
         );
     }
     let exclude = vec!["[".to_owned()];
-    index_with(dir.path(), &IndexOptions { exclude, ..IndexOptions::default() }).unwrap_err();
+    index_with(dir.path(), &excluding(exclude)).unwrap_err();
+}
+
+fn excluding(exclude: Vec<String>) -> IndexOptions {
+    let selection = PackageSelection { exclude, ..PackageSelection::default() };
+    IndexOptions { selection, ..IndexOptions::default() }
 }

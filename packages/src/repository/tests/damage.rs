@@ -151,7 +151,11 @@ fn a_damaged_package_is_refused_or_left_out_with_a_warning() {
     assert!(error.contains("bad-1.2.3-1.noarch.rpm") && error.contains("PAYLOADSHA256"), "{error}");
     fs::rename(dir.path().join("dead"), dir.path().join("dead.rpm")).unwrap();
 
-    let options = IndexOptions { revision: DATE, skip_broken: true, ..IndexOptions::default() };
+    let options = IndexOptions {
+        revision: DATE,
+        selection: PackageSelection { skip_broken: true, ..PackageSelection::default() },
+        ..IndexOptions::default()
+    };
     let found = index_with(dir.path(), &options).unwrap();
     assert_eq!(found.packages, 1);
     let warnings = found.warnings.join("\n");

@@ -140,7 +140,9 @@ fn a_list_names_the_only_packages() {
     let path = |name: &str| format!("a/{name}-1.2.3-1.noarch.rpm");
     let index = |only: Vec<String>, exclude: &str, skip_broken| {
         let exclude = vec![exclude.to_owned()];
-        let options = IndexOptions { only: Some(only), exclude, skip_broken, ..IndexOptions::default() };
+        let selection =
+            PackageSelection { only: Some(only), exclude, skip_broken, ..PackageSelection::default() };
+        let options = IndexOptions { selection, ..IndexOptions::default() };
         index_with(dir.path(), &options).map(|index| (index.packages, index.warnings.len()))
     };
     assert_eq!(
@@ -159,7 +161,8 @@ fn the_metadata_can_go_into_another_folder() {
     let (packages, output) = (dir.path().join("packages"), dir.path().join("new/output"));
     package(&packages, "tool");
     symlink("tool-1.2.3-1.noarch.rpm", packages.join("link.rpm")).unwrap();
-    let options = IndexOptions { output: Some(output.clone()), skip_links: true, ..IndexOptions::default() };
+    let selection = PackageSelection { skip_links: true, ..PackageSelection::default() };
+    let options = IndexOptions { output: Some(output.clone()), selection, ..IndexOptions::default() };
     let index = index_with(&packages, &options).unwrap();
     assert_eq!((index.packages, index.repomd), (1, output.join("repodata/repomd.xml")));
     assert!(!packages.join(REPODATA).exists());

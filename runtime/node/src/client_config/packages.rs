@@ -64,7 +64,9 @@ struct RpmRepository {
 #[derive(Debug)]
 struct DebRepository {
     path: String,
+    /// `./` if it has no suites.
     suite: String,
+    /// Empty if it has no suites.
     components: String,
     keys: Vec<RepositoryKey>,
 }
@@ -118,10 +120,18 @@ impl ArchivePackages {
                     release.lines().find_map(|line| line.strip_prefix("Components:")).unwrap_or("main");
                 let components = components.split_whitespace().collect::<Vec<_>>();
                 components.iter().try_for_each(|component| plain(&shown, component))?;
-                let is_key = |name: &str| name.ends_with(".asc") && !name.starts_with("Release");
-                let keys = keys(&tree, folder, is_key, &shown)?;
+                let keys = keys(&tree, folder, is_apt_key, &shown)?;
                 let (path, suite) = (below_packages(folder).to_owned(), suite.to_owned());
                 found.deb.push(DebRepository { path, suite, components: components.join(" "), keys });
+            } else if let Some(folder) = flat_repository(&path) {
+                let (path, suite) = (below_packages(folder).to_owned(), "./".to_owned());
+                // `Packages` can be there in several compressions.
+                if found.deb.iter().any(|deb| (&deb.path, &deb.suite) == (&path, &suite)) {
+                    continue;
+                }
+                plain(&shown, folder)?;
+                let keys = keys(&tree, folder, is_apt_key, &shown)?;
+                found.deb.push(DebRepository { path, suite, components: String::new(), keys });
             }
         }
         Ok(found)
@@ -201,6 +211,18 @@ impl ArchivePackages {
             (PackageSource::Folders, None) => Err(Error::NoFolder(self.id.clone())),
         }
     }
+}
+
+/// The folder of a DEB repository without suites, if `path` is that of its metadata.
+fn flat_repository(path: &str) -> Option<&str> {
+    let (folder, name) = path.rsplit_once('/')?;
+    let is_metadata = name == "Packages" || name.starts_with("Packages.");
+    Some(folder).filter(|folder| is_metadata && !folder.contains("/dists/"))
+}
+
+/// Whether a file of this name beside a DEB repository has a key.
+fn is_apt_key(name: &str) -> bool {
+    name.ends_with(".asc") && !name.starts_with("Release")
 }
 
 /// `redhat/8/…` → 8.
@@ -370,8 +392,11 @@ pub fn apt(
                     (format!("mirror+file:/{list}"), signed)
                 }
             };
-            let _ =
-                write!(content, "\nTypes: deb\nURIs: {uris}\nSuites: {suite}\nComponents: {components}\n");
+            let _ = write!(content, "\nTypes: deb\nURIs: {uris}\nSuites: {suite}\n");
+            let _ = match components.as_str() {
+                "" => Ok(()),
+                components => writeln!(content, "Components: {components}"),
+            };
             let _ = match (found.is_empty(), keys) {
                 (true, _) => writeln!(content, "Trusted: yes"),
                 (false, KeyLocation::OnClient) => writeln!(content, "Signed-By: {}", signed.join(" ")),
@@ -559,6 +584,27 @@ mod tests {
         }
         let folder = archive(&[("packages/debian/dists/stable/Release", "Components: main $(x)\n")]);
         assert!(matches!(ArchivePackages::of(folder.path()), Err(Error::Name { .. })));
+    }
+
+    #[test]
+    fn debs_have_a_stanza_for_each_suite_and_each_folder_without_suites() {
+        let folder = archive(&[
+            ("packages/debian/12/site-base/dists/stable/Release", "Components: main extra\n"),
+            ("packages/debian/12/site-base/dists/stable/main/binary-amd64/Packages", ""),
+            ("packages/debian/12/site-flat/Packages", ""),
+            ("packages/debian/12/site-flat/Packages.gz", ""),
+            ("packages/debian/12/site-flat/site.asc", "a key\n"),
+        ]);
+        let packages = [ArchivePackages::of(folder.path()).unwrap()];
+        let printed = apt(&packages, &nodes()[..1], KeyLocation::AtNode).unwrap();
+        let stanzas: Vec<&str> = printed[0].content.split("\n\n").skip(1).collect();
+        assert_eq!(
+            stanzas,
+            [
+                "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-base\nSuites: stable\nComponents: main extra\nTrusted: yes",
+                "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-flat\nSuites: ./\nSigned-By:\n a key\n"
+            ]
+        );
     }
 
     #[test]

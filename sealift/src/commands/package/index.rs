@@ -4,22 +4,27 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use packages::PackageFormat;
+use packages::debian::DebIndexOptions;
 use packages::metadata::ChecksumKind;
-use packages::repository::{IndexOptions, MetadataCompression, RepositoryTags, Reuse};
+use packages::repository::{IndexOptions, MetadataCompression, PackageSelection, RepositoryTags, Reuse};
 
-use crate::failure::CommandResult;
+use super::index_deb::{self, DebArgs};
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::packages::PackageIndex;
 use crate::output::{self, ReportOutput, count, documents};
 use crate::remedies;
 
 /// Packages that a list may name, in bytes of the list.
 const MAX_LIST: u64 = 64 << 20;
+/// Entries of each changelog.
+const CHANGELOG_LIMIT: usize = 10;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IndexArgs {
-    /// The folder of RPMs
+    /// The folder of packages, either `.rpm` or `.deb`
     folder: PathBuf,
-    /// Write `repodata/` to DIR instead of the folder
+    /// Write the metadata to DIR instead of the folder; DEBs are linked into DIR
     #[arg(long, value_name = "DIR")]
     outputdir: Option<PathBuf>,
     /// Leave out files and folders whose name or path matches PATTERN
@@ -71,7 +76,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "FILE", help_heading = "Content")]
     updateinfo: Option<PathBuf>,
     /// Keep the newest NUMBER entries of each changelog
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, help_heading = "Content")]
+    #[arg(long, value_name = "NUMBER", default_value_t = CHANGELOG_LIMIT, help_heading = "Content")]
     changelog_limit: usize,
     /// Set the start of all locations
     #[arg(short = 'u', long, value_name = "URL", help_heading = "Content")]
@@ -128,6 +133,8 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "NUMBER", help_heading = "Form")]
     workers: Option<NonZero<usize>>,
     #[command(flatten)]
+    deb: DebArgs,
+    #[command(flatten)]
     output: ReportOutput,
 }
 
@@ -164,17 +171,81 @@ impl From<Checksum> for ChecksumKind {
 }
 
 impl IndexArgs {
-    fn options(self) -> Result<IndexOptions, content::IoError> {
-        let time = self.revision.trim().parse();
+    fn selection(&mut self) -> Result<PackageSelection, content::IoError> {
         let mut only = self.pkglist.as_deref().map(list).transpose()?;
         if !self.includepkg.is_empty() {
-            only.get_or_insert_default().extend(self.includepkg);
+            only.get_or_insert_default().append(&mut self.includepkg);
         }
+        Ok(PackageSelection {
+            exclude: std::mem::take(&mut self.exclude),
+            only,
+            skip_links: self.skip_symlinks,
+            skip_broken: self.skip_broken,
+            boundary: None,
+        })
+    }
+
+    /// The options that were given and mean nothing to apt.
+    fn rpm_only(&self) -> Vec<&'static str> {
+        let given = [
+            (!self.update_md_path.is_empty(), "--update-md-path"),
+            (self.skip_stat, "--skip-stat"),
+            (self.recycle_pkglist, "--recycle-pkglist"),
+            (self.keep_all_metadata, "--keep-all-metadata"),
+            (self.unique_md_filenames, "--unique-md-filenames"),
+            (self.groupfile.is_some(), "--groupfile"),
+            (self.updateinfo.is_some(), "--updateinfo"),
+            (self.changelog_limit != CHANGELOG_LIMIT, "--changelog-limit"),
+            (self.baseurl.is_some(), "--baseurl"),
+            (self.location_prefix.is_some(), "--location-prefix"),
+            (self.cut_dirs > 0, "--cut-dirs"),
+            (!self.distro.is_empty(), "--distro"),
+            (!self.content.is_empty(), "--content"),
+            (!self.repo.is_empty(), "--repo"),
+            (self.set_timestamp_to_revision, "--set-timestamp-to-revision"),
+            (matches!(self.checksum, Checksum::Sha512), "--checksum sha512"),
+            (self.repomd_checksum.is_some(), "--repomd-checksum"),
+        ];
+        given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name).collect()
+    }
+
+    fn compression(&self) -> MetadataCompression {
+        match self.compress_type {
+            _ if self.xz => MetadataCompression::Xz,
+            Compression::Gz => MetadataCompression::Gzip,
+            Compression::Zstd => MetadataCompression::Zstd,
+            Compression::Xz => MetadataCompression::Xz,
+            Compression::None => MetadataCompression::Plain,
+        }
+    }
+
+    fn deb_options(self, selection: PackageSelection) -> Result<DebIndexOptions, Failure> {
+        let date = self
+            .revision
+            .trim()
+            .parse()
+            .map_err(|_| Failure::usage("the --revision of DEBs is their date, in seconds since 1970"))?;
+        let compression = self.compression();
+        let Self { deb, outputdir, update, workers, .. } = self;
+        Ok(DebIndexOptions {
+            selection,
+            date,
+            output: outputdir,
+            reuse: update,
+            compression,
+            threads: workers,
+            ..deb.options()
+        })
+    }
+
+    fn options(self, selection: PackageSelection) -> IndexOptions {
+        let time = self.revision.trim().parse();
+        let compression = self.compression();
         let distribution = |distro: String| match distro.split_once(',') {
             Some((cpe, name)) => (Some(cpe.to_owned()), name.to_owned()),
             None => (None, distro),
         };
-        Ok(IndexOptions {
+        IndexOptions {
             revision: *time.as_ref().unwrap_or(&0),
             revision_name: time.is_err().then_some(self.revision),
             tags: RepositoryTags {
@@ -183,9 +254,7 @@ impl IndexArgs {
                 distributions: self.distro.into_iter().map(distribution).collect(),
             },
             output: self.outputdir,
-            exclude: self.exclude,
-            only,
-            skip_links: self.skip_symlinks,
+            selection,
             groups: self.groupfile,
             updates: self.updateinfo,
             keep_metadata: self.keep_all_metadata,
@@ -195,13 +264,7 @@ impl IndexArgs {
                 by_location_only: self.skip_stat,
                 same_packages: self.recycle_pkglist,
             }),
-            compression: match self.compress_type {
-                _ if self.xz => MetadataCompression::Xz,
-                Compression::Gz => MetadataCompression::Gzip,
-                Compression::Zstd => MetadataCompression::Zstd,
-                Compression::Xz => MetadataCompression::Xz,
-                Compression::None => MetadataCompression::Plain,
-            },
+            compression,
             checksum: self.checksum.into(),
             repomd_checksum: self.repomd_checksum.map(Into::into),
             unique_names: self.unique_md_filenames,
@@ -210,11 +273,9 @@ impl IndexArgs {
             cut_folders: self.cut_dirs,
             location_prefix: self.location_prefix,
             changelog_entries: Some(self.changelog_limit),
-            skip_broken: self.skip_broken,
             unique: false,
-            boundary: None,
             threads: self.workers,
-        })
+        }
     }
 }
 
@@ -227,12 +288,32 @@ fn list(path: &Path) -> Result<Vec<String>, content::IoError> {
 pub(super) fn run(mut args: IndexArgs) -> CommandResult {
     let (output, read_list) = (args.output, args.read_pkgs_list.take());
     if args.set_timestamp_to_revision && args.revision.trim().parse::<i64>().is_err() {
-        return Err(crate::failure::Failure::usage(
-            "--set-timestamp-to-revision needs a --revision in seconds since 1970",
-        ));
+        return Err(Failure::usage("--set-timestamp-to-revision needs a --revision in seconds since 1970"));
     }
     let folder = args.folder.clone();
-    let options = args.options()?;
+    let selection = args.selection()?;
+    let given = args.deb.given();
+    let found = packages::formats_in(&folder, &selection).map_err(remedies::packages::index)?;
+    match (found.as_slice(), given.first()) {
+        ([PackageFormat::Rpm], Some(option)) => {
+            let folder = content::printable_path(&folder);
+            return Err(Failure::usage(format!("{option} is for DEBs, but {folder} has RPMs")));
+        }
+        ([PackageFormat::Deb], _) | ([], Some(_)) => {
+            if let Some(option) = args.rpm_only().first() {
+                return Err(Failure::usage(format!("{option} is for RPMs, but the packages are DEBs")));
+            }
+            let options = args.deb_options(selection)?;
+            return index_deb::run(&folder, &options, read_list.as_deref(), output);
+        }
+        ([_, _, ..], _) => {
+            let folder = content::printable_path(&folder);
+            return Err(Failure::usage(format!("{folder} has both RPMs and DEBs"))
+                .remedy("index one kind at a time: leave out the other with -x '*.deb' or -x '*.rpm'"));
+        }
+        ([..], None) => {}
+    }
+    let options = args.options(selection);
     let index = packages::repository::index_with(&folder, &options).map_err(remedies::packages::index)?;
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {
@@ -241,21 +322,29 @@ pub(super) fn run(mut args: IndexArgs) -> CommandResult {
             content::printable(&index.dropped.join(", "))
         ));
     }
-    if let Some(list) = read_list {
-        let read: String = index.read.iter().map(|path| format!("{}\n", path.display())).collect();
-        content::write_output(&list, read.as_bytes())?;
-    }
+    write_list(read_list.as_deref(), &index.read)?;
     let document = || PackageIndex {
-        repomd: documents::text(&index.repomd),
+        format: PackageFormat::Rpm.into(),
+        metadata: documents::text(&index.repomd),
         packages: index.packages,
         read: index.read.len(),
         warnings: index.warnings.clone(),
         dropped: index.dropped.clone(),
     };
-    let text = || {
-        let reused = index.packages.saturating_sub(index.read.len());
-        let reused = if reused > 0 { format!(", {reused} of them unchanged") } else { String::new() };
-        format!("{}: {}{reused}\n", content::printable_path(&index.repomd), count(index.packages, "package"))
-    };
+    let text = || summary(&index.repomd, index.packages, index.read.len());
     Ok(output.report(document, text)?)
+}
+
+/// Writes the packages that were read into the file that the user named.
+pub(super) fn write_list(list: Option<&Path>, read: &[PathBuf]) -> Result<(), content::IoError> {
+    let Some(list) = list else { return Ok(()) };
+    let read: String = read.iter().map(|path| format!("{}\n", path.display())).collect();
+    content::write_output(list, read.as_bytes())
+}
+
+/// The report for people.
+pub(super) fn summary(metadata: &Path, packages: usize, read: usize) -> String {
+    let reused = packages.saturating_sub(read);
+    let reused = if reused > 0 { format!(", {reused} of them unchanged") } else { String::new() };
+    format!("{}: {}{reused}\n", content::printable_path(metadata), count(packages, "package"))
 }

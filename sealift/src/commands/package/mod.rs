@@ -3,6 +3,7 @@
 mod build;
 pub(crate) mod check;
 mod index;
+mod index_deb;
 mod why;
 
 use std::path::PathBuf;
@@ -54,10 +55,11 @@ pub(crate) enum Command {
     /// Print what upstream packages of a project are there for
     #[command(after_help = "Examples:\n  sealift package why\n  sealift package why socat libwrap")]
     Why(why::Arguments),
-    /// Write the metadata of a folder of RPMs, so that dnf can install from it
+    /// Write the metadata of a folder of packages, for dnf or apt
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
                             sealift package index /srv/repository -g comps.xml -x '*.src.rpm'\n  \
-                            sealift package index /srv/repository --update --unique-md-filenames --retain-old-md 2")]
+                            sealift package index /srv/repository --update --unique-md-filenames --retain-old-md 2\n  \
+                            sealift package index /srv/debs --suite stable --origin Example")]
     Index(Box<index::IndexArgs>),
 }
 

@@ -268,19 +268,25 @@ struct Unindexed {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum PackageFormat {
+pub(crate) enum PackageFormat {
     /// RPM packages.
     Rpm,
     /// DEB packages.
     Deb,
 }
 
+impl From<archive::PackageFormat> for PackageFormat {
+    fn from(format: archive::PackageFormat) -> Self {
+        match format {
+            archive::PackageFormat::Rpm => Self::Rpm,
+            archive::PackageFormat::Deb => Self::Deb,
+        }
+    }
+}
+
 impl From<&archive::UnindexedPackages> for Unindexed {
     fn from(one: &archive::UnindexedPackages) -> Self {
-        let format = match one.format {
-            archive::PackageFormat::Rpm => PackageFormat::Rpm,
-            archive::PackageFormat::Deb => PackageFormat::Deb,
-        };
+        let format = one.format.into();
         Self { folder: one.folder.clone(), format, packages: one.packages, example: one.example.clone() }
     }
 }

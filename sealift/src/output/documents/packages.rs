@@ -21,15 +21,17 @@ impl Document for PackageDocument {
 /// The metadata of a package repository.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct PackageIndex {
-    /// The path of `repomd.xml`.
-    pub(crate) repomd: String,
+    /// The format of the packages.
+    pub(crate) format: super::archives::PackageFormat,
+    /// The path of `repomd.xml`, or of `Release`.
+    pub(crate) metadata: String,
     /// The number of packages.
     pub(crate) packages: usize,
     /// How many of them were read; the metadata of the others are those of before.
     pub(crate) read: usize,
     /// Warnings about packages.
     pub(crate) warnings: Vec<String>,
-    /// Kinds of metadata that the repository had before.
+    /// Kinds of metadata that the repository had before, and signatures of older metadata.
     pub(crate) dropped: Vec<String>,
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use packages::repository::IndexOptions;
+use packages::repository::{IndexOptions, PackageSelection};
 use tests::dnf::System;
 use tests::peer;
 
@@ -72,10 +72,9 @@ fn links_give_the_packages_that_createrepo_c_finds() {
     symlink("../../pool", linked.join("below/again")).unwrap();
     symlink(&package, linked.join("one.rpm")).unwrap();
     fs::write(linked.join("not.rpm"), "no package").unwrap();
-    let exclude = vec!["not*".to_owned()];
-    let ours =
-        packages::repository::index_with(&linked, &IndexOptions { exclude, ..IndexOptions::default() })
-            .unwrap();
+    let selection = PackageSelection { exclude: vec!["not*".to_owned()], ..PackageSelection::default() };
+    let options = IndexOptions { selection, ..IndexOptions::default() };
+    let ours = packages::repository::index_with(&linked, &options).unwrap();
     peer::run(
         Command::new(createrepo)
             .args(["--quiet", "--no-database", "-x", "not*", "--compress-type=gz"])

@@ -4,6 +4,7 @@ mod automatic;
 mod beside;
 mod check;
 mod complete;
+mod debian;
 mod dependencies;
 mod dnf;
 mod existing;

@@ -7,6 +7,7 @@ use std::process::Command;
 use content::Digest;
 use node::client_config::HOST;
 use server::{ServerOptions, TlsFiles};
+use tests::apt::Apt;
 use tests::containerd::Containerd;
 use tests::daemon::NOBODY;
 use tests::dnf::System;
@@ -238,34 +239,8 @@ fn apt_downloads_from_the_sources_file() {
     assert!(written.contains("mirror+file:/etc/apt/mirrors/sealift-example-1.0-0.list"), "{written}");
     assert!(written.contains("Signed-By: /etc/apt/keyrings/example-1.0-site.asc"), "{written}");
     fs::write(&sources, written.replace("/etc/apt/", &format!("{here}/etc/apt/"))).unwrap();
-    for folder in ["state/lists/partial", "cache/archives/partial"] {
-        fs::create_dir_all(root.join(folder)).unwrap();
-    }
-    fs::write(root.join("status"), "").unwrap();
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(&apt);
-        command.current_dir(&root).arg("-q");
-        for (setting, place) in [
-            ("Dir::Etc::SourceList", "none"),
-            ("Dir::Etc::SourceParts", "etc/apt/sources.list.d"),
-            ("Dir::State", "state"),
-            ("Dir::State::status", "status"),
-            ("Dir::Cache", "cache"),
-        ] {
-            command.args(["-o", &format!("{setting}={}", root.join(place).display())]);
-        }
-        command.args(["-o", "APT::Architecture=amd64", "-o", "APT::Architectures=amd64"]);
-        command.args([
-            "-o",
-            "APT::Sandbox::User=root",
-            "-o",
-            "Acquire::Retries=0",
-            "-o",
-            "Acquire::http::Proxy=false",
-        ]);
-        command.args(arguments);
-        command
-    };
+    let client = Apt::new(apt, &root);
+    let apt = |arguments: &[&str]| client.command(arguments);
     peer::run(&mut apt(&["update"]));
     peer::run(&mut apt(&["download", "greeting"]));
     let downloaded = fs::read(root.join("greeting_1.0_all.deb")).unwrap();
