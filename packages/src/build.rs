@@ -12,6 +12,7 @@ use rpm::{BuildConfig, FileOptions, PackageBuilder, Timestamp};
 use crate::automatic;
 use crate::definition::{PackageFile, PackageFileKind, RpmDefinition};
 use crate::error::{Error, Result};
+use crate::expand::ExpandedDefinition;
 use crate::publish::PrivateFolder;
 use crate::{relations, repository};
 
@@ -53,10 +54,11 @@ pub fn build(
     out_dir: &Path,
 ) -> Result<BuiltPackage> {
     let nevra = definition.nevra()?;
-    let package = assemble(definition, base_dir, source_date)?;
+    let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
+    let package = assemble(&definition, base_dir, source_date)?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
     let folder = PrivateFolder::lock(out_dir)?;
-    let mut warnings = definition.warnings();
+    warnings.extend(definition.warnings());
     let path = folder.write_checked(
         &format!("{nevra}.rpm"),
         |mut file| package.write(&mut file).map_err(build_error),
@@ -116,14 +118,16 @@ pub fn build_in_memory(
     source_date: i64,
 ) -> Result<(Vec<u8>, BuiltPackage)> {
     let nevra = definition.nevra()?;
-    let package = assemble(definition, base_dir, source_date)?;
+    let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
+    warnings.extend(definition.warnings());
+    let package = assemble(&definition, base_dir, source_date)?;
     let mut bytes = Vec::new();
     package
         .write(&mut bytes)
         .map_err(|reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) })?;
     let path = PathBuf::from(format!("{nevra}.rpm"));
     repository::check(bytes.as_slice(), &path)?;
-    Ok((bytes, BuiltPackage { path, nevra, warnings: definition.warnings() }))
+    Ok((bytes, BuiltPackage { path, nevra, warnings }))
 }
 
 fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
@@ -175,7 +179,7 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     for (i, file) in definition.files.iter().enumerate() {
         add_file(&mut builder, definition, i, file, base_dir, date, &mut inodes)?;
         if definition.auto_requires || definition.auto_provides {
-            let mut found = automatic::find(file, &base_dir.join(&file.from))?;
+            let mut found = automatic::find(file, &base_dir.join(file.source().path()))?;
             if !definition.auto_requires {
                 found.requires.clear();
             }
@@ -224,18 +228,18 @@ fn add_file(
     inodes: &mut HashSet<(u64, u64)>,
 ) -> Result<()> {
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
-    let source = base_dir.join(&file.from);
+    let source = base_dir.join(file.source().path());
     let metadata = fs::metadata(&source).map_err(Error::io("read", &source))?;
     if !metadata.is_file() {
         return Err(Error::Definition {
             package: definition.name.clone(),
             field: format!("files[{index}].from"),
-            expected: "a regular file",
+            expected: "a regular file, or a folder with `/` at its end",
             found: source.display().to_string(),
         });
     }
     let options = FileOptions::new(&file.to)
-        .permissions(file.mode.bits())
+        .permissions(file.mode().bits())
         .user(&file.owner)
         .group(&file.group)
         .modified_at(date);

@@ -6,9 +6,10 @@ use std::path::{Component, Path};
 
 use jiff::civil::Date;
 
-use crate::definition::{ChangelogEntry, RpmDefinition};
+use crate::definition::{ChangelogEntry, PackageFile, RpmDefinition};
 use crate::dependency::Relation;
 use crate::error::{Error, Result};
+use crate::pattern::{self, PackageSource};
 use crate::scriptlets::ScriptletInterpreter;
 
 const NAME: &str = "a letter, a digit or `_`, then also `-`, `+` and single `.`, 128 characters at most";
@@ -18,6 +19,8 @@ const ARCH: &str = "a machine such as `x86_64`, `aarch64` or `noarch`";
 const LINE: &str = "one line of text without control characters";
 const LINES: &str = "text without control characters other than line ends and tabs";
 const SOURCE: &str = "a relative path without `..`";
+const ONE_FILE: &str = "no such key with the path of a single file";
+const PATTERN: &str = "a pattern of files such as `*.yaml`";
 const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters";
 const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
 const CAPABILITIES: &str = "capabilities as setcap takes them, such as `cap_net_bind_service=ep`";
@@ -103,6 +106,8 @@ impl RpmDefinition {
         }
         self.check_paths(&mut mistakes);
         self.check_changelog(&mut mistakes);
+        let of_targets = self.mistakes_of_targets(&mistakes.0);
+        mistakes.0.extend(of_targets);
         mistakes.0
     }
 
@@ -165,7 +170,19 @@ impl RpmDefinition {
             let leads_out = |part| matches!(part, Component::ParentDir | Component::RootDir);
             let inside = !file.from.is_empty() && !Path::new(&file.from).components().any(leads_out);
             mistakes.check(inside, &field("from"), SOURCE, &file.from);
-            add(mistakes, &file.to, field("to"), false);
+            let source = file.source();
+            if source.is_file() {
+                add(mistakes, &file.to, field("to"), false);
+                mistakes.check(
+                    file.exclude.is_empty(),
+                    &field("exclude"),
+                    ONE_FILE,
+                    &file.exclude.join(", "),
+                );
+                mistakes.check(!file.own_directories, &field("ownDirectories"), ONE_FILE, "true");
+            } else {
+                check_several(mistakes, file, &source, field);
+            }
             mistakes.check(is_owner(&file.owner), &field("owner"), OWNER, &file.owner);
             mistakes.check(is_owner(&file.group), &field("group"), OWNER, &file.group);
             if let Some(capabilities) = &file.capabilities {
@@ -224,6 +241,27 @@ impl RpmDefinition {
             }
             mistakes.check(is_lines(&change.text), &field("text"), LINES, &change.text);
         }
+    }
+}
+
+/// Checks an entry that stands for several files, which are not known yet.
+fn check_several(
+    mistakes: &mut Mistakes,
+    file: &PackageFile,
+    source: &PackageSource,
+    field: impl Fn(&str) -> String,
+) {
+    let to = file.to.strip_suffix('/').unwrap_or(&file.to);
+    let is_root = file.to == "/" && !file.own_directories;
+    mistakes.check(is_root || is_installed(to), &field("to"), INSTALLED, &file.to);
+    let pattern = match source {
+        PackageSource::Pattern { pattern, .. } => Some(("from", pattern)),
+        _ => None,
+    };
+    for (key, pattern) in pattern.into_iter().chain(file.exclude.iter().map(|pattern| ("exclude", pattern))) {
+        let is_pattern = !pattern.trim_end_matches('/').is_empty() && pattern::glob(pattern).is_ok();
+        let ends_well = key == "exclude" || !pattern.ends_with('/');
+        mistakes.check(is_pattern && ends_well, &field(key), PATTERN, pattern);
     }
 }
 
@@ -373,6 +411,13 @@ mod tests {
             ("files: [{from: x/../../y, to: /x}]", "files[0].from"),
             ("files: [{from: '', to: /x}]", "files[0].from"),
             ("files: [{from: x, to: x}]", "files[0].to"),
+            ("files: [{from: x/, to: x}]", "files[0].to"),
+            ("files: [{from: x/, to: /, ownDirectories: true}]", "files[0].to"),
+            ("files: [{from: x/*/, to: /x}]", "files[0].from"),
+            ("files: [{from: 'x/[a', to: /x}]", "files[0].from"),
+            ("files: [{from: x/, to: /x, exclude: ['[']}]", "files[0].exclude"),
+            ("files: [{from: x, to: /x, exclude: [a]}]", "files[0].exclude"),
+            ("files: [{from: x, to: /x, ownDirectories: true}]", "files[0].ownDirectories"),
             ("files: [{from: x, to: /}]", "files[0].to"),
             ("files: [{from: x, to: /a/../x}]", "files[0].to"),
             ("files: [{from: x, to: /a//x}]", "files[0].to"),

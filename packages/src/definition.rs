@@ -3,6 +3,7 @@
 //! The types only describe; [`RpmDefinition::check`] says whether an RPM can hold what they describe. Modes and
 //! dependencies are checked when they are read, so that the reader of the file can point at the line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::dependency::{Dependency, Relation, read};
 use crate::error::{Error, Result};
+use crate::overrides::{PackageOverrides, PackageTarget};
+use crate::pattern::PackageSource;
 use crate::payload::PackageCompression;
 use crate::scriptlets::{ScriptletRequires, Scriptlets};
 use crate::triggers::{PackageFileTrigger, PackageTrigger};
@@ -117,6 +120,10 @@ pub struct RpmDefinition {
     /// The changelog, newest entry first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changelog: Vec<ChangelogEntry>,
+    /// Values for single releases: `el8: {requires: [python3]}`. Each one replaces that of the definition.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, PackageOverrides>")]
+    pub overrides: BTreeMap<PackageTarget, PackageOverrides>,
 }
 
 impl RpmDefinition {
@@ -146,13 +153,21 @@ impl RpmDefinition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PackageFile {
-    /// The source, relative to the project.
+    /// The source, relative to the project: a file, a folder with `/` at its end (`conf/`), or a pattern (`conf/*.yaml`), in which
+    /// `*` takes no `/` and `**` takes any number of folders. `\` before `*`, `?`, `[` or `{` makes it an ordinary character.
     pub from: String,
-    /// The absolute path on the node.
+    /// The absolute path on the node. For a folder and a pattern, it is the folder that the files go into.
     pub to: String,
-    /// Permissions in octal, in quotes. Those of the source are ignored: they depend on a umask.
-    #[serde(default = "PackageMode::file")]
-    pub mode: PackageMode,
+    /// Permissions in octal, in quotes. Default: `"0644"`; for executable files of a folder or a pattern `"0755"`. Other permissions
+    /// of the source are ignored: they depend on a umask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<PackageMode>,
+    /// What is left out of a folder or a pattern: names such as `*.tmp`, or with `/` paths in the folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Whether the package also owns the folder `to`, and those of its files below it. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub own_directories: bool,
     /// The name of its owner.
     #[serde(default = "root")]
     pub owner: String,
@@ -165,6 +180,20 @@ pub struct PackageFile {
     /// Capabilities of a program, as `setcap` takes them: `cap_net_bind_service=ep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<String>,
+}
+
+impl PackageFile {
+    /// What `from` stands for.
+    #[must_use]
+    pub fn source(&self) -> PackageSource {
+        PackageSource::read(&self.from)
+    }
+
+    /// The permissions of a single file.
+    #[must_use]
+    pub fn mode(&self) -> PackageMode {
+        self.mode.unwrap_or(PackageMode::of(false))
+    }
 }
 
 /// What a file is to RPM.
@@ -231,7 +260,7 @@ pub struct PackageGhost {
 impl PackageGhost {
     /// The permissions, declared or usual.
     pub(crate) fn mode(&self) -> PackageMode {
-        let usual = if self.directory { PackageMode::directory() } else { PackageMode::file() };
+        let usual = if self.directory { PackageMode::directory() } else { PackageMode::of(false) };
         self.mode.unwrap_or(usual)
     }
 }
@@ -273,11 +302,11 @@ impl PackageMode {
         self.0
     }
 
-    const fn file() -> Self {
-        Self(0o644)
+    pub(crate) const fn of(executable: bool) -> Self {
+        Self(if executable { 0o755 } else { 0o644 })
     }
 
-    const fn directory() -> Self {
+    pub(crate) const fn directory() -> Self {
         Self(0o755)
     }
 }
@@ -347,7 +376,7 @@ mod tests {
         let definition: RpmDefinition = serde_saphyr::from_str(&format!("{MINIMAL}{more}")).unwrap();
         let file = &definition.files[0];
         assert_eq!(
-            (file.mode.bits(), file.owner.as_str(), file.group.as_str(), file.kind),
+            (file.mode().bits(), file.owner.as_str(), file.group.as_str(), file.kind),
             (0o644, "root", "root", PackageFileKind::File)
         );
         assert_eq!(definition.directories[0].mode.bits(), 0o755);

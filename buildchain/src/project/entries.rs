@@ -212,26 +212,28 @@ fn items(expression: &str, value: &minijinja::Value) -> Result<Vec<serde_json::V
 }
 
 /// Checks that the sources that the definition `text` at `path` names under `files` exist, except those that tasks produce.
+/// `located` gives the file or folder of a source.
 pub(super) fn sources(
     path: &Path,
     text: &str,
     root: &Path,
+    located: fn(&str) -> PathBuf,
     produced: impl Fn(&Path) -> bool,
 ) -> Result<(), Error> {
     let mut mistakes = Mistakes::default();
-    for (name, place) in schema_check::texts(text, ["files", "from"]) {
-        let source = root.join(&name);
+    let own = schema_check::texts(text, ["files", "from"]);
+    let of_releases = schema_check::texts(text, ["overrides", "*", "files", "from"]);
+    for (name, place) in own.into_iter().chain(of_releases) {
+        let source = root.join(located(&name));
         if produced(&source) || source.symlink_metadata().is_ok() {
             continue;
         }
-        let beside = path.parent().map(|folder| folder.join(&name)).filter(|path| path.exists());
-        let beside = beside.as_deref().and_then(|path| path.strip_prefix(root).ok());
+        let folder = path.parent().filter(|folder| folder.join(located(&name)).exists());
+        let folder = folder.and_then(|folder| folder.strip_prefix(root).ok());
+        let beside = folder.map(|folder| format!("{}/{name}", folder.display()));
         let hint = match beside {
             Some(beside) => {
-                format!(
-                    "paths are relative to the project's folder: write `{}`",
-                    content::printable_path(beside)
-                )
+                format!("paths are relative to the project's folder: write `{}`", content::printable(&beside))
             }
             None => "paths are relative to the project's folder".to_owned(),
         };

@@ -214,6 +214,14 @@ impl Project {
                 Err(_) => deciding.extend(files.local().map(|local| self.root.join(&local.from))),
             }
         }
+        for package in self.repositories.iter().flat_map(|repository| &repository.packages) {
+            // It is listed again once it has changed.
+            let expanded = self.expand_package(package);
+            let expanded = expanded.unwrap_or_else(|_| package.definition.clone().into());
+            deciding.extend(expanded.links.iter().map(|link| self.root.join(link)));
+            let sources = expanded.definition.files.iter().filter(|file| !self.makes_package_folder(file));
+            deciding.extend(sources.map(|file| self.root.join(file.source().path())));
+        }
         let rpms = self.repositories.iter().flat_map(|repository| &repository.rpms);
         deciding.extend(rpms.map(|rpm| rpm.path.clone()));
         deciding

@@ -37,7 +37,9 @@ fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
     let mut mistakes = Mistakes::from(schema_check::mistakes(path, text, &schema).all());
     // The deserializer stops at the first of these.
     for relation in Relation::ALL {
-        for (dependencies, place) in schema_check::texts(text, [relation.key()]) {
+        let own = schema_check::texts(text, [relation.key()]);
+        let of_releases = schema_check::texts(text, ["overrides", "*", relation.key()]);
+        for (dependencies, place) in own.into_iter().chain(of_releases) {
             let list = Dependency::list(relation, &dependencies);
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
@@ -49,7 +51,9 @@ fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
         }
     }
     for entries in ["files", "directories", "ghosts"] {
-        for (mode, place) in schema_check::texts(text, [entries, "mode"]) {
+        let own = schema_check::texts(text, [entries, "mode"]);
+        let of_releases = schema_check::texts(text, ["overrides", "*", entries, "mode"]);
+        for (mode, place) in own.into_iter().chain(of_releases) {
             mistakes
                 .note(mode.parse::<PackageMode>().map_err(|error| Error::at(path, place, error.to_string())));
         }
@@ -102,6 +106,27 @@ mod tests {
                 "package.yaml:10:33: files[1].owner",
                 "package.yaml:11:20: scriptlets.post",
             ]
+        );
+    }
+
+    #[test]
+    fn mistakes_in_overrides_are_named_with_their_places() {
+        let more = "overrides:\n  el8:\n    requires: ['a >=']\n    sumary: x\n    files: [{from: a, to: /a, mode: x}]\n";
+        let found = wrong(&format!("{MINIMAL}{more}"));
+        let places: Vec<&str> = found.iter().filter_map(|line| line.split(": ").next()).collect();
+        assert_eq!(places, ["package.yaml:9:16", "package.yaml:10:5", "package.yaml:11:37"], "{found:?}");
+        let found = wrong(&format!(
+            "{MINIMAL}overrides: {{el8: {{url: ''}}, el9: {{files: [{{from: a, to: b}}]}}}}\n"
+        ));
+        let places: Vec<&str> = found.iter().filter_map(|line| line.split(": expected").next()).collect();
+        assert_eq!(
+            places,
+            ["package.yaml:7:24: overrides.el8.url", "package.yaml:7:57: overrides.el9.files[0].to"],
+        );
+        let found = wrong(&format!("{MINIMAL}overrides: {{e18: {{url: a}}}}\n"));
+        assert!(
+            found[0].starts_with("package.yaml:7:") && found[0].contains("expected a release such as `el8`"),
+            "{found:?}"
         );
     }
 

@@ -1,8 +1,11 @@
 //! Package repositories of the archive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use packages::{ExpandOptions, ExpandedDefinition, PackageFile};
 
 use super::error::Origin;
+use super::model::Project;
 use super::names::{Release, RepositoryName};
 use super::upstream::Upstream;
 
@@ -28,7 +31,7 @@ pub struct PackageDefinition {
     pub origin: Origin,
     /// Its `package.yaml`, relative to the project.
     pub path: PathBuf,
-    /// The definition, rendered.
+    /// The definition for the release of the repository, rendered.
     pub definition: packages::RpmDefinition,
 }
 
@@ -47,4 +50,65 @@ pub struct RpmFile {
     pub arch: String,
     /// When it was built, in seconds since 1970; unknown for one that a task produces.
     pub build_time: Option<i64>,
+}
+
+impl Project {
+    /// The definition of a package with the files that its folders and patterns stand for now. Folders that tasks write stay as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if a folder leads out of the project or cannot be read, if what it has cannot be in a package, and if a task
+    /// writes a file that an entry takes.
+    pub fn expand_package(&self, package: &PackageDefinition) -> Result<ExpandedDefinition, String> {
+        for file in &package.definition.files {
+            self.check_package_folder(file)?;
+        }
+        let left_out = [self.settings.build_root.clone()];
+        let keeps = |file: &PackageFile| self.makes_package_folder(file);
+        let options = ExpandOptions { base_dir: &self.root, left_out: &left_out, keeps: &keeps };
+        package.definition.expand_with(&options).map_err(|error| error.to_string())
+    }
+
+    /// Whether an entry stands for files in a folder that tasks write.
+    #[must_use]
+    pub fn makes_package_folder(&self, file: &PackageFile) -> bool {
+        let source = file.source();
+        let folder = self.root.join(source.path());
+        !source.is_file() && (folder.starts_with(&self.settings.build_root) || self.produced.writes(&folder))
+    }
+
+    fn check_package_folder(&self, file: &PackageFile) -> Result<(), String> {
+        let source = file.source();
+        let folder = self.root.join(source.path());
+        if source.is_file() {
+            let shown = content::printable(&file.from);
+            return if folder.is_dir() {
+                Err(format!("`{shown}` is a folder: write `{shown}/` for the files in it"))
+            } else {
+                Ok(())
+            };
+        }
+        self.territory.resolve(source.path()).map_err(|outside| outside.to_string())?;
+        if folder == self.settings.build_root {
+            return Err(format!(
+                "`{}` is in the build root itself: expected a folder in it",
+                content::printable(&file.from)
+            ));
+        }
+        // What tasks write need not exist yet, and must not change the package once it does.
+        for output in self.produced.below(&folder) {
+            let is_in_build_root = output.path.starts_with(&self.settings.build_root);
+            let Some(inner) = output.path.strip_prefix(&folder).ok().and_then(Path::to_str) else { continue };
+            let takes = file.takes(inner).map_err(|error| error.to_string())?;
+            if !is_in_build_root && !self.makes_package_folder(file) && takes {
+                return Err(format!(
+                    "a task writes {}: exclude it from `{}`, and name it in an entry of its own",
+                    content::printable_path(output.path.strip_prefix(&self.root).unwrap_or(&output.path)),
+                    content::printable(&file.from)
+                ));
+            }
+        }
+        Ok(())
+    }
 }

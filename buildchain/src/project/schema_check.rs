@@ -151,7 +151,7 @@ pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> SchemaMistake
     }
 }
 
-/// Each text that stands in `text` under `keys`, through lists, with its place; none if it is no YAML.
+/// Each text that stands in `text` under `keys`, through lists, with its place; none if it is no YAML. `*` stands for every key.
 pub(super) fn texts<const N: usize>(text: &str, keys: [&str; N]) -> Vec<(String, Location)> {
     fn collect(node: Node, keys: &[&str], found: &mut Vec<(String, Location)>) {
         match (node.value, keys) {
@@ -159,7 +159,7 @@ pub(super) fn texts<const N: usize>(text: &str, keys: [&str; N]) -> Vec<(String,
             (Shape::List(items), _) => items.into_iter().for_each(|item| collect(item, keys, found)),
             (Shape::Map(entries), [key, rest @ ..]) => {
                 for (name, value) in entries {
-                    if name.value == *key {
+                    if *key == "*" || name.value == *key {
                         collect(value, rest, found);
                     }
                 }

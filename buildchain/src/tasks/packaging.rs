@@ -110,23 +110,35 @@ fn add_rpm(builder: &TaskBuilder<'_>, rpm: &RpmFile, name: String, folder: &Path
 }
 
 fn build_rpm(
-    builder: &TaskBuilder<'_>,
+    builder: &mut TaskBuilder<'_>,
     repository: &RepositoryDefinition,
     package: &PackageDefinition,
     family: &str,
     folder: PathBuf,
 ) -> Result<Task, Error> {
     let project = Arc::clone(builder.project);
-    let definition = package.definition.clone();
     let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
+    let expanded = project.expand_package(package).map_err(wrong)?;
+    let definition = expanded.definition;
+    builder.links.extend(expanded.links.iter().map(|link| project.root.join(link)));
+    let warning = |warning| format!("{}: {warning}", content::printable_path(&package.path));
+    expanded.warnings.into_iter().map(warning).for_each(|warning| builder.warn(warning));
     let mut resolved = definition.clone();
     let mut sources = Vec::new();
+    let mut folders = Vec::new();
     for file in &mut resolved.files {
-        let source = builder.source(&package.path, file.from.as_ref())?;
-        sources.push((Path::new("/").join(&source), PathBuf::from(&file.from)));
-        file.from = source.into_os_string().into_string().map_err(|path| {
-            wrong(format!("{}: expected a path in UTF-8", content::printable_path(path.as_ref())))
+        let from = file.source();
+        let source = builder.source(&package.path, from.path())?;
+        let path = Path::new("/").join(&source);
+        if from.is_file() {
+            sources.push((path, from.path().to_path_buf()));
+        } else {
+            folders.push(path);
+        }
+        let source = source.to_str().ok_or_else(|| {
+            wrong(format!("{}: expected a path in UTF-8", content::printable_path(&source)))
         })?;
+        file.from = from.at(source);
     }
     let file_name = resolved.file_name().map_err(|error| wrong(error.to_string()))?;
     let folder = folder.join(&definition.arch);
@@ -138,6 +150,8 @@ fn build_rpm(
     inputs.push(TaskInput::value("source date", date.to_string()));
     let bytes: u64 = sources.iter().filter_map(|(source, _)| Some(source.metadata().ok()?.len())).sum();
     inputs.extend(sources.iter().map(|(source, name)| builder.input(source, name)));
+    // What tasks write there is known when they ran.
+    inputs.extend(folders.into_iter().map(TaskInput::folder));
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
         doc: format!("Build the package {} for {}.", definition.name, repository.name),

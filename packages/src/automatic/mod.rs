@@ -43,7 +43,7 @@ const DOCUMENTATION: &str = "/usr/share/doc";
 /// [`Error::Io`] if it cannot be read, [`Error::Automatic`] if it names what cannot be a dependency.
 pub(crate) fn find(file: &definition::PackageFile, source: &Path) -> Result<Automatic> {
     let name = file.to.rsplit('/').next().unwrap_or_default();
-    let executable = file.mode.bits() & 0o111 != 0;
+    let executable = file.mode().bits() & 0o111 != 0;
     let is_other = NEVER.iter().any(|end| name.ends_with(end)) || file.to.starts_with("/dev/");
     if is_other || file.to.contains(DOCUMENTATION) {
         return Ok(Automatic::default());

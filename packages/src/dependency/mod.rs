@@ -231,6 +231,21 @@ pub(crate) mod read {
         requires: Requires, provides: Provides, conflicts: Conflicts, obsoletes: Obsoletes,
         recommends: Recommends, suggests: Suggests, supplements: Supplements, enhances: Enhances
     );
+
+    /// The same where the field can be absent.
+    pub(crate) mod some {
+        use super::{Dependency, Deserializer};
+
+        macro_rules! fields {
+            ($($field:ident),*) => {$(
+                pub(crate) fn $field<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Dependency>>, D::Error> {
+                    super::$field(from).map(Some)
+                }
+            )*};
+        }
+
+        fields!(requires, provides, conflicts, obsoletes, recommends, suggests, supplements, enhances);
+    }
 }
 
 /// A list of texts that each may hold several dependencies.

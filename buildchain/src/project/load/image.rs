@@ -46,7 +46,8 @@ impl Loader {
                 return Err(Error::at(path, folder.place(), message));
             }
             None => {
-                let definition: images::build::DefinedImage = self.definition(&declaration, parse_strict)?;
+                let definition: images::build::DefinedImage =
+                    self.definition(&declaration, parse_strict, |from| from.into())?;
                 let base = definition.base.clone();
                 (declaration, BuildMethod::Declaration(Box::new(definition)), base.into_iter().collect())
             }
@@ -121,8 +122,11 @@ impl Loader {
             }
             Some(settings) => (settings, origin.to_owned(), self.values.clone()),
             None => {
-                read_settings =
-                    if exists { self.definition(&path, parse)? } else { ContainerBuild::default() };
+                read_settings = if exists {
+                    self.definition(&path, parse, |from| from.into())?
+                } else {
+                    ContainerBuild::default()
+                };
                 (&read_settings, self.project.root.join(path), Values::verbatim())
             }
         };

@@ -11,7 +11,7 @@ mod tasks;
 mod upstream;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::parts::{Part, PartReader, ProjectParts};
@@ -288,18 +288,19 @@ impl Loader {
         self.project.sources.push(catalogue_path);
     }
 
-    /// Reads a definition: a template whose result is YAML.
+    /// Reads a definition: a template whose result is YAML. `located` gives the file or folder of one of its sources.
     fn definition<T>(
         &mut self,
         relative: &Path,
         read_text: fn(&Path, &str) -> Result<T, Error>,
+        located: fn(&str) -> PathBuf,
     ) -> Result<T, Error> {
         let project = &mut self.project;
         let path = project.root.join(relative);
         project.territory.resolve(relative)?;
         let text = template::render(&path, &read(&path)?, &self.values)?;
         project.sources.push(path.clone());
-        let sources = entries::sources(&path, &text, &project.root, |source| {
+        let sources = entries::sources(&path, &text, &project.root, located, |source| {
             source.starts_with(&project.settings.build_root) || project.produced.writes(source)
         });
         match (read_text(&path, &text), sources) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use content::{LinkPolicy, printable_path};
 use iso::Exclude;
+use packages::PackageTarget;
 use walkdir::WalkDir;
 
 use super::Loader;
@@ -29,10 +30,15 @@ impl Loader {
             for folder in &repository.build {
                 let Some(inner) = loader.entries(path).path(folder) else { continue };
                 let relative = inner.join("package.yaml");
-                let definition = loader.definition(&relative, package::read_in_project);
+                let definition = loader.definition(&relative, package::read_in_project, |from| {
+                    packages::PackageSource::read(from).path().to_path_buf()
+                });
                 let definition = definition
                     .map_err(|error| error.unreadable_at(path, folder.place(), &loader.project.root));
-                if let Some(definition) = loader.mistakes.note(definition) {
+                if let Some(mut definition) = loader.mistakes.note(definition) {
+                    if let Some(release) = &release {
+                        definition = definition.for_target(&PackageTarget::release(release.as_str()));
+                    }
                     let origin = Origin::new(path, folder.place());
                     packages.push(PackageDefinition { origin, path: relative, definition });
                 }

@@ -116,3 +116,130 @@ fn a_package_that_a_task_produces_is_taken_by_its_name() {
         place.deployed().contains(&"packages/redhat/8/example-r-el8/x86_64/tool-1-1.x86_64.rpm".to_owned())
     );
 }
+
+/// A project that builds a package with these entries of `files`; one of its tasks writes `gen/made.conf` and the folder
+/// `_build/made`.
+fn with_files(files: &str) -> TestProject {
+    let place = TestProject::new(
+        "packages: [{name: r, release: '8', build: [p]}]\n  \
+         tasks: {make: {run: [make], inputs: [sealift.yaml], outputs: [gen/made.conf, _build/made/]}}",
+    );
+    place.write(
+        "p/package.yaml",
+        &format!(
+            "{{name: p, version: '1', release: '1', arch: noarch, summary: s, license: l, files: [{files}]}}"
+        ),
+    );
+    place
+}
+
+fn inputs(place: &TestProject) -> Vec<String> {
+    let (project, plan) = place.plan_in(None).unwrap();
+    let task = plan.tasks.iter().find(|task| task.name.ends_with("/build_rpm/p")).unwrap();
+    let shown = |path: &Path| path.strip_prefix(&project.root).unwrap().to_str().unwrap().to_owned();
+    let name = |input: &TaskInput| match input {
+        TaskInput::File(path) => Some(shown(path)),
+        TaskInput::Folder { path, .. } => Some(format!("{}/", shown(path))),
+        TaskInput::Value { name, value } if name == "definition" => {
+            Some(value.matches("->").map(|_| "link").collect())
+        }
+        _ => None,
+    };
+    task.inputs.iter().filter_map(name).filter(|input| !input.is_empty()).collect()
+}
+
+#[test]
+fn the_files_of_a_folder_are_inputs_and_a_new_one_is_too() {
+    let place = with_files("{from: conf/, to: /etc/p}, {from: 'share/**/*.txt', to: /usr/share/p}");
+    place.write("conf/b", "b");
+    place.write("share/deep/a.txt", "a");
+    place.write("share/other", "o");
+    assert_eq!(inputs(&place), ["conf/b", "share/deep/a.txt"]);
+    place.write("conf/a", "a");
+    place.link("../b", "conf/sub/link");
+    assert_eq!(inputs(&place), ["conf/a", "conf/b", "share/deep/a.txt"]);
+    let (project, _) = place.plan_in(None).unwrap();
+    let deciding = project.deciding();
+    for file in ["conf/a", "conf/sub/link", "share/deep/a.txt"] {
+        assert!(deciding.contains(&place.root().join(file)), "{file} is not in {deciding:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_a_task_writes_is_an_input_as_a_whole() {
+    let place = with_files(
+        "{from: _build/made/, to: /etc/p}, {from: '_build/made/*.x', to: /usr/p}, {from: a, to: /a}",
+    );
+    place.write("a", "a");
+    assert_eq!(inputs(&place), ["a", "_build/made/", "_build/made/"]);
+    let (project, plan) = place.plan_in(None).unwrap();
+    graph(&project, plan.tasks, &plan.origins).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_a_source_is_named() {
+    for (files, said) in [
+        ("{from: conf, to: /x}", "p/package.yaml: `conf` is a folder: write `conf/` for the files in it"),
+        (
+            "{from: none/, to: /x}",
+            "p/package.yaml:1:92: `none/` does not exist; paths are relative to the project's folder",
+        ),
+        (
+            "{from: beside/, to: /x}",
+            "`beside/` does not exist; paths are relative to the project's folder: write `p/beside/`",
+        ),
+        ("{from: out/, to: /x}", "`out` leads to "),
+        (
+            "{from: 'conf/*.json', to: /x}",
+            "files[0].from: expected a pattern that matches a file, found `conf/*.json`",
+        ),
+        ("{from: '_build/*', to: /x}", "`_build/*` is in the build root itself: expected a folder in it"),
+        (
+            "{from: gen/, to: /x}",
+            "a task writes gen/made.conf: exclude it from `gen/`, and name it in an entry of its own",
+        ),
+        ("{from: '**/*.conf', to: /x}", "a task writes gen/made.conf: exclude it from `**/*.conf`"),
+    ] {
+        let place = with_files(files);
+        place.write("conf/a", "a");
+        place.write("gen/b", "b");
+        place.write("p/beside/a", "a");
+        place.link("../host", "out");
+        let error = place.plan().map(|_| ()).unwrap_err();
+        assert!(error.contains(said), "{files}: {error}");
+    }
+    let place =
+        with_files("{from: gen/, to: /x, exclude: [made.conf]}, {from: gen/made.conf, to: /x/made.conf}");
+    place.write("gen/b", "b");
+    assert_eq!(inputs(&place), ["gen/b", "gen/made.conf"]);
+    // The project's folder has the build root in it, which is left out.
+    let place = with_files("{from: ./, to: /x, exclude: [gen]}");
+    place.write("_build/made/a", "a");
+    assert_eq!(inputs(&place), ["p/package.yaml", "sealift.yaml"]);
+}
+
+#[test]
+fn one_definition_gives_a_package_for_each_release() {
+    let place = TestProject::new(
+        "packages: [{name: r, release: '7', build: [p]}, {name: r, release: '8', build: [p]}, {name: r, release: '9', build: [p]}]",
+    );
+    place.write("a", "a");
+    place.write(
+        "p/package.yaml",
+        "{name: p, version: '1', release: '1', arch: noarch, summary: s, license: l, requires: [python3], overrides: {el7: \
+         {release: 1.el7, requires: [python36]}, el8: {release: 1.el8, files: [{from: a, to: /a}]}}}",
+    );
+    let (project, plan) = place.plan_in(None).unwrap();
+    let outputs = |release: &str| {
+        let name = format!("_build_redhat_{release}_repositories:r/build_rpm/p");
+        let task = plan.tasks.iter().find(|task| task.name == name).unwrap();
+        task.outputs[0].path().file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        ["7", "8", "9"].map(outputs),
+        ["p-1-1.el7.noarch.rpm", "p-1-1.el8.noarch.rpm", "p-1-1.noarch.rpm"]
+    );
+    let requires = project.repositories.iter().map(|one| one.packages[0].definition.requires[0].to_string());
+    assert_eq!(requires.collect::<Vec<_>>(), ["python36", "python3", "python3"]);
+    graph(&project, plan.tasks, &plan.origins).unwrap();
+}

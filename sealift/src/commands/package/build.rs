@@ -24,6 +24,7 @@ pub(super) fn run(
     file: &Path,
     place: PackageDestination<'_>,
     base: &Path,
+    release: Option<u32>,
     source_date: Option<i64>,
     output: ReportOutput,
 ) -> CommandResult {
@@ -31,6 +32,10 @@ pub(super) fn run(
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
     let definition = buildchain::project::read_package(file, &text).map_err(remedies::project::project)?;
+    let definition = match release {
+        Some(release) => definition.for_target(&packages::PackageTarget::release(&release.to_string())),
+        None => definition,
+    };
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {
         PackageDestination::Folder(into) => packages::build(&definition, base, date, into)?,

@@ -17,7 +17,8 @@ use crate::output::ReportOutput;
 pub(crate) enum Command {
     /// Build an RPM from its definition
     #[command(
-        after_help = "Example:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms"
+        after_help = "Examples:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms\n  \
+                      sealift package build package.yaml --release 8"
     )]
     Build {
         /// The definition, as `packages/<name>/package.yaml`
@@ -31,6 +32,9 @@ pub(crate) enum Command {
         /// Resolve the paths of the definition from DIR
         #[arg(long, value_name = "DIR", default_value = ".")]
         base: PathBuf,
+        /// Use the `overrides` of the definition for release N of the distribution
+        #[arg(long, value_name = "N")]
+        release: Option<u32>,
         /// Set the date of the package, in seconds since 1970 [default: its own, else 0]
         #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
         source_date: Option<i64>,
@@ -65,11 +69,11 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Build { file, into, to, base, source_date, output } => {
+        Command::Build { file, into, to, base, release, source_date, output } => {
             let place = to
                 .as_deref()
                 .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
-            build::run(&file, place, &base, source_date, output)
+            build::run(&file, place, &base, release, source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),

@@ -1,10 +1,11 @@
 //! Packages with everything that a definition can say, compared with those that rpmbuild makes of an equal spec.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tests::peer;
+use tests::{peer, sealift};
 
 use super::DATE;
 
@@ -25,6 +26,8 @@ files:
   - {from: prog, to: /etc/complete/keep, kind: config}
   - {from: prog, to: /etc/complete/replace, kind: configReplace}
   - {from: prog, to: /etc/complete/gone, kind: configMissingok}
+  - {from: share/, to: /usr/share/complete, ownDirectories: true}
+  - {from: "share/**/*.conf", to: /etc/complete, kind: config, exclude: [link.conf]}
 ghosts:
   - {path: /var/log/complete.log, mode: "0600", owner: adm, group: adm}
   - {path: /var/cache/complete, directory: true}
@@ -80,14 +83,19 @@ Requires(posttrans): for-posttrans
 %description
 All of it
 %install
-mkdir -p %{buildroot}/usr/bin %{buildroot}/etc/complete %{buildroot}/var/log %{buildroot}/var/cache/complete
+mkdir -p %{buildroot}/usr/bin %{buildroot}/usr/share %{buildroot}/etc/complete %{buildroot}/var/log %{buildroot}/var/cache/complete
 for path in usr/bin/prog etc/complete/keep etc/complete/replace etc/complete/gone; do cp %{SOURCE} %{buildroot}/$path; done
+cp -a %{SHARE} %{buildroot}/usr/share/complete
+mkdir -p %{buildroot}/etc/complete/deep
+cp %{SHARE}/deep/b.conf %{buildroot}/etc/complete/deep/
 touch %{buildroot}/var/log/complete.log %{buildroot}/etc/complete/state
 %files
 %attr(0755,root,root) %caps(cap_net_bind_service=ep) /usr/bin/prog
 %attr(0644,root,root) %config(noreplace) /etc/complete/keep
 %attr(0644,root,root) %config /etc/complete/replace
 %attr(0644,root,root) %config(missingok,noreplace) /etc/complete/gone
+%attr(-,root,root) /usr/share/complete
+%attr(0644,root,root) %config(noreplace) /etc/complete/deep/b.conf
 %attr(0600,adm,adm) %ghost /var/log/complete.log
 %ghost %dir %attr(0755,root,root) /var/cache/complete
 %attr(0644,root,root) %ghost %config(noreplace) /etc/complete/state
@@ -128,7 +136,7 @@ echo several
 /// What rpm says about a package, a line for each query.
 const QUERIES: &[&str] = &[
     "%{NEVRA} %{EPOCH} %{GROUP} %{PACKAGER} %{VENDOR} %{BUILDHOST}\n",
-    "[%{FILENAMES} %{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} %{FILECAPS}\n]",
+    "[%{FILENAMES} %{FILELINKTOS} %{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILEFLAGS:fflags} %{FILECAPS}\n]",
     "[%{REQUIRENEVRS} %{REQUIREFLAGS:deptype}\n]",
     "[%{PROVIDENEVRS}\n]",
     "%{PRETRANS} %{PRETRANSPROG} %{PREIN} %{PREINPROG} %{POSTIN} [%{POSTINPROG} ] %{PREUN} %{PREUNPROG}\n",
@@ -142,16 +150,35 @@ const QUERIES: &[&str] = &[
     "[%{TRANSFILETRIGGERTYPE} %{TRANSFILETRIGGERCONDS} %{TRANSFILETRIGGERSCRIPTS}\n]",
 ];
 
+/// A folder of files, with a script, a link and an empty folder.
+fn share(scratch: &Path) {
+    let share = scratch.join("share");
+    fs::create_dir_all(share.join("deep/empty")).unwrap();
+    for (name, mode) in [(".hidden", 0o644), ("run", 0o755), ("deep/b.conf", 0o644)] {
+        fs::write(share.join(name), name).unwrap();
+        fs::set_permissions(share.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    symlink("deep/b.conf", share.join("link.conf")).unwrap();
+}
+
 fn rpmbuild(scratch: &Path) -> Option<PathBuf> {
     let rpmbuild = peer::find("rpmbuild")?;
     let top = scratch.join("rpmbuild");
     fs::create_dir_all(top.join("SOURCES")).unwrap();
     let spec = SPEC.replace("%{SOURCE}", scratch.join("prog").to_str().unwrap());
+    let spec = spec.replace("%{SHARE}", scratch.join("share").to_str().unwrap());
     fs::write(top.join("complete.spec"), spec).unwrap();
     let mut command = Command::new(rpmbuild);
     command.env("LC_ALL", "C.UTF-8").env("SOURCE_DATE_EPOCH", DATE.to_string());
     command.args(["-bb", "--nodeps", "--quiet", "--define"]).arg(format!("_topdir {}", top.display()));
-    command.args(["--define", "_buildhost builder.example.org", "--define", "__os_install_post %{nil}"]);
+    for define in [
+        "_buildhost builder.example.org",
+        "__os_install_post %{nil}",
+        "use_source_date_epoch_as_buildtime 1",
+        "clamp_mtime_to_source_date_epoch 1",
+    ] {
+        command.args(["--define", define]);
+    }
     peer::run(command.arg(top.join("complete.spec")));
     Some(top.join("RPMS/noarch/complete-1.0-3.noarch.rpm"))
 }
@@ -161,6 +188,7 @@ fn rpmbuild_makes_the_same_of_an_equal_spec() {
     let Some(rpm) = peer::find("rpm") else { return };
     let scratch = tempfile::tempdir().unwrap();
     fs::write(scratch.path().join("prog"), "text\n").unwrap();
+    share(scratch.path());
     let Some(theirs) = rpmbuild(scratch.path()) else { return };
     let definition = serde_saphyr::from_str(DEFINITION).unwrap();
     let ours = packages::build(&definition, scratch.path(), DATE, scratch.path()).unwrap().path;
@@ -177,6 +205,72 @@ fn rpmbuild_makes_the_same_of_an_equal_spec() {
         });
         assert_eq!(ours, theirs, "{query}");
     }
+    // The size of a folder is that of the file system of the builder.
+    let without_size = |line: &str| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        match fields.as_slice() {
+            [path, _, _, rest @ ..] if fields.get(4).is_some_and(|mode| mode.starts_with("04")) => {
+                format!("{path} {}", rest.join(" "))
+            }
+            _ => line.to_owned(),
+        }
+    };
+    for option in ["--scripts", "--triggers", "--filetriggers", "--list", "--dump", "--info"] {
+        let [ours, theirs] = [&ours, &theirs].map(|package| {
+            let mut command = Command::new(&rpm);
+            command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").args(["-qp", option]).arg(package);
+            let said = String::from_utf8(peer::run(&mut command).stdout).unwrap();
+            let mut lines: Vec<_> = said.lines().map(without_size).collect();
+            lines.retain(|line| !line.starts_with("Source RPM") && !line.starts_with("Size"));
+            lines
+        });
+        assert_eq!(ours, theirs, "{option}");
+    }
+}
+
+#[test]
+fn a_new_file_in_a_folder_is_in_the_next_package() {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path().canonicalize().unwrap();
+    share(&root);
+    fs::write(
+        root.join("package.yaml"),
+        "{name: a, version: '1', release: '1', arch: noarch, summary: A, license: MIT, files: [{from: share/, to: /opt/a}, \
+         {from: _build/made/, to: /opt/made}]}\n",
+    )
+    .unwrap();
+    fs::write(
+        root.join("sealift.yaml"),
+        "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.0.0}\nspec:\n  packages: \
+         [{name: r, release: '8', build: [.]}]\n  tasks:\n    make: {script: 'mkdir -p _build/made; cp list _build/made/', \
+         inputs: [list], outputs: [_build/made/]}\n",
+    )
+    .unwrap();
+    fs::write(root.join("list"), "1").unwrap();
+    let package = root.join("_build/root/packages/redhat/8/example-r-el8/noarch/a-1-1.noarch.rpm");
+    let run = || {
+        let output = sealift::command(&root).args(["run", "packaging"]).output().unwrap();
+        let (code, out, err) = sealift::told(&output);
+        assert_eq!(code, 0, "{out}{err}");
+        fs::read(&package).unwrap()
+    };
+    let first = run();
+    assert!(first == run(), "the same package");
+    fs::write(root.join("share/deep/new"), "new").unwrap();
+    let with_new = run();
+    assert!(with_new != first, "a new file");
+    fs::write(root.join("list"), "2").unwrap();
+    let with_list = run();
+    assert!(with_list != with_new, "what a task writes");
+    if let Some(rpm) = peer::find("rpm") {
+        let listed = peer::run(Command::new(&rpm).args(["-qlp"]).arg(&package)).stdout;
+        let expected = ["a/.hidden", "a/deep/b.conf", "a/deep/new", "a/link.conf", "a/run", "made/list"]
+            .map(|path| format!("/opt/{path}"));
+        assert_eq!(String::from_utf8(listed).unwrap().lines().collect::<Vec<_>>(), expected);
+    }
+    fs::remove_file(root.join("share/deep/new")).unwrap();
+    fs::write(root.join("list"), "1").unwrap();
+    assert!(first == run(), "as before");
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn rpm_reads_everything_that_a_definition_says() {
         .arg(&unpacked);
     peer::run(&mut command);
     for ((name, content), (file, _)) in
-        contents.iter().zip(definition.files.iter().map(|file| (file.to.as_str(), file.mode.bits())))
+        contents.iter().zip(definition.files.iter().map(|file| (file.to.as_str(), file.mode().bits())))
     {
         assert_eq!(fs::read(unpacked.join(&file[1..])).unwrap(), *content, "{name}");
     }

@@ -1,0 +1,241 @@
+//! Values of a definition that differ between releases.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::check::Mistake;
+use crate::definition::{PackageDirectory, PackageFile, PackageGhost, PackageSymlink, RpmDefinition};
+use crate::dependency::{Dependency, read};
+use crate::error::{Error, Result};
+use crate::payload::PackageCompression;
+use crate::scriptlets::{ScriptletRequires, Scriptlets};
+use crate::triggers::{PackageFileTrigger, PackageTrigger};
+
+/// What some values are for: `el8`, the release 8 of the distribution.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^el[0-9]+$"))]
+pub struct PackageTarget(String);
+
+impl PackageTarget {
+    /// The release `release` of the distribution: `8`.
+    #[must_use]
+    pub fn release(release: &str) -> Self {
+        Self(format!("el{release}"))
+    }
+
+    /// The key in a definition: `el8`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PackageTarget {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let release = text.strip_prefix("el").unwrap_or_default();
+        if !release.is_empty() && release.len() <= 8 && release.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::Value { expected: "a release such as `el8`", found: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for PackageTarget {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<PackageTarget> for String {
+    fn from(target: PackageTarget) -> Self {
+        target.0
+    }
+}
+
+impl fmt::Display for PackageTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Declares the keys that may differ: each with its type and, for lists of dependencies, how it is read.
+macro_rules! overrides {
+    ($($(#[$attribute:meta])* $field:ident: $type:ty,)*) => {
+        /// Values that replace those of the definition.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields, rename_all = "camelCase")]
+        pub struct PackageOverrides {
+            $(
+                #[doc = "Replaces the value of the definition."]
+                #[serde(default, skip_serializing_if = "Option::is_none")]
+                $(#[$attribute])*
+                pub $field: Option<$type>,
+            )*
+        }
+
+        impl PackageOverrides {
+            fn apply(&self, definition: &mut RpmDefinition) {
+                $(if let Some(value) = &self.$field {
+                    definition.$field = value.clone().into();
+                })*
+            }
+
+            /// The fields that have a value here, as they are spelled in Rust.
+            fn fields(&self) -> Vec<&'static str> {
+                let fields = [$((stringify!($field), self.$field.is_some()),)*];
+                fields.into_iter().filter(|(_, is_there)| *is_there).map(|(field, _)| field).collect()
+            }
+        }
+    };
+}
+
+overrides! {
+    version: String,
+    release: String,
+    epoch: u32,
+    summary: String,
+    license: String,
+    description: String,
+    url: String,
+    vendor: String,
+    packager: String,
+    group: String,
+    compression: PackageCompression,
+    files: Vec<PackageFile>,
+    directories: Vec<PackageDirectory>,
+    symlinks: Vec<PackageSymlink>,
+    ghosts: Vec<PackageGhost>,
+    #[serde(deserialize_with = "read::some::provides")]
+    provides: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::requires")]
+    requires: Vec<Dependency>,
+    scriptlet_requires: ScriptletRequires,
+    #[serde(deserialize_with = "read::some::conflicts")]
+    conflicts: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::obsoletes")]
+    obsoletes: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::recommends")]
+    recommends: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::suggests")]
+    suggests: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::supplements")]
+    supplements: Vec<Dependency>,
+    #[serde(deserialize_with = "read::some::enhances")]
+    enhances: Vec<Dependency>,
+    auto_requires: bool,
+    auto_provides: bool,
+    scriptlets: Scriptlets,
+    triggers: Vec<PackageTrigger>,
+    file_triggers: Vec<PackageFileTrigger>,
+}
+
+impl RpmDefinition {
+    /// The definition for `target`: with the values of its `overrides`, and without the others.
+    #[must_use]
+    pub fn for_target(&self, target: &PackageTarget) -> Self {
+        let mut definition = Self { overrides: BTreeMap::new(), ..self.clone() };
+        if let Some(overrides) = self.overrides.get(target) {
+            overrides.apply(&mut definition);
+        }
+        definition
+    }
+
+    /// The mistakes of each target that the definition itself does not have; `own` are those of the definition itself.
+    pub(crate) fn mistakes_of_targets(&self, own: &[Mistake]) -> Vec<Mistake> {
+        let of_target = |(target, overrides): (&PackageTarget, &PackageOverrides)| {
+            let fields = overrides.fields();
+            let is_own = |field: &str| {
+                let key = field.split(['.', '[']).next().unwrap_or_default();
+                fields.iter().any(|own| *own == snake(key))
+            };
+            let mistakes = self.for_target(target).mistakes().into_iter();
+            let mistakes = mistakes.filter(|mistake| is_own(&mistake.field) || !own.contains(mistake));
+            mistakes
+                .map(|mistake| Mistake { field: format!("overrides.{target}.{}", mistake.field), ..mistake })
+                .collect::<Vec<_>>()
+        };
+        self.overrides.iter().flat_map(of_target).collect()
+    }
+}
+
+/// A key as Rust spells it: `autoRequires` is `auto_requires`.
+fn snake(key: &str) -> String {
+    let mut spelled = String::with_capacity(key.len() + 2);
+    for character in key.chars() {
+        if character.is_ascii_uppercase() {
+            spelled.push('_');
+        }
+        spelled.push(character.to_ascii_lowercase());
+    }
+    spelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(overrides: &str) -> RpmDefinition {
+        let text = format!(
+            "name: a\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\nrequires: [b, c]\n\
+             directories: [{{path: /d}}]\noverrides: {overrides}\n"
+        );
+        serde_saphyr::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn the_values_of_a_target_replace_those_of_the_definition() {
+        let definition = definition(
+            "{el7: {requires: [d], compression: xz, description: Old, epoch: 3, autoRequires: false, files: []}, el8: {requires: []}}",
+        );
+        definition.check().unwrap();
+        let of = |release: &str| definition.for_target(&PackageTarget::release(release));
+        let seven = of("7");
+        assert_eq!(seven.requires.iter().map(ToString::to_string).collect::<Vec<_>>(), ["d"]);
+        assert_eq!(
+            (seven.description.as_deref(), seven.epoch, seven.auto_requires),
+            (Some("Old"), Some(3), false)
+        );
+        assert_eq!((seven.compression.to_string(), seven.directories.len()), ("xz:6".to_owned(), 1));
+        assert!(of("8").requires.is_empty());
+        assert_eq!(of("9").requires.len(), 2);
+        assert!(of("7").overrides.is_empty() && of("9").overrides.is_empty());
+        let written = serde_saphyr::to_string(&definition).unwrap();
+        assert_eq!(serde_saphyr::from_str::<RpmDefinition>(&written).unwrap(), definition);
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_target_once() {
+        for (overrides, fields) in [
+            ("{el8: {url: ''}}", ["overrides.el8.url"].as_slice()),
+            ("{el8: {files: [{from: x, to: /d}]}}", &["overrides.el8.directories[0].path"]),
+            (
+                "{el7: {release: 1-2}, el8: {release: 1-2}}",
+                &["overrides.el7.release", "overrides.el8.release"],
+            ),
+            ("{el7: {autoRequires: false}}", &[]),
+        ] {
+            let found: Vec<String> =
+                definition(overrides).mistakes().into_iter().map(|one| one.field).collect();
+            assert_eq!(found, fields, "{overrides}");
+        }
+        let wrong = RpmDefinition { summary: String::new(), ..definition("{el8: {url: x}}") };
+        assert_eq!(wrong.mistakes().len(), 1);
+    }
+
+    #[test]
+    fn a_target_is_a_release() {
+        for text in ["el", "e18", "el8.1", "EL8", "deb", "el123456789"] {
+            assert!(text.parse::<PackageTarget>().is_err(), "{text}");
+        }
+        assert_eq!("el10".parse::<PackageTarget>().unwrap(), PackageTarget::release("10"));
+    }
+}
