@@ -59,6 +59,7 @@ const DEBIAN: &[Peer] = &[
     programs("docker-registry", &["docker-registry"]),
     programs("dnf", &["dnf"]),
     programs("rpm", &["rpm", "rpmbuild", "rpmsign", "rpmspec"]),
+    programs("rpmlint", &["rpmlint"]),
     programs("createrepo-c", &["createrepo_c"]),
     programs("apt-utils", &["apt-ftparchive"]),
     programs("dpkg-dev", &["dpkg-scanpackages"]),

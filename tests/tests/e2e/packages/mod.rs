@@ -9,6 +9,7 @@ mod dependencies;
 mod dnf;
 mod existing;
 mod killed;
+mod lint;
 mod metadata;
 mod rpm;
 mod signed;
