@@ -79,7 +79,7 @@ impl IsoTree {
         image.and_then(|image| image.walk()).map_err(|reason| self.failed(reason))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

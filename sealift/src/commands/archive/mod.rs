@@ -3,6 +3,7 @@
 mod compare;
 mod copy_to;
 pub(crate) mod delete;
+pub(crate) mod diff;
 pub(crate) mod get;
 pub(crate) mod import;
 mod inspect;
@@ -86,6 +87,12 @@ pub(crate) enum Command {
     /// Unmount an archive
     #[command(visible_alias = "umount")]
     Unmount(mount::UnmountArguments),
+    /// Compare two archives: images, packages, and all other files
+    #[command(after_help = "Examples:\n  sealift archive diff metalk8s-2.11.0.iso metalk8s-2.11.1.iso\n  \
+                            sealift archive diff old.iso new.iso --output markdown >changes.md\n  \
+                            sealift archive diff old.iso new.iso --output html >changes.html\n\n\
+                            Exit codes: 0 the files are equal, 1 they differ, 2 an archive cannot be read")]
+    Diff(diff::Arguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(
         after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
@@ -103,6 +110,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Verify { archives, bases, closure, jobs, output } => {
             verify::run(&archives, &bases, closure, jobs, output)
         }
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments, Only::Any),
         Command::Get(arguments) => get::run(&arguments),

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use archive::diff::{ImageDifference, PackageDifference, TaggedDigest};
-use content::{printable, printable_path};
+use content::printable_path;
 use node::change_version::PlannedChange;
 
+use crate::commands::archive::diff::{image, package};
 use crate::output;
 
 /// A report of what would change.
@@ -37,29 +37,4 @@ pub(super) fn told(planned: &PlannedChange) -> String {
         }
     }
     text
-}
-
-fn image(one: &ImageDifference) -> String {
-    let tagged = |one: &TaggedDigest| {
-        // Like git, the start of a digest is enough for people.
-        let digest = one.digest.as_deref().and_then(|digest| digest.get(..19)).unwrap_or("unreadable");
-        format!("{} ({digest})", one.tag)
-    };
-    let list = |tags: &[TaggedDigest]| tags.iter().map(tagged).collect::<Vec<_>>().join(", ");
-    change(&one.name, &list(&one.former), &list(&one.new))
-}
-
-fn package(one: &PackageDifference) -> String {
-    let arch = if one.arch.is_empty() { String::new() } else { format!(".{}", one.arch) };
-    let name = format!("{}/{}{arch}", one.repository, one.name);
-    change(&name, &one.former.join(", "), &one.new.join(", "))
-}
-
-fn change(name: &str, former: &str, new: &str) -> String {
-    let name = printable(name);
-    match (former.is_empty(), new.is_empty()) {
-        (true, _) => format!("{name}: new, {}", printable(new)),
-        (_, true) => format!("{name}: gone, {}", printable(former)),
-        _ => format!("{name}: {} -> {}", printable(former), printable(new)),
-    }
 }

@@ -1,5 +1,6 @@
 //! The content of each document, by the room that it is about.
 
+pub(crate) mod archive_diff;
 pub(crate) mod archives;
 pub(crate) mod bootstrap;
 pub(crate) mod checks;
@@ -44,6 +45,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<node::ArchiveComparison>>("`archive get --node`"),
     kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
     kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),
+    kind::<archive_diff::ArchiveDiffDocument>("`archive diff`"),
     kind::<archives::ArchiveInspection>("`archive inspect`"),
     kind::<List<node::ArchiveDocument>>("`archive get`"),
     kind::<node::ArchivePush>("`archive push`"),

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use archive::diff::{ImageDifference, PackageDifference, TaggedDigest};
 use node::backup::{Backup, Manifest, Restoration, SavedArchive};
 use node::care::Interrupted;
 use node::change_version::{ChangeOutcome, PlannedChange};
@@ -10,6 +9,7 @@ use node::hooks::FoundHooks;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::archive_diff::{ChangedImage, ChangedPackage};
 use super::text;
 use crate::output::document::{Document, List};
 
@@ -186,41 +186,6 @@ pub(crate) struct VersionChangeDocument {
     failed: Vec<String>,
 }
 
-/// An image that differs between two archives.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ChangedImage {
-    /// The name.
-    name: String,
-    /// Its tags that only the former archive has, or has with this digest.
-    former: Vec<TaggedImage>,
-    /// Its tags that only the new archive has, or has with this digest.
-    new: Vec<TaggedImage>,
-}
-
-/// A tag and its digest.
-#[derive(Debug, Serialize, JsonSchema)]
-struct TaggedImage {
-    /// The tag.
-    tag: String,
-    /// The digest of the manifest or index; null if it cannot be read.
-    digest: Option<String>,
-}
-
-/// A package that differs between two archives.
-#[derive(Debug, Serialize, JsonSchema)]
-struct ChangedPackage {
-    /// The repository: its folder below `packages/`.
-    repository: String,
-    /// The name.
-    name: String,
-    /// The architecture.
-    arch: String,
-    /// The versions with releases that only the former archive has.
-    former: Vec<String>,
-    /// The versions with releases that only the new archive has.
-    new: Vec<String>,
-}
-
 impl Document for VersionChangeDocument {
     const KIND: &'static str = "NodeVersionChange";
 }
@@ -228,19 +193,6 @@ impl Document for VersionChangeDocument {
 impl VersionChangeDocument {
     /// A change that was done, or only planned.
     pub(crate) fn new(planned: &PlannedChange, outcome: Option<&ChangeOutcome>) -> Self {
-        let tagged = |one: &TaggedDigest| TaggedImage { tag: one.tag.clone(), digest: one.digest.clone() };
-        let image = |one: &ImageDifference| ChangedImage {
-            name: one.name.clone(),
-            former: one.former.iter().map(tagged).collect(),
-            new: one.new.iter().map(tagged).collect(),
-        };
-        let package = |one: &PackageDifference| ChangedPackage {
-            repository: one.repository.clone(),
-            name: one.name.clone(),
-            arch: one.arch.clone(),
-            former: one.former.clone(),
-            new: one.new.clone(),
-        };
         Self {
             direction: planned.direction.to_string(),
             name: planned.name.clone(),
@@ -251,8 +203,8 @@ impl VersionChangeDocument {
             resumed: planned.resumed.as_ref().map(ToString::to_string),
             files: outcome.map_or(&planned.files, |outcome| &outcome.files).iter().map(text).collect(),
             hooks: planned.hooks.iter().flat_map(HookDocument::all).collect(),
-            images: planned.diff.images.iter().map(image).collect(),
-            packages: planned.diff.packages.iter().map(package).collect(),
+            images: planned.diff.images.iter().map(Into::into).collect(),
+            packages: planned.diff.packages.iter().map(Into::into).collect(),
             backups: outcome.map_or(&[][..], |outcome| &outcome.backups).iter().map(text).collect(),
             failed: outcome.map_or_else(Vec::new, |outcome| outcome.failed.clone()),
         }

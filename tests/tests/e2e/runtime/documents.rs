@@ -169,6 +169,8 @@ fn every_document_has_the_form_that_is_recorded() {
     documents.see(&hooks, sealift::run(nodes.one_folder(), &[&hooks[..], &["-o", "json"]].concat()));
     let care = Care::new();
     documents.folders.push(care.0.path().display().to_string());
+    let compare = ["archive", "diff", "example-1.0.0.iso", "example-1.1.0.iso"];
+    documents.see(&compare, sealift::run(care.0.path(), &[&compare[..], &["-o", "json"]].concat()));
     for words in [&["upgrade", "--destination-version", "1.1.0", "--dry-run"][..], &["backup", "--dry-run"]] {
         let shown = [&["node"], words].concat();
         documents.see(&shown, care.run(&[words, &["-o", "json"]].concat()));

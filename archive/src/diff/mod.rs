@@ -1,6 +1,11 @@
-//! What differs between two archives, by image and package: only folders and manifests are read.
+//! What differs between two archives: by image and package, for which only folders and manifests are read, and file by file.
 
+mod files;
+
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use files::{Comparing, Comparison, FileDifference, FileState, Sameness};
 
 use crate::inspect::Inspection;
 
@@ -47,6 +52,46 @@ pub struct PackageDifference {
     pub former: Vec<String>,
     /// Its versions with releases that only the second archive has.
     pub new: Vec<String>,
+}
+
+/// How a package differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageChange {
+    /// Only the second archive has it.
+    Added,
+    /// Only the first archive has it.
+    Removed,
+    /// An RPM of a higher version.
+    Upgraded,
+    /// An RPM of a lower version.
+    Downgraded,
+    /// Other versions: several, or of a Debian package.
+    Changed,
+}
+
+impl PackageDifference {
+    /// How the package differs.
+    #[must_use]
+    pub fn change(&self) -> PackageChange {
+        match (&self.former[..], &self.new[..]) {
+            ([], _) => PackageChange::Added,
+            (_, []) => PackageChange::Removed,
+            ([former], [new]) if self.repository.starts_with("redhat/") => match compare(former, new) {
+                Ordering::Less => PackageChange::Upgraded,
+                Ordering::Greater => PackageChange::Downgraded,
+                Ordering::Equal => PackageChange::Changed,
+            },
+            _ => PackageChange::Changed,
+        }
+    }
+}
+
+/// Compares two versions with releases as rpm does. The name of a file has no epoch.
+fn compare(one: &str, other: &str) -> Ordering {
+    let parts = |text| str::rsplit_once(text, '-').unwrap_or((text, ""));
+    let ((version, release), (other_version, other_release)) = (parts(one), parts(other));
+    packages::version::compare(version, other_version)
+        .then_with(|| packages::version::compare(release, other_release))
 }
 
 /// What differs between two archives.
@@ -163,6 +208,28 @@ mod tests {
         };
         assert_eq!(found.packages, [package]);
         assert_eq!(diff(&of(&new), &of(&new)), ArchiveDiff::default());
+    }
+
+    #[test]
+    fn a_package_goes_up_or_down() {
+        for (repository, former, new, expected) in [
+            ("redhat/8/a", &["1.9-1.el8"][..], &["1.10-1.el8"][..], PackageChange::Upgraded),
+            ("redhat/8/a", &["1-10.el8"], &["1-9.el8"], PackageChange::Downgraded),
+            ("redhat/8/a", &[], &["1-1"], PackageChange::Added),
+            ("redhat/8/a", &["1-1"], &[], PackageChange::Removed),
+            ("redhat/8/a", &["1-1"], &["1-2", "1-3"], PackageChange::Changed),
+            ("debian/12/a", &["1-1"], &["1-2"], PackageChange::Changed),
+        ] {
+            let list = |versions: &[&str]| versions.iter().map(ToString::to_string).collect();
+            let package = PackageDifference {
+                repository: repository.into(),
+                name: "a".into(),
+                arch: "noarch".into(),
+                former: list(former),
+                new: list(new),
+            };
+            assert_eq!(package.change(), expected, "{package:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! The report as a document for others: Markdown and HTML.
+
+use archive::diff::{Comparison, FileState, PackageChange, Sameness};
+use content::printable;
+
+use super::{SAME_FILES, described, name, tags};
+use crate::output::size;
+
+/// A part of the report: a table below a heading.
+struct Section {
+    heading: &'static str,
+    columns: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
+/// What is said of the archives as a whole.
+fn summary(found: &Comparison) -> Vec<String> {
+    match found.sameness {
+        Sameness::Identical => return vec!["The archives are equal.".to_owned()],
+        Sameness::SameFiles => {
+            let mut sentence = SAME_FILES.replacen("the", "The", 1);
+            sentence.push('.');
+            return vec![sentence];
+        }
+        Sameness::Different => {}
+    }
+    [(&found.former, found.former_bytes), (&found.new, found.new_bytes)]
+        .map(|(archive, own)| {
+            let iso = archive.image_bytes.map(|bytes| format!(", an ISO of {}", size(bytes)));
+            let files = crate::output::count(archive.files, "file");
+            let iso = iso.unwrap_or_default();
+            format!(
+                "{} has {files}{iso}, and {} of content that the other one does not have.",
+                name(archive),
+                size(own)
+            )
+        })
+        .into()
+}
+
+fn title(found: &Comparison) -> String {
+    match (&found.former.product, &found.new.product) {
+        (Some(former), Some(new)) if former.name == new.name => {
+            format!("{} {} to {}", printable(&new.name), printable(&former.version), printable(&new.version))
+        }
+        _ => format!("{} to {}", name(&found.former), name(&found.new)),
+    }
+}
+
+fn sections(found: &Comparison) -> Vec<Section> {
+    let images = found.contents.images.iter();
+    let images = images.map(|one| vec![one.name.clone(), tags(&one.former), tags(&one.new)]);
+    let packages = found.contents.packages.iter().map(|one| {
+        let word = match one.change() {
+            PackageChange::Added => "added",
+            PackageChange::Removed => "removed",
+            PackageChange::Upgraded => "upgraded",
+            PackageChange::Downgraded => "downgraded",
+            PackageChange::Changed => "changed",
+        };
+        let (former, new) = (one.former.join(", "), one.new.join(", "));
+        vec![one.name.clone(), one.arch.clone(), word.to_owned(), former, new, one.repository.clone()]
+    });
+    let state = |state: &Option<FileState>| state.as_ref().map(described).unwrap_or_default();
+    let files = found.files.iter().map(|one| vec![one.path.clone(), state(&one.former), state(&one.new)]);
+    let all = [
+        Section { heading: "Images", columns: &["Image", "Former", "New"], rows: images.collect() },
+        Section {
+            heading: "Packages",
+            columns: &["Package", "Architecture", "Change", "Former", "New", "Repository"],
+            rows: packages.collect(),
+        },
+        Section { heading: "Other files", columns: &["File", "Former", "New"], rows: files.collect() },
+    ];
+    all.into_iter().filter(|section| !section.rows.is_empty()).collect()
+}
+
+/// The report in the Markdown of GitHub, with a table for images, packages and files.
+pub(super) fn markdown(found: &Comparison) -> String {
+    let cell = |text: &str| format!(" {} |", escaped(&printable(text).to_string(), MARKDOWN));
+    let mut text = format!("# {}\n", escaped(&title(found), MARKDOWN));
+    for sentence in summary(found) {
+        text += &format!("\n{}\n", escaped(&sentence, MARKDOWN));
+    }
+    for Section { heading, columns, rows } in sections(found) {
+        text += &format!("\n## {heading}\n\n|");
+        text.extend(columns.iter().map(|column| cell(column)));
+        text += "\n|";
+        text.extend(columns.iter().map(|_| " --- |"));
+        for row in rows {
+            text += "\n|";
+            text.extend(row.iter().map(|value| cell(value)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The report as one HTML page without links to other files.
+pub(super) fn html(found: &Comparison) -> String {
+    let plain = |text: &str| escaped(&printable(text).to_string(), HTML);
+    let cells = |row: &[String], tag: &str, attribute: &str| -> String {
+        row.iter().map(|value| format!("<{tag}{attribute}>{}</{tag}>", plain(value))).collect()
+    };
+    let title = plain(&title(found));
+    let mut body = format!("<h1>{title}</h1>\n");
+    for sentence in summary(found) {
+        body += &format!("<p>{}</p>\n", plain(&sentence));
+    }
+    for Section { heading, columns, rows } in sections(found) {
+        let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+        body +=
+            &format!("<h2>{heading}</h2>\n<table>\n<tr>{}</tr>\n", cells(&columns, "th", " scope=\"col\""));
+        for row in rows {
+            body += &format!("<tr>{}</tr>\n", cells(&row, "td", ""));
+        }
+        body += "</table>\n";
+    }
+    format!(include_str!("page.html"), title = title, body = body)
+}
+
+/// What a name could act as in a cell of a table, and what stands for it.
+const MARKDOWN: &[(char, &str)] = &[
+    ('\\', "\\\\"),
+    ('|', "\\|"),
+    ('`', "\\`"),
+    ('*', "\\*"),
+    ('_', "\\_"),
+    ('[', "\\["),
+    (']', "\\]"),
+    ('<', "&lt;"),
+    ('>', "&gt;"),
+    ('&', "&amp;"),
+    ('#', "\\#"),
+    ('~', "\\~"),
+    ('\n', " "),
+];
+const HTML: &[(char, &str)] =
+    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
+
+fn escaped(text: &str, escapes: &[(char, &str)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match escapes.iter().find(|(from, _)| *from == char) {
+            Some((_, to)) => out.push_str(to),
+            None => out.push(char),
+        }
+    }
+    out
+}
