@@ -116,6 +116,15 @@ pub enum Error {
         /// The programs that were looked for.
         looked_for: String,
     },
+    /// No program that runs containers.
+    #[error(
+        "no container engine that runs builders of packages: looked for {looked_for}; install buildah or podman, or name one of them \
+         with DOCKER_BIN"
+    )]
+    NoContainers {
+        /// The programs that were looked for.
+        looked_for: String,
+    },
     /// No program that has the images of a storage.
     #[error(
         "no container engine with the images of `{storage}`: looked for {looked_for}; install {}, or name it with DOCKER_BIN",

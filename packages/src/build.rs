@@ -17,7 +17,7 @@ use crate::publish::PrivateFolder;
 use crate::{relations, repository};
 
 /// Written into every package that names no other, instead of the name of the machine that built it.
-const BUILD_HOST: &str = "localhost";
+pub const BUILD_HOST: &str = "localhost";
 
 /// The most bytes of a file that is kept in memory: RPM 4 counts them in 32 bits.
 const FILE_MAX: u64 = u32::MAX as u64;

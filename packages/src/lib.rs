@@ -29,8 +29,8 @@
 //! # }
 //! ```
 //!
-//! A package is [defined](RpmDefinition) by data: this crate reads neither spec files nor the clock, runs no
-//! compiler and looks at no environment. Equal inputs give equal bytes, on any machine and at any time.
+//! A package is [defined](RpmDefinition) by data: this crate reads no clock, runs no compiler and looks at no environment. Equal
+//! inputs give equal bytes, on any machine and at any time. Of spec files it only finds the [sources](spec).
 //!
 //! # What it is built on
 //!
@@ -68,10 +68,11 @@ mod relations;
 pub mod repository;
 mod scriptlets;
 pub mod source;
+pub mod spec;
 mod triggers;
 pub mod version;
 
-pub use build::{BuiltPackage, build, build_in_memory};
+pub use build::{BUILD_HOST, BuiltPackage, build, build_in_memory};
 pub use check::Mistake;
 pub use definition::{
     ChangelogEntry, PackageDirectory, PackageFile, PackageFileKind, PackageGhost, PackageMode,

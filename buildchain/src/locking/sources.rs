@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use content::parallel;
-use images::pull::TransferProgress;
+use images::pull::{Download, TransferProgress};
 use images::{RegistrySession, Store};
 
 use super::{Error, LOOKUPS, Scope};
 use crate::project::{
-    CommitHash, GitLocation, GitRef, LockFile, LockedDownload, Project, RemoteFile, RemoteGit, SourceContent,
-    SourceDefinition,
+    CommitHash, FileUrl, GitLocation, GitRef, LockFile, LockedDownload, Project, RemoteGit, SourceContent,
 };
-use crate::tasks::{shown_url, wanted};
+use crate::tasks::{shown_url, wanted, wanted_by_spec};
 
 /// How many files are fetched at the same time.
 const DOWNLOADS: usize = 4;
@@ -78,7 +77,7 @@ pub(super) fn resolve(
     for source in projects.iter().flat_map(|project| &project.external_sources) {
         match &source.content {
             SourceContent::File(file) if !file.is_pinned => {
-                files.entry(file.url.clone()).or_insert((source, file));
+                files.entry(file.url.clone()).or_insert_with(|| wanted(source, file, None));
             }
             SourceContent::Git(repository) => {
                 let reference = repository.reference.clone();
@@ -87,24 +86,29 @@ pub(super) fn resolve(
             SourceContent::File(_) => {}
         }
     }
+    for spec in projects.iter().flat_map(|project| &project.repositories).flat_map(|one| &one.specs) {
+        for download in &spec.downloads {
+            let wanted = || wanted_by_spec(spec, download, None);
+            files.entry(download.url.clone()).or_insert_with(wanted);
+        }
+    }
     let (mut changes, mut failures) = (Vec::new(), Vec::new());
     let Some(project) = projects.first() else { return (changes, failures) };
-    let unknown: Vec<(&SourceDefinition, &RemoteFile)> = files
+    let unknown: Vec<(&FileUrl, &Download)> = files
         .iter()
         .filter(|(url, _)| scope == Scope::All || lock.sources().download(url).is_none())
-        .map(|(_, file)| *file)
         .collect();
-    for ((_, file), found) in unknown.iter().zip(fetch(project, &unknown, registries, progress)) {
+    for ((url, _), found) in unknown.iter().zip(fetch(project, &unknown, registries, progress)) {
         match found {
             Ok(found) => {
-                let is_known = lock.sources().download(&file.url) == Some(found);
-                if !is_known && file.url.as_str().starts_with("http://") {
-                    let url = shown_url(file.url.as_str());
+                let is_known = lock.sources().download(url) == Some(found);
+                if !is_known && url.as_str().starts_with("http://") {
+                    let url = shown_url(url.as_str());
                     progress.warn(&format!("{url} was fetched without TLS: compare the digest in sealift.lock with that of the publisher"));
                 }
-                let old = lock.sources_mut().set_download(file.url.clone(), found);
+                let old = lock.sources_mut().set_download((*url).clone(), found);
                 changes.push(SourceChange {
-                    source: shown_url(file.url.as_str()),
+                    source: shown_url(url.as_str()),
                     old: old.map(LockedSource::File),
                     new: Some(LockedSource::File(found)),
                 });
@@ -149,7 +153,7 @@ pub(super) fn resolve(
 /// Fetches files whose digests are not known; what each is to be locked to.
 fn fetch(
     project: &Project,
-    files: &[(&SourceDefinition, &RemoteFile)],
+    files: &[(&FileUrl, &Download)],
     registries: &RegistrySession,
     progress: &(dyn TransferProgress + Sync),
 ) -> Vec<Result<LockedDownload, Error>> {
@@ -160,9 +164,9 @@ fn fetch(
         Ok(store) => store,
         Err(error) => return vec![Err(Error::Store(error))],
     };
-    parallel::map(DOWNLOADS, files, |(source, file)| {
-        let digest = images::pull::download(&wanted(source, file, None), &store, registries, progress)
-            .map_err(Error::Download)?;
+    parallel::map(DOWNLOADS, files, |(_, download)| {
+        let digest =
+            images::pull::download(download, &store, registries, progress).map_err(Error::Download)?;
         let size = store.size(&digest).map_err(Error::Store)?;
         size.map(|size| LockedDownload { digest, size })
             .ok_or_else(|| Error::Store(images::Error::NotInStore { digest, store: store.root().to_owned() }))

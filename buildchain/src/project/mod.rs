@@ -52,15 +52,17 @@ pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub use names::{
     ArchiveName, CargoPackage, CommitHash, Delimiter, FileMode, FileName, FileUrl, GitLocation, GitRef,
-    ImageName, ImageOfArchive, ImageRepository, InnerPath, LockedPath, Mirror, ModuleStream, Nevra,
-    PackageRequest, ParsedName, PathPattern, Pattern, PoolName, ProjectPath, RegistryHost, Release,
-    RepositoryName, RepositoryUrl, RpmArchitecture, SourceName, Subject, Tag, TagPattern, TagRange, TaskName,
-    TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    HostBuilder, ImageName, ImageOfArchive, ImageRepository, InnerPath, LockedPath, MacroName, Mirror,
+    ModuleStream, Nevra, PackageRequest, ParsedName, PathPattern, Pattern, PoolName, ProjectPath,
+    RegistryHost, Release, RepositoryName, RepositoryUrl, RpmArchitecture, SourceName, Subject, Tag,
+    TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;
 pub use pull::{PullDefinition, PullSource, SelectedTags, TagSelection};
-pub use repository::{PackageDefinition, RepositoryDefinition, RpmFile};
+pub use repository::{
+    PackageDefinition, RepositoryDefinition, RpmFile, SpecBuilder, SpecDownload, SpecPackage,
+};
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,

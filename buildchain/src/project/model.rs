@@ -18,7 +18,7 @@ use super::lock::{self, LockFile};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
 use super::pull::{PullDefinition, PullSource, SelectedTags};
-use super::repository::RepositoryDefinition;
+use super::repository::{RepositoryDefinition, SpecBuilder, SpecPackage};
 use super::settings::{self, Settings};
 use super::solution::SolutionDefinition;
 use super::sources::SourceDefinition;
@@ -190,9 +190,16 @@ impl Project {
         self.pull.iter().filter_map(engine).collect()
     }
 
-    /// The images that others are built on.
+    /// The images that others are built on, and those that build packages.
     fn bases(&self) -> impl Iterator<Item = &BaseImage> {
-        self.images.iter().flat_map(|image| &image.bases)
+        fn builder(spec: &SpecPackage) -> Option<&BaseImage> {
+            match &spec.builder {
+                SpecBuilder::Image(image) => Some(image),
+                SpecBuilder::Host => None,
+            }
+        }
+        let specs = self.repositories.iter().flat_map(|repository| &repository.specs);
+        self.images.iter().flat_map(|image| &image.bases).chain(specs.filter_map(builder))
     }
 
     /// Every file and folder that this model and its tasks depend on. Some may not exist.
@@ -224,6 +231,8 @@ impl Project {
         }
         let rpms = self.repositories.iter().flat_map(|repository| &repository.rpms);
         deciding.extend(rpms.map(|rpm| rpm.path.clone()));
+        let specs = self.repositories.iter().flat_map(|repository| &repository.specs);
+        deciding.extend(specs.flat_map(|spec| &spec.files).map(|file| self.root.join(file)));
         deciding
     }
 
@@ -239,6 +248,13 @@ impl Project {
     #[must_use]
     pub fn package_date(&self, definition: &packages::RpmDefinition) -> i64 {
         self.settings.source_date.or(definition.date()).unwrap_or(DEFAULT_SOURCE_DATE)
+    }
+
+    /// The date of a package from a spec file, in seconds since 1970: `SOURCE_DATE_EPOCH`, else that of its newest changelog entry,
+    /// else a constant.
+    #[must_use]
+    pub fn spec_date(&self, spec: &SpecPackage) -> i64 {
+        self.settings.source_date.or(spec.date).unwrap_or(DEFAULT_SOURCE_DATE)
     }
 
     /// The first part of the names under which a node serves the images. A name has no `+` and no `~`.

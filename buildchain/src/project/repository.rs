@@ -1,12 +1,15 @@
 //! Package repositories of the archive.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use content::Digest;
 use packages::{ExpandOptions, ExpandedDefinition, PackageFile};
 
 use super::error::Origin;
+use super::image::BaseImage;
 use super::model::Project;
-use super::names::{Release, RepositoryName};
+use super::names::{FileUrl, PackageName, Pattern, Release, RepositoryName};
 use super::upstream::Upstream;
 
 /// A package repository of the archive.
@@ -18,6 +21,8 @@ pub struct RepositoryDefinition {
     pub release: Release,
     /// The packages to build for it.
     pub packages: Vec<PackageDefinition>,
+    /// The spec files to build for it.
+    pub specs: Vec<SpecPackage>,
     /// The packages that exist.
     pub rpms: Vec<RpmFile>,
     /// The upstream repository, if it has one.
@@ -33,6 +38,51 @@ pub struct PackageDefinition {
     pub path: PathBuf,
     /// The definition for the release of the repository, rendered.
     pub definition: packages::RpmDefinition,
+}
+
+/// A package to build from a spec file.
+#[derive(Debug, Clone)]
+pub struct SpecPackage {
+    /// The entry that asks for it.
+    pub origin: Origin,
+    /// The name of the spec file, without `.spec`.
+    pub name: PackageName,
+    /// The spec file, relative to the project.
+    pub path: PathBuf,
+    /// The sources and patches that lie beside it, relative to the project.
+    pub files: Vec<PathBuf>,
+    /// The sources and patches that are fetched.
+    pub downloads: Vec<SpecDownload>,
+    /// The macros that rpmbuild gets.
+    pub macros: BTreeMap<String, String>,
+    /// Where it is built.
+    pub builder: SpecBuilder,
+    /// The configuration of rpmlint, relative to the project, if the packages are checked.
+    pub rpmlintrc: Option<PathBuf>,
+    /// Packages to leave out.
+    pub exclude: Vec<Pattern>,
+    /// The date of its newest changelog entry, in seconds since 1970.
+    pub date: Option<i64>,
+}
+
+/// A source of a spec file that is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecDownload {
+    /// Where it is; the lock file names it by this URL.
+    pub url: FileUrl,
+    /// The name of the file.
+    pub name: String,
+    /// The digest in the lock file.
+    pub digest: Option<Digest>,
+}
+
+/// Where spec files are built.
+#[derive(Debug, Clone)]
+pub enum SpecBuilder {
+    /// With the rpmbuild of this machine.
+    Host,
+    /// In a container of this image.
+    Image(BaseImage),
 }
 
 /// An RPM that is copied as it is.

@@ -6,10 +6,13 @@ use super::TaskBuilder;
 use crate::project::{Settings, program_variable};
 
 /// How each program is installed, for the message that it is missing.
-const SOURCES: [(&str, &str); 4] = [
+const SOURCES: [(&str, &str); 7] = [
     ("cargo", "rustup installs it"),
+    ("rpmbuild", "install the system's package rpm-build, on Debian rpm"),
+    ("rpmlint", "install the system's package of that name"),
     ("salt-lint", "install it with `pip install salt-lint`"),
     ("shellcheck", "install the system's package of that name"),
+    ("unshare", "install the system's package util-linux"),
     ("yamllint", "install the system's package of that name, or use `pip install yamllint`"),
 ];
 

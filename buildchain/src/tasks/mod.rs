@@ -21,6 +21,7 @@ mod remote_cache;
 mod revision;
 mod run;
 mod sources;
+mod specs;
 mod tree;
 
 use std::collections::{BTreeSet, HashSet};
@@ -39,6 +40,7 @@ pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 pub use self::run::{ProjectRunError, run};
 pub(crate) use self::sources::{shown_url, wanted};
+pub(crate) use self::specs::wanted_by_spec;
 use crate::project::{self, Origin, Project};
 
 /// The task that runs when none is named.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
 use packages::repository::{IndexOptions, PackageSelection};
 
-use super::{Error, TaskBuilder, TaskHandle, download, place_file, spelled};
+use super::{Error, TaskBuilder, TaskHandle, download, place_file, specs, spelled};
 use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
 
 /// Adds the tasks of packages; their group.
@@ -22,7 +22,9 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         let family = format!("_build_redhat_{}_repositories:{}", repository.release, repository.name);
         let alias = format!("packaging:{}", repository.name);
         let is_on_nodes = repository.upstream.as_ref().is_some_and(|upstream| upstream.on_nodes);
-        if is_on_nodes && repository.packages.is_empty() && repository.rpms.is_empty() {
+        let is_empty =
+            repository.packages.is_empty() && repository.specs.is_empty() && repository.rpms.is_empty();
+        if is_on_nodes && is_empty {
             continue;
         }
         if let Some(task) = download::task(builder, &project, repository, &folder) {
@@ -40,6 +42,9 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
             let what = format!("the package {}", package.definition.name);
             members.push(builder.push_for(package.origin.clone(), what, task));
         }
+        for spec in &repository.specs {
+            members.extend(specs::add(builder, repository, spec, &folder));
+        }
         for rpm in &repository.rpms {
             let name = format!("add_rpm/{}", spelled(Path::new(&rpm.file_name)));
             let mut task = add_rpm(builder, rpm, format!("{family}/{name}"), &folder);
@@ -54,6 +59,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
+        let dates = dates.chain(repository.specs.iter().map(|spec| project.spec_date(spec)));
         let locked = repository.upstream.as_ref().and_then(|upstream| upstream.locked.as_ref());
         let locked = locked.map(|locked| locked.date);
         let times = repository.rpms.iter().filter_map(|rpm| rpm.build_time).chain(locked);

@@ -112,12 +112,12 @@ fn lines(patterns: &[Pattern]) -> String {
 }
 
 /// An empty folder in the place of whatever has the name.
-fn empty(folder: &Path) -> Result<(), ActionError> {
+pub(super) fn empty(folder: &Path) -> Result<(), ActionError> {
     content::remove(folder)?;
     Ok(content::create_folder(folder)?)
 }
 
-fn not_locked(what: &str) -> ActionError {
+pub(super) fn not_locked(what: &str) -> ActionError {
     ActionError::failed(format!("{what} is not locked: run `sealift lock`"))
 }
 
@@ -155,7 +155,7 @@ fn fetch_file(
 }
 
 /// Whether a server sent another file than the one that is locked.
-fn has_changed(error: &images::pull::Error) -> bool {
+pub(super) fn has_changed(error: &images::pull::Error) -> bool {
     let mut faults = error.failures.iter().map(|failure| &failure.fault);
     faults.any(|fault| matches!(fault, RegistryFault::DigestMismatch { .. }))
 }

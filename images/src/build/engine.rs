@@ -92,6 +92,19 @@ impl Engine {
             .ok_or_else(|| Error::NoStorage { storage, looked_for: listed(&candidates) })
     }
 
+    /// The engine that runs containers in a storage of their own: `program`, if it is buildah or podman, or else the first of them that
+    /// is installed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoContainers`] if none is installed, [`Error::Io`] if one cannot be run.
+    pub fn of_containers(program: Option<&Path>) -> Result<Self> {
+        let known = ["buildah", "podman"].map(PathBuf::from);
+        let candidates: Vec<PathBuf> = program.map(Path::to_owned).into_iter().chain(known).collect();
+        Self::first(&candidates, Some(Kind::Buildah))?
+            .ok_or_else(|| Error::NoContainers { looked_for: listed(&candidates) })
+    }
+
     /// The first of `candidates` that is an engine, of the kind `wanted` if one is.
     fn first(candidates: &[PathBuf], wanted: Option<Kind>) -> Result<Option<Self>> {
         for program in candidates {
@@ -124,6 +137,13 @@ impl Engine {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// buildah or podman with a storage in `folder`, which no other build and no user sees.
+    pub(super) fn private(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--root").arg(folder.join("storage")).arg("--runroot").arg(folder.join("run"));
+        command
     }
 
     /// Builds the image into the store: the digest of its manifest. `run` runs a command to its end.
@@ -200,11 +220,8 @@ impl Work<'_> {
         Ok(LocalImage { layout: LocalLayout::Oci, path: out, name: Some(NAME.into()) })
     }
 
-    /// buildah or podman with a storage that no other build and no user sees.
     fn private(&self) -> Command {
-        let mut command = Command::new(&self.engine.program);
-        command.arg("--root").arg(self.folder.join("storage")).arg("--runroot").arg(self.folder.join("run"));
-        command
+        self.engine.private(self.folder)
     }
 
     /// docker with BuildKit, which finds images in OCI layouts.
@@ -283,14 +300,14 @@ fn named(build: &mut Command, base: &BaseReference, scheme: &str, place: &std::f
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::manifest::MediaKind as ManifestKind;
 
     /// A program that writes its arguments, a line each, and says that it is `name`.
-    fn fake(folder: &Path, name: &str, body: &str) -> Engine {
+    pub(in super::super) fn fake(folder: &Path, name: &str, body: &str) -> Engine {
         let program = folder.join("engine");
         let text = format!(
             "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{name} version 1.0'; exit; fi\nprintf '%s\\n' \"$@\" >>'{}'\n{body}\n",
@@ -302,7 +319,7 @@ mod tests {
     }
 
     /// An image in the store.
-    fn image(store: &Store, kind: ManifestKind) -> Digest {
+    pub(in super::super) fn image(store: &Store, kind: ManifestKind) -> Digest {
         let config = json!({ "os": "linux", "architecture": crate::Platform::host().architecture });
         let config = config.to_string();
         let manifest = json!({

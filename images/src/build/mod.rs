@@ -6,6 +6,7 @@
 //! made it.
 
 mod base;
+pub mod container;
 pub mod containerfile;
 pub mod context;
 mod definition;

@@ -1,13 +1,16 @@
 //! The side of the run that serves one attempt of an action.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use content::Digest;
+use content::{AtomicFile, Digest, Durability, IoError};
 
 use crate::engine::children::{self, Supervision};
 use crate::model::context::Host;
@@ -15,6 +18,12 @@ use crate::model::error::{ActionError, FileError};
 use crate::model::progress::{Stream, Transfer};
 use crate::record::files::KnownFiles;
 use crate::record::threads::lock;
+
+/// How many of the last lines of a child are logged whose output goes into a file.
+const LAST_LINES: usize = 40;
+
+/// The most bytes of each of its streams that are returned.
+const LOGGED_KEPT: u64 = 1 << 20;
 
 /// What the run does for one attempt of an action.
 pub(crate) struct Attempt<'run> {
@@ -102,5 +111,49 @@ impl Host for Attempt<'_> {
             kept: u64::MAX,
         };
         children::run(&supervision, command)
+    }
+
+    fn run_logged(&self, command: &mut Command, log: &Path) -> Result<Output, ActionError> {
+        if let Some(folder) = log.parent() {
+            content::create_folder(folder)?;
+        }
+        let to = AtomicFile::create(log, 0o644, Durability::Cache)?;
+        let written = RefCell::new((BufWriter::new(to.file()), Ok(()), VecDeque::new()));
+        let supervision = Supervision {
+            lock: self.lock,
+            cancelled: &|| self.cancelled(),
+            line: &|stream, line| {
+                let (file, result, last) = &mut *written.borrow_mut();
+                if result.is_ok() {
+                    *result = writeln!(file, "{line}");
+                }
+                if last.len() == LAST_LINES {
+                    last.pop_front();
+                }
+                last.push_back(line.to_owned());
+                (self.notify)(AttemptEvent::Line(stream, line));
+            },
+            kept: LOGGED_KEPT,
+        };
+        let ran = children::run(&supervision, command);
+        let (mut file, result, last) = written.into_inner();
+        result.and_then(|()| file.flush()).map_err(IoError::at("write", log))?;
+        drop(file);
+        to.commit()?;
+        match ran {
+            Err(ActionError::Failed(error)) => {
+                let mut kept = lock(&self.log);
+                for line in last {
+                    kept.err.push_str(&line);
+                    kept.err.push('\n');
+                }
+                drop(kept);
+                Err(ActionError::Failed(format!(
+                    "{error}; its output is in {}",
+                    content::printable_path(log)
+                )))
+            }
+            ran => ran,
+        }
     }
 }

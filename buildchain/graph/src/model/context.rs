@@ -23,6 +23,7 @@ pub(crate) trait Host: Sync {
     fn record(&self, path: &Path, digest: Digest) -> Result<(), FileError>;
     fn link(&self, from: &Path, to: &Path) -> Result<(), FileError>;
     fn run(&self, command: &mut Command) -> Result<Output, ActionError>;
+    fn run_logged(&self, command: &mut Command, log: &Path) -> Result<Output, ActionError>;
 }
 
 impl<'run> TaskContext<'run> {
@@ -103,5 +104,15 @@ impl<'run> TaskContext<'run> {
     /// [`ActionError::Cancelled`] if it was stopped.
     pub fn run(&self, command: &mut Command) -> Result<Output, ActionError> {
         self.host.run(command)
+    }
+
+    /// As [`TaskContext::run`], for a child that prints much: its output goes into the file `log`, which is replaced, and only its
+    /// last lines are logged, if it fails. The log is also there after a failure, which names it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TaskContext::run`], and [`ActionError::Broken`] if the file cannot be written.
+    pub fn run_logged(&self, command: &mut Command, log: impl AsRef<Path>) -> Result<Output, ActionError> {
+        self.host.run_logged(command, log.as_ref())
     }
 }

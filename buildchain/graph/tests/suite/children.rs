@@ -66,6 +66,32 @@ fn a_child_that_takes_too_long_is_stopped_with_its_children() {
 }
 
 #[test]
+fn the_output_of_a_child_that_prints_much_is_in_its_log_and_its_last_lines_in_the_report() {
+    for (script, verdict) in [("seq 100; exit 3", TaskVerdict::Failed), ("seq 100", TaskVerdict::Succeeded)] {
+        let project = Project::new();
+        let task = Task {
+            name: "a".into(),
+            action: Some(Box::new(move |context| {
+                let log = context.path("logs/a.log");
+                context.run_logged(Command::new("sh").args(["-c", script]), log).map(drop)
+            })),
+            ..Task::default()
+        };
+        let ran = project.run(vec![task], &["a"]);
+        assert_eq!(ran.verdict("a"), verdict);
+        let log = fs::read_to_string(project.path("logs/a.log")).unwrap();
+        assert!(log.starts_with("1\n2\n") && log.ends_with("\n100\n"), "{log}");
+        let kept = &ran.reports["a"].err;
+        if verdict == TaskVerdict::Failed {
+            assert!(kept.starts_with("61\n62\n") && kept.ends_with("\n100\n"), "{kept}");
+            assert!(ran.error("a").contains("; its output is in ") && ran.error("a").ends_with("logs/a.log"));
+        } else {
+            assert_eq!(kept, "");
+        }
+    }
+}
+
+#[test]
 fn background_processes_of_a_child_end_with_it() {
     for script in ["sleep $1 & echo $!", "sleep $1 >/dev/null 2>&1 & echo $!"] {
         let start = Instant::now();

@@ -35,7 +35,7 @@ pub struct LockFileContent {
     /// For an image with `referrers: true`: the digests of the lists of its referrers.
     #[serde(default)]
     pub referrers: ByName<Reference, LockedReferrersEntry>,
-    /// Each file of `spec.sources`, by its URL.
+    /// Each file of `spec.sources` and each source of a spec file, by its URL.
     #[serde(default)]
     pub downloads: ByName<FileUrl, LockedDownloadEntry>,
     /// The commit of each tag or branch of `spec.sources`, by the repository.

@@ -29,7 +29,7 @@ pub use self::lock::{
     LockFileContent, LockedDownloadEntry, LockedPackageEntry, LockedPackageSet, LockedReferrersEntry,
     LockedRepositoryEntry, LockedWhyEntry,
 };
-pub use self::packages::{DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
+pub use self::packages::{BuilderEntry, DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
 pub use self::registries::{ClientCertificate, RegistryEntry};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};

@@ -1,13 +1,17 @@
 //! Package repositories, as `spec.packages` lists them.
 
+use std::collections::BTreeMap;
+
+use images::Reference;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ForEach;
+use super::short::{HasShortForm, Short};
 use crate::project::field::Field;
 use crate::project::names::{
-    InnerPath, ModuleStream, PackageRequest, PathPattern, Pattern, Release, RepositoryName, RepositoryUrl,
-    RpmArchitecture, Text,
+    HostBuilder, InnerPath, ModuleStream, PackageRequest, PathPattern, Pattern, Release, RepositoryName,
+    RepositoryUrl, RpmArchitecture, Text,
 };
 
 /// A package repository of the archive.
@@ -18,15 +22,25 @@ pub struct RepositoryEntry {
     pub name: Field<RepositoryName>,
     /// The release of the distribution: `8`.
     pub release: Field<Release>,
-    /// Folders of packages to build, each with a `package.yaml`. One of `build`, `rpms` and `source` is required; a repository can
-    /// have all.
+    /// Packages to build: folders with a `package.yaml`, and spec files, such as `packages/redhat/8/containerd.spec`. One of `build`,
+    /// `rpms` and `source` is required; a repository can have all.
     #[serde(default)]
     pub build: Vec<Field<InnerPath>>,
+    /// Where spec files are built: `{image: REFERENCE}`, a container image with rpmbuild, or `host`, the rpmbuild of this machine.
+    #[serde(default)]
+    pub builder: Option<Short<BuilderEntry>>,
+    /// Macros for spec files, as `rpmbuild --define` has them: `{commit: 1c4457e}`.
+    #[serde(default)]
+    pub macros: BTreeMap<String, Field<Text>>,
+    /// A configuration of rpmlint: an rpmlintrc, or a `.toml` file for rpmlint 2. With it, packages of spec files are checked.
+    #[serde(default)]
+    pub rpmlintrc: Option<Field<InnerPath>>,
     /// RPMs that exist: patterns of files of the project, such as `rpms/*.rpm` and `vendor/**/*.rpm`, or files in the build root
     /// that tasks produce. They are copied as they are, with their signatures.
     #[serde(default)]
     pub rpms: Vec<Field<PathPattern>>,
-    /// Patterns of RPMs to leave out, as in a `.gitignore` in the folder of the project: `*.src.rpm`.
+    /// Patterns of RPMs to leave out, as in a `.gitignore` in the folder of the project: `*.src.rpm`. They also count for packages
+    /// of spec files: `*-debuginfo-*`.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
     /// An upstream repository.
@@ -43,6 +57,27 @@ pub struct RepositoryEntry {
     /// Repeats the entry: names with the values that they have, one after the other.
     #[serde(default)]
     pub for_each: ForEach,
+}
+
+/// Where spec files are built.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuilderEntry {
+    /// A container image with rpmbuild, and with rpmlint if it is used. The lock file has its digest. It runs without a network.
+    #[serde(default)]
+    pub image: Option<Field<Reference>>,
+    /// The short form.
+    #[serde(skip)]
+    pub host: Option<Field<HostBuilder>>,
+}
+
+impl HasShortForm for BuilderEntry {
+    type Main = HostBuilder;
+    const MAIN: &'static str = "`host`";
+
+    fn of(host: Field<HostBuilder>) -> Self {
+        Self { image: None, host: Some(host) }
+    }
 }
 
 /// Where an upstream repository is, and how its packages count. One of `url`, `metalink`, `mirrorlist` and `repoFile` is required.

@@ -96,7 +96,7 @@ impl Loader {
         parsed.filter(|_| is_valid).map(|name| (name, tags))
     }
 
-    fn base(&self, reference: Reference) -> BaseImage {
+    pub(super) fn base(&self, reference: Reference) -> BaseImage {
         let digest = reference.digest().copied().or_else(|| self.lock.digest(&reference));
         BaseImage { reference, digest }
     }

@@ -7,6 +7,7 @@ mod pull;
 mod requires;
 mod solution;
 mod sources;
+mod spec;
 mod tasks;
 mod upstream;
 

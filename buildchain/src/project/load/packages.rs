@@ -27,8 +27,13 @@ impl Loader {
                 loader.wrong(path, &repository.name, message);
             }
             let mut packages = Vec::new();
+            let mut specs = Vec::new();
             for folder in &repository.build {
                 let Some(inner) = loader.entries(path).path(folder) else { continue };
+                if inner.extension().is_some_and(|extension| extension == "spec") {
+                    specs.extend(loader.spec(path, repository, folder, inner));
+                    continue;
+                }
                 let relative = inner.join("package.yaml");
                 let definition = loader.definition(&relative, package::read_in_project, |from| {
                     packages::PackageSource::read(from).path().to_path_buf()
@@ -46,13 +51,14 @@ impl Loader {
             let rpms = loader.rpms(path, repository);
             if let (Some(name), Some(release)) = (name, release) {
                 let upstream = loader.upstream(path, repository, &name, &release);
-                let definition = RepositoryDefinition { name, release, packages, rpms, upstream };
+                let definition = RepositoryDefinition { name, release, packages, specs, rpms, upstream };
+                loader.check_spec_names(&definition);
                 loader.project.repositories.push(definition);
             }
         });
     }
 
-    fn wrong<T>(&mut self, path: &Path, field: &Field<T>, message: impl Into<String>) {
+    pub(super) fn wrong<T>(&mut self, path: &Path, field: &Field<T>, message: impl Into<String>) {
         self.mistakes.note::<()>(Err(Error::at(path, field.place(), message.into())));
     }
 

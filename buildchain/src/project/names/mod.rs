@@ -21,7 +21,9 @@ use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
 
 pub use self::image_of_archive::ImageOfArchive;
-pub use self::packages::{LockedPath, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture};
+pub use self::packages::{
+    HostBuilder, LockedPath, MacroName, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture,
+};
 pub use self::sources::{CommitHash, FileName, FileUrl, GitLocation, GitRef, SourceName};
 
 /// A text with rules of its own.
@@ -68,7 +70,9 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 48] = [
+const RULES: [NameRule; 50] = [
+    NameRule::of::<HostBuilder>(),
+    NameRule::of::<MacroName>(),
     NameRule::of::<RepositoryUrl>(),
     NameRule::of::<PackageRequest>(),
     NameRule::of::<ModuleStream>(),

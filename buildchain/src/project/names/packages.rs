@@ -27,6 +27,25 @@ text_name! {
 }
 
 text_name! {
+    /// This machine, as the builder of spec files.
+    HostBuilder, "host-builder", Some("^host$"), |text| {
+        if text == "host" { Ok(()) } else { Err(format!("`{text}` is not a builder: expected `host` or `{{image: REFERENCE}}`")) }
+    }
+}
+
+text_name! {
+    /// The name of a macro of rpm.
+    MacroName, "macro-name", Some("^[A-Za-z_][A-Za-z0-9_]{2,99}$"), |text| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_first = |c: char| c.is_ascii_alphabetic() || c == '_';
+        if text.starts_with(is_first) && text.chars().all(legal) && (3..=100).contains(&text.len()) {
+            return Ok(());
+        }
+        Err(format!("`{text}` cannot name a macro: expected 3 to 100 letters, digits and `_`, no digit first"))
+    }
+}
+
+text_name! {
     /// What must be installed, as after `dnf install`.
     PackageRequest, "package-request", Some("^[A-Za-z0-9_/@*?\\[(][ -~]{0,499}$"), |text| {
         let first = |c: char| c.is_ascii_alphanumeric() || "_/@*?[(".contains(c);

@@ -200,7 +200,7 @@ fn discover(copied: Copied, project: Arc<Project>) -> Discover {
 }
 
 /// Pulls what an image is built on; the digests, in the order of `bases`.
-fn pull(
+pub(in super::super) fn pull(
     bases: &[BaseImage],
     platform: Option<&Platform>,
     registries: &RegistrySession,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use graph::{Graph, SelectedTasks, TaskId};
 
 use super::{INDEX, build, pull_name, referrers};
-use crate::project::{Error, Mistakes, Origin, Project};
-use crate::tasks::{download, sources};
+use crate::project::{Error, Mistakes, Origin, Project, SpecBuilder};
+use crate::tasks::{download, shown_url, sources, specs};
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
 /// pull, of their referrers, of base images and of sources outside the project.
@@ -61,6 +61,19 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
         unlocked.extend(sources::unlocked(source).map(|what| (sources::name(source), what, &source.origin)));
     }
     for repository in &project.repositories {
+        for spec in &repository.specs {
+            let missing = spec.downloads.iter().filter(|download| download.digest.is_none());
+            let missing = missing.map(|download| (specs::Step::GetSource, shown_url(download.url.as_str())));
+            let builder = match &spec.builder {
+                SpecBuilder::Image(image) if image.digest.is_none() => Some(image.reference.to_string()),
+                _ => None,
+            };
+            let builder = builder.map(|reference| (specs::Step::Srpm, reference));
+            let missing = missing.chain(builder);
+            unlocked.extend(
+                missing.map(|(step, what)| (specs::name(repository, spec, step), what, &spec.origin)),
+            );
+        }
         if let (Some(what), Some(upstream)) = (download::unlocked(repository), &repository.upstream) {
             unlocked.push((download::name(repository), what, &upstream.origin));
         }

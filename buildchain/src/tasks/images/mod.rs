@@ -16,7 +16,7 @@ use images::pull::{HostTls, PullRequest, PulledImage, RegistryOptions};
 use images::source::{LocalImage, LocalLayout};
 use images::{Platform, Reference, RegistrySession, Store};
 
-pub(super) use self::build::context;
+pub(super) use self::build::{context, pull};
 pub use self::lock::check_locked;
 use super::{Error, TaskBuilder, TaskHandle, place_file};
 use crate::project::{ImageName, Project, PullDefinition, PullSource, Tag};

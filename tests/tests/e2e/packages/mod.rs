@@ -13,6 +13,7 @@ mod lint;
 mod metadata;
 mod rpm;
 mod signed;
+mod spec;
 mod upstream;
 
 use std::fs;
