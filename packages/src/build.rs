@@ -25,9 +25,9 @@ const FILE_MAX: u64 = u32::MAX as u64;
 /// A package that [`build`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuiltPackage {
-    /// The RPM file.
+    /// The file.
     pub path: PathBuf,
-    /// `name-version-release.arch`.
+    /// `name-version-release.arch`, or of a Debian package `name_version_architecture`.
     pub nevra: String,
     /// Warnings about the definition, each a sentence that says what to do.
     pub warnings: Vec<String>,
@@ -77,7 +77,7 @@ pub fn build(
 }
 
 /// Whether there is a file at the path, with other bytes than the new one has.
-fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
+pub(crate) fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
     let Ok(mut old) = content::open(path, LinkPolicy::Follow) else { return Ok(false) };
     let read = Error::io("read", path);
     let mut differ = || -> io::Result<bool> {

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::debian::DebDefinition;
 use crate::dependency::{Dependency, Relation, read};
 use crate::error::{Error, Result};
 use crate::overrides::{PackageOverrides, PackageTarget};
@@ -124,6 +125,9 @@ pub struct RpmDefinition {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, PackageOverrides>")]
     pub overrides: BTreeMap<PackageTarget, PackageOverrides>,
+    /// What the Debian package of this definition has of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deb: Option<DebDefinition>,
 }
 
 impl RpmDefinition {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use packages::debian::{DebDefinition, DebDependency};
 use packages::{Dependency, Mistake, PackageMode, Relation, RpmDefinition, ScriptletRequires};
 
 use super::error::{Error, Mistakes};
@@ -50,6 +51,12 @@ fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
+    for key in DebDefinition::RELATIONS {
+        for (dependency, place) in schema_check::texts(text, ["deb", key]) {
+            let read = dependency.parse::<DebDependency>();
+            mistakes.note(read.map_err(|error| Error::at(path, place, error.to_string())));
+        }
+    }
     for entries in ["files", "directories", "ghosts"] {
         let own = schema_check::texts(text, [entries, "mode"]);
         let of_releases = schema_check::texts(text, ["overrides", "*", entries, "mode"]);
@@ -76,6 +83,15 @@ mod tests {
     #[test]
     fn all_mistakes_of_a_definition_are_named_at_once_with_their_places() {
         assert_eq!(read_package(Path::new("x"), MINIMAL).unwrap().file_name().unwrap(), "a-1.0-1.noarch.rpm");
+        let deb = wrong(&format!("{MINIMAL}deb:\n  depends: ['libc6 >= 2', libc6]\n  nme: x\n"));
+        assert_eq!(
+            deb,
+            [
+                "package.yaml:8:13: expected a Debian package such as `libc6`, `libc6 (>= 2.31)` or `mailx | bsd-mailx`, \
+                 found `libc6 >= 2`",
+                "package.yaml:9:3: unknown key `nme`; did you mean `name`?",
+            ]
+        );
         let form = "sumary: B\nrequires: ['a >=', b, '-c']\nconflicts:\n  - (a if b)\n\
                     files:\n  - {from: x, mode: '9755', kind: conf}\ndirectories: [{path: /x, mode: 'rwx'}]\n";
         let mode = "expected permissions as three or four octal digits in quotes, such as \"0644\", found";

@@ -1,5 +1,7 @@
 //! Debian packages and their repositories.
 //!
+//! [`build`] makes a package of the definition of an RPM, whose key `deb` has what Debian calls otherwise.
+//!
 //! [`index`] writes the metadata that apt reads. A repository is flat (`Packages` and `Release` beside the packages, `deb URL ./`),
 //! or it has suites: `dists/SUITE/Release` names the metadata of each component and architecture with their SHA-256, and these
 //! name the packages. Packages stay where they are.
@@ -15,6 +17,7 @@
 //! * `Contents` name packages as `section/name`, as the archives of Debian do.
 
 mod ar;
+mod build;
 mod contents;
 mod entry;
 mod index;
@@ -29,6 +32,7 @@ mod stanza;
 mod tests;
 mod write;
 
+pub use self::build::{DebDefinition, DebDependency, DebScripts, build, build_in_memory, file_name};
 pub use self::index::{IndexedDebs, index};
 pub use self::options::{DebIndexOptions, Suite};
 pub use self::package::{DebIdentity, DebPackage};

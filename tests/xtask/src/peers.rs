@@ -63,6 +63,7 @@ const DEBIAN: &[Peer] = &[
     programs("createrepo-c", &["createrepo_c"]),
     programs("apt-utils", &["apt-ftparchive"]),
     programs("dpkg-dev", &["dpkg-scanpackages"]),
+    programs("lintian", &["lintian"]),
     programs("systemd", &["systemd-analyze"]),
     programs("curl", &["curl"]),
     programs("zstd", &["zstd"]),

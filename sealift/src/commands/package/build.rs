@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
+use packages::debian;
 
 use crate::failure::CommandResult;
 use crate::output::documents::packages::PackageDocument;
@@ -11,6 +13,15 @@ use crate::remedies;
 
 /// The most bytes of the definition of a package.
 const DEFINITION_MAX: u64 = 1 << 20;
+
+/// The format of a package.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For dnf and rpm
+    Rpm,
+    /// For apt and dpkg
+    Deb,
+}
 
 /// Where a package is written.
 pub(super) enum PackageDestination<'a> {
@@ -22,6 +33,7 @@ pub(super) enum PackageDestination<'a> {
 
 pub(super) fn run(
     file: &Path,
+    format: Format,
     place: PackageDestination<'_>,
     base: &Path,
     release: Option<u32>,
@@ -38,9 +50,15 @@ pub(super) fn run(
     };
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {
-        PackageDestination::Folder(into) => packages::build(&definition, base, date, into)?,
+        PackageDestination::Folder(into) => match format {
+            Format::Rpm => packages::build(&definition, base, date, into)?,
+            Format::Deb => debian::build(&definition, base, date, into)?,
+        },
         PackageDestination::File(to) => {
-            let (bytes, mut built) = packages::build_in_memory(&definition, base, date)?;
+            let (bytes, mut built) = match format {
+                Format::Rpm => packages::build_in_memory(&definition, base, date)?,
+                Format::Deb => debian::build_in_memory(&definition, base, date)?,
+            };
             output::write_file(to, &bytes)?;
             built.path = to.to_path_buf();
             built

@@ -15,14 +15,18 @@ use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build an RPM from its definition
+    /// Build an RPM or DEB from its definition
     #[command(
         after_help = "Examples:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms\n  \
-                      sealift package build package.yaml --release 8"
+                      sealift package build package.yaml --release 8\n  \
+                      sealift package build packages/hello/package.yaml --format deb"
     )]
     Build {
         /// The definition, as `packages/<name>/package.yaml`
         file: PathBuf,
+        /// Build a package of this format
+        #[arg(long, value_name = "FORMAT", default_value = "rpm")]
+        format: build::Format,
         /// Write the package to DIR, under its own name
         #[arg(long, value_name = "DIR", default_value = ".")]
         into: PathBuf,
@@ -69,11 +73,11 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Build { file, into, to, base, release, source_date, output } => {
+        Command::Build { file, format, into, to, base, release, source_date, output } => {
             let place = to
                 .as_deref()
                 .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
-            build::run(&file, place, &base, release, source_date, output)
+            build::run(&file, format, place, &base, release, source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),

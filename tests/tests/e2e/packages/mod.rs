@@ -5,6 +5,7 @@ mod beside;
 mod check;
 mod complete;
 mod debian;
+mod debian_build;
 mod dependencies;
 mod dnf;
 mod existing;
