@@ -213,7 +213,7 @@ impl RepositoryFiles for Source<'_> {
         let path =
             if self.folder.is_empty() { location.to_owned() } else { format!("{}/{location}", self.folder) };
         match self.tree.locate(&path) {
-            Ok(location) => Ok(Some(Box::new(Content { location, offset: 0 }))),
+            Ok(location) => Ok(Some(Box::new(Content::new(location)))),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(Error::Io(error)) => Err(error.source),
@@ -223,9 +223,15 @@ impl RepositoryFiles for Source<'_> {
 }
 
 /// The content of a file of an archive.
-struct Content {
+pub(crate) struct Content {
     location: Location,
     offset: u64,
+}
+
+impl Content {
+    pub(crate) fn new(location: Location) -> Self {
+        Self { location, offset: 0 }
+    }
 }
 
 impl Read for Content {

@@ -36,6 +36,7 @@ mod lines;
 pub mod links;
 pub mod product;
 pub mod requires;
+pub mod signatures;
 pub mod solution;
 mod summary;
 pub mod sums;

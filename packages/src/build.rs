@@ -13,6 +13,7 @@ use crate::automatic;
 use crate::definition::{PackageFile, PackageFileKind, RpmDefinition};
 use crate::error::{Error, Result};
 use crate::expand::ExpandedDefinition;
+use crate::openpgp::{Signer, Signing};
 use crate::publish::PrivateFolder;
 use crate::{relations, repository};
 
@@ -53,15 +54,39 @@ pub fn build(
     source_date: i64,
     out_dir: &Path,
 ) -> Result<BuiltPackage> {
+    build_signed(definition, base_dir, source_date, out_dir, None)
+}
+
+/// [`build`], with a signature that has the source date.
+///
+/// # Errors
+///
+/// As [`build`], and [`Error::Signing`].
+pub fn build_signed(
+    definition: &RpmDefinition,
+    base_dir: &Path,
+    source_date: i64,
+    out_dir: &Path,
+    signer: Option<(&Signer, &dyn Fn() -> bool)>,
+) -> Result<BuiltPackage> {
     let nevra = definition.nevra()?;
     let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
     let package = assemble(&definition, base_dir, source_date)?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
     let folder = PrivateFolder::lock(out_dir)?;
     warnings.extend(definition.warnings());
+    let mut head = Vec::new();
+    package.metadata.write(&mut head).map_err(build_error)?;
+    if let Some((signer, cancelled)) = signer {
+        let signing = Signing { date: source_date, cancelled };
+        head = repository::sign_in_memory(&head, signer, signing, &out_dir.join(format!("{nevra}.rpm")))?;
+    }
     let path = folder.write_checked(
         &format!("{nevra}.rpm"),
-        |mut file| package.write(&mut file).map_err(build_error),
+        |file| {
+            let mut write = || file.write_all(&head).and_then(|()| file.write_all(&package.payload));
+            write().map_err(Error::io("write", &out_dir.join(format!("{nevra}.rpm"))))
+        },
         |file, path| {
             repository::check(file, path)?;
             if replaces_other(file, path)? {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, printable, printable_path};
 
-use crate::openpgp::SignatureFault;
+use crate::openpgp::{SignatureFault, SigningFault};
 
 /// An operation of this crate that failed.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +118,22 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong.
         fault: SignatureFault,
+    },
+    /// The key that signs cannot be used.
+    #[error("{}: {fault}", printable_path(path))]
+    Key {
+        /// The file of the key, or the program that has it.
+        path: PathBuf,
+        /// Why not.
+        fault: SigningFault,
+    },
+    /// A package or metadata cannot be signed.
+    #[error("{}: cannot sign it: {fault}", printable_path(path))]
+    Signing {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        fault: SigningFault,
     },
     /// Two files are the same package by name, version, release and architecture, but have different content.
     #[error(

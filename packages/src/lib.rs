@@ -72,7 +72,7 @@ pub mod spec;
 mod triggers;
 pub mod version;
 
-pub use build::{BUILD_HOST, BuiltPackage, build, build_in_memory};
+pub use build::{BUILD_HOST, BuiltPackage, build, build_in_memory, build_signed};
 pub use check::Mistake;
 pub use definition::{
     ChangelogEntry, PackageDirectory, PackageFile, PackageFileKind, PackageGhost, PackageMode,

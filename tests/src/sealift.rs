@@ -50,6 +50,9 @@ pub fn command(folder: &Path) -> Command {
         "REGISTRY_AUTH_FILE",
         "SEALIFT_REMOTE_CACHE",
         "SEALIFT_REMOTE_CACHE_MODE",
+        "SEALIFT_SIGN",
+        "SEALIFT_SIGNING_KEY",
+        "SEALIFT_SIGNING_PASSPHRASE",
         "CARGO_TARGET_DIR",
     ] {
         command.env_remove(setting);

@@ -55,6 +55,12 @@ impl SigningKey {
         peer::run(command.current_dir(folder).args(arguments)).stdout
     }
 
+    /// The folder that gpg keeps the key in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// The public key, armoured.
     #[must_use]
     pub fn public(&self) -> Vec<u8> {

@@ -22,9 +22,11 @@ pub use report::{ArchiveForm, Finding, Health, ImplantedMd5, Problem, Verdict, V
 
 use content::Digest;
 
+use ::packages::openpgp::ValidAt;
+
 use crate::image::MANIFESTS_MAX;
 use crate::tree::Tree;
-use crate::{Error, Product, Result, image, layout, links, product, requires, sums};
+use crate::{Error, Product, Result, image, layout, links, product, requires, signatures, sums};
 use contents::ArchiveContents;
 use registry::Indexed;
 use report::Findings;
@@ -154,6 +156,7 @@ impl Verification {
         work.read_sums();
         work.read_links();
         work.check_readers();
+        work.check_signatures();
         registry::check(&work.tree, &work.images, &work.contents, &mut work.findings, &mut work.required);
         work.required.sort_unstable_by_key(|required| required.file);
         work.check_size();
@@ -203,6 +206,25 @@ impl Verification {
                 self.findings.push(Finding::new(&one.path, Problem::Invalid { reason }));
             }),
             Err(error) => self.findings.push(invalid("", &error)),
+        }
+    }
+
+    /// Whether the signatures of package repositories fit the keys beside them. A key need not be valid today: archives are older
+    /// than the day on which they are verified.
+    fn check_signatures(&mut self) {
+        let of_repositories = self.contents.files.iter().filter_map(|file| {
+            let folder = file.path.strip_suffix(signatures::REPOMD)?.strip_suffix('/')?;
+            folder.starts_with(layout::PACKAGES).then(|| folder.to_owned())
+        });
+        for folder in of_repositories.collect::<Vec<_>>() {
+            match signatures::check_metadata(&self.tree, &folder, ValidAt::Signing) {
+                Ok(None) => {}
+                Ok(Some(signatures::SignatureFinding { path, reason })) => {
+                    let reason = format!("its signature does not count: {reason}");
+                    self.findings.push(Finding::new(&path, Problem::Invalid { reason }));
+                }
+                Err(error) => self.findings.push(invalid(&folder, &error)),
+            }
         }
     }
 

@@ -23,6 +23,7 @@ mod read;
 mod repository;
 mod schema_check;
 mod settings;
+mod signing;
 mod solution;
 mod sources;
 mod tasks;
@@ -67,6 +68,7 @@ pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
     mirrors, program_variable, size as parse_size,
 };
+pub use signing::SigningDefinition;
 pub use solution::{
     DraftError, Scaffold, ScaffoldFile, SolutionDefinition, SolutionDraft, SolutionLayout, SolutionName,
 };

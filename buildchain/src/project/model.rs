@@ -20,6 +20,7 @@ use super::paths::Territory;
 use super::pull::{PullDefinition, PullSource, SelectedTags};
 use super::repository::{RepositoryDefinition, SpecBuilder, SpecPackage};
 use super::settings::{self, Settings};
+use super::signing::SigningDefinition;
 use super::solution::SolutionDefinition;
 use super::sources::SourceDefinition;
 use super::tasks::{OwnTask, Produced};
@@ -76,6 +77,8 @@ pub struct Project {
     pub repositories: Vec<RepositoryDefinition>,
     /// How upstream packages are chosen, by release; a release that is not here has the defaults.
     pub distributions: Vec<DistributionDefinition>,
+    /// What signs packages and repositories, if anything does.
+    pub signing: Option<SigningDefinition>,
     /// Archives that must be imported before this one.
     pub requires: Vec<Requirement>,
     /// What makes the archive a Solution, if it is one.

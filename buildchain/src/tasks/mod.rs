@@ -20,6 +20,7 @@ mod place_file;
 mod remote_cache;
 mod revision;
 mod run;
+mod signing;
 mod sources;
 mod specs;
 mod tree;

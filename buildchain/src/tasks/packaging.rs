@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
-use packages::repository::{IndexOptions, PackageSelection};
+use packages::repository::{IndexOptions, PackageSelection, sign_package};
 
+use super::signing::ProjectSigner;
 use super::{Error, TaskBuilder, TaskHandle, download, place_file, specs, spelled};
 use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
 
@@ -13,6 +14,7 @@ use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
 pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
     let project = Arc::clone(builder.project);
     let mut members = Vec::new();
+    let signer = ProjectSigner::of(&project);
     for repository in &project.repositories {
         let slug = &project.values.slug;
         let folder =
@@ -37,22 +39,27 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
             });
         }
         for package in &repository.packages {
-            let mut task = build_rpm(builder, repository, package, &family, folder.clone())?;
+            let mut task = build_rpm(builder, repository, package, &family, folder.clone(), signer.as_ref())?;
             task.alias = format!("{alias}/build_rpm/{}", package.definition.name);
             let what = format!("the package {}", package.definition.name);
             members.push(builder.push_for(package.origin.clone(), what, task));
         }
         for spec in &repository.specs {
-            members.extend(specs::add(builder, repository, spec, &folder));
+            members.extend(specs::add(builder, repository, spec, &folder, signer.as_ref()));
         }
         for rpm in &repository.rpms {
             let name = format!("add_rpm/{}", spelled(Path::new(&rpm.file_name)));
-            let mut task = add_rpm(builder, rpm, format!("{family}/{name}"), &folder);
+            let mut task = add_rpm(builder, rpm, format!("{family}/{name}"), &folder, signer.as_ref());
             task.doc =
                 format!("Add the package {} to {}.", content::printable(&rpm.file_name), repository.name);
             task.alias = format!("{alias}/{name}");
             let what = content::printable_path(&rpm.name).to_string();
             members.push(builder.push_for(rpm.origin.clone(), what, task));
+        }
+        if let Some(signer) = &signer {
+            let mut task = signer.key_task(builder, &family, &folder);
+            task.alias = format!("{alias}/add_key");
+            members.push(builder.push(task));
         }
         let metadata = folder.join("repodata");
         let mut inputs = builder.made_here();
@@ -66,6 +73,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         let times = times.map(|time| project.settings.source_date.unwrap_or(time));
         let date = dates.chain(times).max().unwrap_or_else(|| project.image_date(None));
         inputs.push(TaskInput::value("source date", date.to_string()));
+        inputs.extend(signer.as_ref().map(|signer| signer.input(builder)));
+        let signer = signer.clone();
         let options = IndexOptions {
             revision: date,
             unique: true,
@@ -80,6 +89,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
             inputs,
             outputs: vec![TaskOutput::Folder(metadata)],
             action: Some(Box::new(move |context| {
+                let signer = signer.as_ref().map(ProjectSigner::open).transpose()?;
+                let options = IndexOptions { signer, ..options.clone() };
                 let index = packages::repository::index_with(&folder, &options)?;
                 index.warnings.iter().for_each(|warning| context.warn(warning));
                 Ok(())
@@ -91,13 +102,26 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
 }
 
 /// The copying of an RPM into the repository. One that a task produces is known only now.
-fn add_rpm(builder: &TaskBuilder<'_>, rpm: &RpmFile, name: String, folder: &Path) -> Task {
+/// With a signer, one that has no signature gets one.
+fn add_rpm(
+    builder: &TaskBuilder<'_>,
+    rpm: &RpmFile,
+    name: String,
+    folder: &Path,
+    signer: Option<&ProjectSigner>,
+) -> Task {
     let target = folder.join(&rpm.arch).join(&rpm.file_name);
     let (source, arch, output) = (rpm.path.clone(), rpm.arch.clone(), target.clone());
+    let mut inputs = vec![builder.input(&rpm.path, &rpm.name)];
+    if let Some(signer) = signer {
+        inputs.extend(builder.made_here());
+        inputs.push(signer.input(builder));
+    }
+    let signer = signer.cloned();
     Task {
         name,
         title: Title::new("ADD RPM", builder.shown(&target)),
-        inputs: vec![builder.input(&rpm.path, &rpm.name)],
+        inputs,
         outputs: vec![TaskOutput::File(target)],
         action: Some(Box::new(move |context| {
             let identity = packages::repository::identify(&source)?;
@@ -106,6 +130,13 @@ fn add_rpm(builder: &TaskBuilder<'_>, rpm: &RpmFile, name: String, folder: &Path
                 return Err(ActionError::failed(format!(
                     "{path}: expected a package of the architecture {arch}, found {found}"
                 )));
+            }
+            if let Some(signer) = &signer
+                && !packages::repository::is_signed(&source)?
+            {
+                let signer = signer.open()?;
+                sign_package(&source, &output, &signer, None, &|| context.cancelled())?;
+                return Ok(());
             }
             place_file::copy(&source, &output)?;
             Ok(context.record(&output, context.digest(&source)?)?)
@@ -121,6 +152,7 @@ fn build_rpm(
     package: &PackageDefinition,
     family: &str,
     folder: PathBuf,
+    signer: Option<&ProjectSigner>,
 ) -> Result<Task, Error> {
     let project = Arc::clone(builder.project);
     let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
@@ -158,6 +190,8 @@ fn build_rpm(
     inputs.extend(sources.iter().map(|(source, name)| builder.input(source, name)));
     // What tasks write there is known when they ran.
     inputs.extend(folders.into_iter().map(TaskInput::folder));
+    inputs.extend(signer.map(|signer| signer.input(builder)));
+    let signer = signer.cloned();
     Ok(Task {
         name: format!("{family}/build_rpm/{}", definition.name),
         doc: format!("Build the package {} for {}.", definition.name, repository.name),
@@ -165,7 +199,10 @@ fn build_rpm(
         inputs,
         outputs: vec![TaskOutput::File(path)],
         action: Some(Box::new(move |context| {
-            let built = packages::build(&resolved, Path::new("/"), date, &folder)?;
+            let signer = signer.as_ref().map(ProjectSigner::open).transpose()?;
+            let cancelled = || context.cancelled();
+            let signing = signer.as_deref().map(|signer| (signer, &cancelled as &dyn Fn() -> bool));
+            let built = packages::build_signed(&resolved, Path::new("/"), date, &folder, signing)?;
             built.warnings.iter().for_each(|warning| context.warn(warning));
             Ok(())
         })),

@@ -34,6 +34,12 @@ pub enum SigningFault {
     /// A file of keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysFault),
+    /// The file of the public key cannot be used.
+    #[error("{0}")]
+    PublicKey(KeysFault),
+    /// The public key of a command is not known.
+    #[error("the public key is missing")]
+    NoPublicKey,
     /// There is no secret key in the file.
     #[error("it has no OpenPGP secret key")]
     NoSecretKey,

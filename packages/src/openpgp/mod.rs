@@ -44,16 +44,21 @@ mod program;
 mod secret;
 mod signature;
 mod signer;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::io::Read;
 
+use pgp::armor::BlockType;
+
 pub use self::fault::{KeysFault, SignatureFault, SigningFault};
 use self::key::Key;
-pub(crate) use self::signature::Signatures;
+pub(crate) use self::signature::{Open, Signatures};
+pub(crate) use self::signer::MadeSignature;
 use self::signer::SignatureKind;
 pub use self::signer::{Signer, Signing};
+pub use self::source::{KeySource, Passphrase};
 
 /// The most bytes of a file of keys: a thousand ordinary keys.
 pub const KEYS_MAX: u64 = 4 << 20;
@@ -99,6 +104,17 @@ impl Keys {
         key::read(bytes).map(|keys| Self { keys })
     }
 
+    /// A file of keys in armour, as rpm and dnf need it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::read`].
+    pub fn armoured(bytes: &[u8]) -> Result<Vec<u8>, KeysFault> {
+        Self::read(bytes)?;
+        let is_binary = bytes.first().is_some_and(|first| first & 0x80 != 0);
+        Ok(if is_binary { armor::armoured(BlockType::PublicKey, bytes) } else { bytes.to_vec() })
+    }
+
     /// Adds the keys of another file.
     pub fn extend(&mut self, others: Self) {
         self.keys.extend(others.keys);
@@ -113,6 +129,20 @@ impl Keys {
     /// The fingerprint (upper case) and the user ID of each key.
     pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
         self.keys.iter().map(|key| (key.fingerprint.as_str(), key.user.as_str()))
+    }
+
+    /// Why no key counts at this time, in Unix seconds: all have expired or were revoked. `None` if one counts.
+    #[must_use]
+    pub fn outdated(&self, now: i64) -> Option<SignatureFault> {
+        let mut found = None;
+        for (key, part) in self.keys.iter().flat_map(|key| key.parts.iter().map(move |part| (key, part))) {
+            match signature::check_life(key, part, now) {
+                _ if !part.signs => {}
+                Ok(()) => return None,
+                Err(fault) => found = Some(fault),
+            }
+        }
+        found
     }
 
     /// The date of the newest part that signs, in Unix seconds.

@@ -8,7 +8,7 @@ use pgp::ser::Serialize as _;
 
 use super::fault::{KeyName, SignatureFault, SigningFault};
 use super::key::{Key, KeyPart, Life, dearmored, key_id, packets, weakness};
-use super::signer::SignatureKind;
+use super::signer::{MadeSignature, SignatureKind};
 use super::{GoodSignature, Keys, SIGNATURE_MAX, ValidAt};
 
 /// The most signatures of one content that are looked at.
@@ -55,8 +55,8 @@ impl Signatures {
         Ok(Self(signatures))
     }
 
-    /// The packet of the only one, which is of this kind, and the name of its hash algorithm.
-    pub(super) fn only(&self, kind: SignatureKind) -> Result<(Vec<u8>, String), SigningFault> {
+    /// The only one, which is of this kind.
+    pub(super) fn only(&self, kind: SignatureKind) -> Result<MadeSignature, SigningFault> {
         let refused = |reason: String| SigningFault::Refused(SignatureFault::Unreadable(reason));
         let [signature] = self.0.as_slice() else {
             return Err(refused(format!("expected one signature, found {}", self.0.len())));
@@ -65,12 +65,15 @@ impl Signatures {
             SignatureKind::Binary => SignatureType::Binary,
             SignatureKind::Text => SignatureType::Text,
         };
-        if signature.typ() != Some(expected) {
-            return Err(refused(format!("expected a signature of the type {expected:?}")));
-        }
+        let config = signature.config().filter(|config| config.typ() == expected);
+        let config =
+            config.ok_or_else(|| refused(format!("expected a signature of the type {expected:?}")))?;
         let packet = Packet::from(signature.clone()).to_bytes();
-        let hash = signature.hash_alg().map(|hash| hash.to_string()).unwrap_or_default();
-        Ok((packet.map_err(|error| refused(error.to_string()))?, hash))
+        Ok(MadeSignature {
+            packet: packet.map_err(|error| refused(error.to_string()))?,
+            hash: config.hash_alg.to_string(),
+            algorithm: config.pub_alg.into(),
+        })
     }
 
     /// Checks that one of them fits the content and is by one of `keys`.
@@ -234,6 +237,17 @@ fn check_time(
     if created < part.life.created {
         return Err(date("before the key was created"));
     }
+    check_life(key, part, moment)?;
+    let lasts = signature.signature_expiration_time().map_or(0, |lasts| i64::from(lasts.as_secs()));
+    if lasts > 0 && created + lasts <= moment {
+        return Err(SignatureFault::SignatureExpired { key: name(), on: created + lasts });
+    }
+    Ok(())
+}
+
+/// Checks that a part of a key counts at this time.
+pub(super) fn check_life(key: &Key, part: &KeyPart, moment: i64) -> Result<(), SignatureFault> {
+    let name = || key.name();
     let primary = key.parts.first().map(|part| part.life);
     for Life { expires, revoked, .. } in primary.into_iter().chain([part.life]) {
         if let Some(revocation) = revoked
@@ -246,10 +260,6 @@ fn check_time(
         {
             return Err(SignatureFault::KeyExpired { key: name(), on });
         }
-    }
-    let lasts = signature.signature_expiration_time().map_or(0, |lasts| i64::from(lasts.as_secs()));
-    if lasts > 0 && created + lasts <= moment {
-        return Err(SignatureFault::SignatureExpired { key: name(), on: created + lasts });
     }
     Ok(())
 }

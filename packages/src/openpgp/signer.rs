@@ -21,6 +21,16 @@ pub(super) enum SignatureKind {
     Text,
 }
 
+/// A signature that was made.
+#[derive(Clone, Debug)]
+pub(crate) struct MadeSignature {
+    pub(crate) packet: Vec<u8>,
+    /// The name of its hash algorithm.
+    pub(crate) hash: String,
+    /// The number of its algorithm.
+    pub(crate) algorithm: u8,
+}
+
 /// When something is signed.
 #[derive(Clone, Copy)]
 pub struct Signing<'a> {
@@ -102,7 +112,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`SigningFault::Keys`] if `public_key` cannot be read.
+    /// [`SigningFault::PublicKey`] if `public_key` cannot be read.
     pub fn with_command(
         command: &[OsString],
         folder: Option<&Path>,
@@ -113,12 +123,8 @@ impl Signer {
     }
 
     fn new(method: Method, public_key: &[u8]) -> Result<Self, SigningFault> {
-        let keys = Keys::read(public_key)?;
-        let is_binary = public_key.first().is_some_and(|first| first & 0x80 != 0);
-        let public_key = match is_binary {
-            true => armoured(BlockType::PublicKey, public_key),
-            false => public_key.to_vec(),
-        };
+        let keys = Keys::read(public_key).map_err(SigningFault::PublicKey)?;
+        let public_key = Keys::armoured(public_key).map_err(SigningFault::PublicKey)?;
         Ok(Self { method, public_key, keys, remembered: None })
     }
 
@@ -148,7 +154,16 @@ impl Signer {
     ///
     /// [`SigningFault`] if the data cannot be signed, or if the signature does not count by the public key.
     pub fn detached(&self, data: &[u8], signing: Signing<'_>) -> Result<Vec<u8>, SigningFault> {
-        self.sign(data, SignatureKind::Binary, signing).map(|(packet, _)| packet)
+        self.sign_bytes(data, signing).map(|made| made.packet)
+    }
+
+    /// [`Self::detached`], with what is known of the signature.
+    pub(crate) fn sign_bytes(
+        &self,
+        data: &[u8],
+        signing: Signing<'_>,
+    ) -> Result<MadeSignature, SigningFault> {
+        self.sign(data, SignatureKind::Binary, signing)
     }
 
     /// A detached signature of `data` in armour, as `repomd.xml.asc` and `Release.gpg` are.
@@ -168,17 +183,17 @@ impl Signer {
     /// Those of [`Self::detached`].
     pub fn cleartext(&self, text: &str, signing: Signing<'_>) -> Result<Vec<u8>, SigningFault> {
         let canonical = cleartext::canonical(text);
-        let (packet, hash) = self.sign(canonical.as_bytes(), SignatureKind::Text, signing)?;
-        Ok(cleartext::join(text, &hash, &armoured(BlockType::Signature, &packet)))
+        let made = self.sign(canonical.as_bytes(), SignatureKind::Text, signing)?;
+        Ok(cleartext::join(text, &made.hash, &armoured(BlockType::Signature, &made.packet)))
     }
 
-    /// The packet of a signature that counts, and the name of its hash algorithm.
+    /// A signature that counts.
     fn sign(
         &self,
         data: &[u8],
         kind: SignatureKind,
         signing: Signing<'_>,
-    ) -> Result<(Vec<u8>, String), SigningFault> {
+    ) -> Result<MadeSignature, SigningFault> {
         let remembered = match (&self.method, &self.remembered) {
             (Method::Key(_), _) | (_, None) => None,
             (_, Some(folder)) => Some(folder.join(self.name(data, kind))),
@@ -201,7 +216,7 @@ impl Signer {
             if let Some(folder) = path.parent() {
                 content::create_folder(folder)?;
             }
-            AtomicFile::write(&path, &made.0, 0o644, Durability::Cache)?;
+            AtomicFile::write(&path, &made.packet, 0o644, Durability::Cache)?;
         }
         Ok(made)
     }
@@ -222,7 +237,7 @@ impl Signer {
         data: &[u8],
         kind: SignatureKind,
         signature: &[u8],
-    ) -> Result<(Vec<u8>, String), SigningFault> {
+    ) -> Result<MadeSignature, SigningFault> {
         let signatures = Signatures::read(signature).map_err(SigningFault::Refused)?;
         let _: GoodSignature = signatures
             .verify(&self.keys, &mut || Ok(Box::new(data)), ValidAt::Signing)

@@ -22,7 +22,7 @@ const LEAD: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
 const REGIONS: std::ops::RangeInclusive<i32> = 61..=63;
 const HEADERIMAGE: i32 = 61;
 const HEADERSIGNATURES: u32 = 62;
-const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
+pub(super) const INTRODUCTION: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
 
 /// What is wrong with a package, and where; the caller knows which file it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl HeaderFault {
 
 /// The two headers of a package and the bytes `start..end` of the file that the second one takes.
 pub(super) struct Headers {
+    pub(super) lead: [u8; 96],
     pub(super) signature: Header,
     pub(super) main: Header,
     pub(super) start: u64,
@@ -64,7 +65,7 @@ impl Headers {
         let start = (lead.len() + signature.size() + padding) as u64;
         let main = Header::read(input, "header")?;
         let end = start + main.size() as u64;
-        Ok(Self { signature, main, start, end })
+        Ok(Self { lead, signature, main, start, end })
     }
 }
 
@@ -73,6 +74,14 @@ pub(super) struct Header {
     introduction: [u8; 16],
     index: Vec<u8>,
     data: Vec<u8>,
+}
+
+/// An entry of a header.
+pub(super) struct Entry {
+    pub(super) tag: u32,
+    pub(super) kind: u32,
+    pub(super) count: u32,
+    pub(super) data: Vec<u8>,
 }
 
 /// The types of index entries that are read here.
@@ -179,8 +188,58 @@ impl Header {
         })
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         16 + self.index.len() + self.data.len()
+    }
+
+    /// The bytes that an item of this type starts at a multiple of.
+    pub(super) fn alignment(kind: u32) -> usize {
+        match kind {
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            _ => 1,
+        }
+    }
+
+    /// All entries with their data, but for the region. Data of several entries may overlap, so their sum is bounded.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, HeaderFault> {
+        let mut entries = Vec::new();
+        let mut sum = 0;
+        let (index, _) = self.index.as_chunks::<16>();
+        for entry in index {
+            let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *entry;
+            let [tag, kind, offset, count] =
+                [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(u32::from_be_bytes);
+            if REGIONS.contains(&tag.cast_signed()) {
+                continue;
+            }
+            let fault = || {
+                let found = format!("type {kind}, offset {offset}, count {count}");
+                HeaderFault::new(format!("tag {tag}"), "an entry within the header", found)
+            };
+            let data = self.data.get(offset as usize..).ok_or_else(fault)?;
+            let length = match kind {
+                0..=5 | 7 => (count as usize).checked_mul(match kind {
+                    0 => 0,
+                    1 | 2 | 7 => 1,
+                    kind => Self::alignment(kind),
+                }),
+                6 | 8 | 9 => {
+                    let ends = data.iter().enumerate().filter(|(_, byte)| **byte == 0);
+                    let mut ends = ends.map(|(place, _)| place + 1);
+                    (count as usize).checked_sub(1).and_then(|last| ends.nth(last))
+                }
+                _ => None,
+            };
+            let data = length.and_then(|length| data.get(..length)).ok_or_else(fault)?;
+            sum += data.len();
+            if sum > MAX_DATA as usize {
+                return Err(fault());
+            }
+            entries.push(Entry { tag, kind, count, data: data.to_vec() });
+        }
+        Ok(entries)
     }
 
     /// The items of the first entry with this tag, from its first byte to the end of the data, and their number.

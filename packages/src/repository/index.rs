@@ -19,6 +19,7 @@ use super::xml::{close, declaration, element, full, new_xml, open};
 use super::{OWN, REPODATA, STAGING, extra, find, package_error, retain};
 use crate::error::{Error, Result};
 use crate::format::PackageFormat;
+use crate::openpgp::Signing;
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 
 /// How many packages may be read before the first of them is written.
@@ -210,7 +211,16 @@ fn write_metadata(
         EntryFailure::Package(fault) => package_error(&path)(fault),
     })?;
     let staged = PrivateFolder::lock_existing(staging)?;
-    staged.write("repomd.xml", |file| file.write_all(&repomd).map_err(Error::io("write", &path)))?;
+    let write = |name: &str, bytes: &[u8]| {
+        staged.write(name, |file| file.write_all(bytes).map_err(Error::io("write", &staging.join(name))))
+    };
+    write("repomd.xml", &repomd)?;
+    if let Some(signer) = &options.signer {
+        let signature = signer.detached_armoured(&repomd, Signing::at(options.revision));
+        let path = target.join(REPODATA).join("repomd.xml");
+        write("repomd.xml.asc", &signature.map_err(|fault| Error::Signing { path, fault })?)?;
+        write("repomd.xml.key", signer.public_key())?;
+    }
     Ok(indexed)
 }
 

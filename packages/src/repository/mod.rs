@@ -48,6 +48,8 @@ mod package;
 mod previous;
 mod retain;
 mod scan;
+mod sign;
+mod signature_header;
 mod signed;
 mod sum;
 mod tag;
@@ -71,7 +73,9 @@ use self::metadata::{EntryFailure, PackageEntry};
 pub(crate) use self::modules::documents as module_documents;
 pub use self::options::{IndexOptions, MetadataCompression, PackageSelection, RepositoryTags, Reuse};
 pub(crate) use self::pack::Packer;
-pub use self::signed::{VerifiedPackage, verify_package};
+pub(crate) use self::sign::sign_in_memory;
+pub use self::sign::{SignedPackage, is_signed, is_unsigned_package, sign_package};
+pub use self::signed::{VerifiedPackage, check_signature_of, verify_package};
 use self::sum::Summed;
 use self::xml::{close, new_xml, open};
 use crate::error::{Error, Result};
@@ -95,6 +99,9 @@ pub fn identify(path: &Path) -> Result<PackageIdentity> {
     let headers = Headers::read(&mut io::BufReader::new(file)).map_err(package_error(path))?;
     PackageEntry::new(&headers, "", 0, "").and_then(|entry| entry.identity()).map_err(package_error(path))
 }
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 128 << 10;
 
 /// Bytes of the metadata of one package.
 const MAX_ENTRY: u64 = 512 << 20;
@@ -151,10 +158,17 @@ pub(crate) fn check(file: impl Read, path: &Path) -> Result<()> {
 
 /// Reads and checks a package once: its headers, and the checksum (hexadecimal) and size of the whole file.
 fn read_package(file: impl Read, path: &Path, checksum: ChecksumKind) -> Result<(Headers, String, u64)> {
-    let mut input = Summed::new(io::BufReader::with_capacity(128 << 10, file), checksum);
-    let headers = Headers::read(&mut input).map_err(package_error(path))?;
+    let mut input = Summed::new(io::BufReader::with_capacity(BUFFER, file), checksum);
+    let (headers, _) = read_checked(&mut input, path)?;
+    let (_, sum, size) = input.finish();
+    Ok((headers, sum.hex, size))
+}
+
+/// Reads a package to its end and checks all digests that it carries: its headers, and whether they cover the payload.
+fn read_checked(input: &mut impl Read, path: &Path) -> Result<(Headers, bool)> {
+    let headers = Headers::read(input).map_err(package_error(path))?;
     let mut integrity = Integrity::new(&headers).map_err(package_error(path))?;
-    let mut buffer = vec![0; 128 << 10];
+    let mut buffer = vec![0; BUFFER];
     loop {
         let read = input.read(&mut buffer).map_err(Error::io("read", path))?;
         if read == 0 {
@@ -162,9 +176,9 @@ fn read_package(file: impl Read, path: &Path, checksum: ChecksumKind) -> Result<
         }
         integrity.update(buffer.get(..read).unwrap_or_default());
     }
+    let covers_payload = integrity.covers_payload();
     integrity.finish().map_err(package_error(path))?;
-    let (_, sum, size) = input.finish();
-    Ok((headers, sum.hex, size))
+    Ok((headers, covers_payload))
 }
 
 fn package_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {

@@ -2,8 +2,10 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::metadata::ChecksumKind;
+use crate::openpgp::Signer;
 
 /// How a folder of packages is indexed.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,8 @@ pub struct IndexOptions {
     /// Whether packages of one name, version, release and architecture with different content are an error. Else they are a
     /// warning.
     pub unique: bool,
+    /// What signs `repomd.xml`: `repomd.xml.asc` is the signature, dated [`Self::revision`], and `repomd.xml.key` the public key.
+    pub signer: Option<Arc<Signer>>,
     /// How many threads read packages; by default one for each processor. The metadata do not depend on it.
     pub threads: Option<NonZero<usize>>,
 }

@@ -13,12 +13,9 @@ use content::LinkPolicy;
 use super::header::{HeaderFault, Headers};
 use super::integrity::Integrity;
 use super::metadata::{PackageEntry, PackageIdentity};
-use super::{package_error, tag};
+use super::{BUFFER, package_error, read_checked, tag};
 use crate::error::{Error, Result};
-use crate::openpgp::{GoodSignature, Keys, SIGNATURE_MAX, SignatureFault, Signatures, ValidAt};
-
-/// Bytes that are read at a time.
-const BUFFER: usize = 128 << 10;
+use crate::openpgp::{GoodSignature, Keys, Open, SIGNATURE_MAX, SignatureFault, Signatures, ValidAt};
 
 /// A package whose digests and, if keys were given, signature fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,21 +34,10 @@ pub struct VerifiedPackage {
 pub fn verify_package(path: &Path, keys: Option<&Keys>, at: ValidAt) -> Result<VerifiedPackage> {
     let mut file = content::open(path, LinkPolicy::Follow)?;
     let mut input = io::BufReader::with_capacity(BUFFER, &mut file);
-    let headers = Headers::read(&mut input).map_err(package_error(path))?;
-    let mut integrity = Integrity::new(&headers).map_err(package_error(path))?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = input.read(&mut buffer).map_err(Error::io("read", path))?;
-        if read == 0 {
-            break;
-        }
-        integrity.update(buffer.get(..read).unwrap_or_default());
-    }
-    let covers_payload = integrity.covers_payload();
-    integrity.finish().map_err(package_error(path))?;
+    let (headers, covers_payload) = read_checked(&mut input, path)?;
     let entry = PackageEntry::new(&headers, "", 0, "");
     let identity = entry.and_then(|entry| entry.identity()).map_err(package_error(path))?;
-    let check = |keys| signature(&headers, &file, covers_payload, keys, at);
+    let check = |keys| check_signature(&headers, &mut from_header(&file, &headers), covers_payload, keys, at);
     let signature = match keys.map(check).transpose() {
         Ok(signature) => signature,
         Err(Refused::Fault(fault)) => return Err(package_error(path)(fault)),
@@ -60,8 +46,37 @@ pub fn verify_package(path: &Path, keys: Option<&Keys>, at: ValidAt) -> Result<V
     Ok(VerifiedPackage { identity, signature })
 }
 
+/// Checks the signature of a package that `open` opens, once or twice. The payload is read only if no digest in the header covers
+/// it, as before RPM 4.14; it is not compared with that digest.
+///
+/// # Errors
+///
+/// What is wrong, as a sentence about the package.
+pub fn check_signature_of<'a>(
+    open: &dyn Fn() -> io::Result<Box<dyn Read + 'a>>,
+    keys: &Keys,
+    at: ValidAt,
+) -> Result<GoodSignature, String> {
+    let unreadable = |error: io::Error| SignatureFault::Content(error.to_string()).to_string();
+    let fault = |fault: HeaderFault| {
+        let HeaderFault { place, expected, found } = fault;
+        content::printable(&format!("{place}: expected {expected}, found {found}")).to_string()
+    };
+    let headers = Headers::read(&mut open().map_err(unreadable)?).map_err(fault)?;
+    let covers_payload = Integrity::new(&headers).map_err(fault)?.covers_payload();
+    let mut signed = || {
+        let mut input = open()?;
+        io::copy(&mut input.by_ref().take(headers.start), &mut io::sink())?;
+        Ok(input)
+    };
+    check_signature(&headers, &mut signed, covers_payload, keys, at).map_err(|refused| match refused {
+        Refused::Fault(one) => fault(one),
+        Refused::Signature(fault) => fault.to_string(),
+    })
+}
+
 /// Why no signature counts.
-enum Refused {
+pub(super) enum Refused {
     Fault(HeaderFault),
     Signature(SignatureFault),
 }
@@ -78,9 +93,11 @@ impl From<SignatureFault> for Refused {
     }
 }
 
-fn signature(
+/// Checks the signatures of a package whose digests fit. `signed` opens it at its header; `covers_payload` is whether the digests
+/// in the header cover the payload.
+pub(super) fn check_signature<'a>(
     headers: &Headers,
-    file: &File,
+    signed: &mut Open<'a>,
     covers_payload: bool,
     keys: &Keys,
     at: ValidAt,
@@ -100,12 +117,20 @@ fn signature(
             if of_header.is_empty() { SignatureFault::Missing } else { SignatureFault::HeaderOnly }.into()
         );
     }
-    let mut open = || {
+    Ok(Signatures::read(&of_both)?.verify(keys, signed, at)?)
+}
+
+/// Opens a package file at its header.
+pub(super) fn from_header<'a>(
+    file: &'a File,
+    headers: &Headers,
+) -> impl FnMut() -> io::Result<Box<dyn Read + 'a>> + use<'a> {
+    let start = headers.start;
+    move || {
         let mut file = file.try_clone()?;
-        file.seek(SeekFrom::Start(headers.start))?;
+        file.seek(SeekFrom::Start(start))?;
         Ok(Box::new(io::BufReader::with_capacity(BUFFER, file)) as Box<dyn Read>)
-    };
-    Ok(Signatures::read(&of_both)?.verify(keys, &mut open, at)?)
+    }
 }
 
 /// The signatures of the header, one packet after another.

@@ -75,6 +75,7 @@ tags! {
     PAYLOADSHA256 = 5092;
     PAYLOADSHA256ALGO = 5093;
     PAYLOADSIZEALT = 5113;
+    RPMFORMAT = 5114;
     HEADERIMMUTABLE = 63;
     // In the signature header, whose numbers mean other things.
     SIGNATURE_PAYLOADSIZE = 1007;
@@ -85,8 +86,10 @@ tags! {
     LONGSIGSIZE = 270;
     SHA256HEADER = 273;
     OPENPGP = 278;
+    RESERVED = 999;
     SIGSIZE = 1000;
     SIGPGP = 1002;
     SIGMD5 = 1004;
     SIGGPG = 1005;
+    RESERVEDSPACE = 1008;
 }

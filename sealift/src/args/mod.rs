@@ -7,3 +7,4 @@ pub(crate) mod hooks;
 pub(crate) mod node_paths;
 pub(crate) mod registry_client;
 pub(crate) mod remote;
+pub(crate) mod signing;

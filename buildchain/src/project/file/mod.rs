@@ -9,6 +9,7 @@ mod registries;
 mod repeated;
 mod requires;
 mod short;
+mod signing;
 mod solution;
 mod sources;
 mod sync;
@@ -35,6 +36,7 @@ use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
 pub use self::requires::RequirementEntry;
 pub use self::short::{HasShortForm, Short};
+pub use self::signing::SigningEntry;
 pub use self::solution::{OperatorEntry, SolutionEntry, UiEntry};
 pub use self::sources::{SourceEntry, UnpackEntry};
 pub use self::sync::{SyncEntries, SyncFile, SyncRegistry};
@@ -179,6 +181,9 @@ content! {
     packages: Vec<RepositoryEntry>,
     /// How upstream packages are chosen, by the release of the distribution.
     distributions: Vec<DistributionEntry>,
+    /// The OpenPGP key that signs the project's own packages and the metadata of all package repositories. What a profile has here
+    /// replaces what the project has.
+    signing: Option<SigningEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,
     /// What makes the archive a Solution. What a profile has here replaces what the project has.

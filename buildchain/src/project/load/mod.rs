@@ -5,6 +5,7 @@ mod packages;
 mod parts;
 mod pull;
 mod requires;
+mod signing;
 mod solution;
 mod sources;
 mod spec;
@@ -142,6 +143,7 @@ impl Project {
             images: Vec::new(),
             repositories: Vec::new(),
             distributions: Vec::new(),
+            signing: None,
             requires: Vec::new(),
             solution: None,
             files: Vec::new(),
@@ -168,6 +170,7 @@ impl Project {
             loader.content(file, content);
         }
         parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
+        loader.signing(&parts);
         loader.selections();
         loader.locked_packages();
         loader.solution(&parts, &path, file.metadata.name.place());

@@ -112,6 +112,8 @@ pub struct Settings {
     /// `SOURCE_DATE_EPOCH`: the date of everything that is built, in seconds since 1970. It overrides the date of the commit,
     /// those that images and packages declare, and those of changelogs.
     pub source_date: Option<i64>,
+    /// `SEALIFT_SIGN`: whether packages and repositories are signed, if the project says so. Default: yes.
+    pub signs: bool,
     /// Mirrors of registries, tried before those of the project file; see [`mirrors`].
     pub mirrors: Vec<(RegistryHost, Mirror)>,
     /// The files with credentials of registries; see [`auth_files`].
@@ -255,6 +257,16 @@ impl Settings {
                 .collect(),
             search_path: value("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
             source_date,
+            signs: match value("SEALIFT_SIGN").map(String::as_str) {
+                None | Some("yes") => true,
+                Some("no") => false,
+                Some(found) => {
+                    return Err(Error::Setting {
+                        name: "SEALIFT_SIGN".into(),
+                        message: format!("expected `yes` or `no`, found `{found}`"),
+                    });
+                }
+            },
             mirrors: mirrors(&values)?,
             auth_files: auth_files(&values),
             auth_places: auth_places(&values),

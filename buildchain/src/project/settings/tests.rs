@@ -71,6 +71,7 @@ fn values_that_cannot_be_used_name_their_variable() {
         ("SEALIFT_CACHE_SIZE", "10 potatoes"),
         ("SEALIFT_REMOTE_CACHE", "registry.example/UPPER"),
         ("SEALIFT_REMOTE_CACHE_MODE", "write"),
+        ("SEALIFT_SIGN", "false"),
         ("PROJECT_NAME", "a b"),
         ("SEALIFT_CARGO_PROFILE", "../release"),
     ] {

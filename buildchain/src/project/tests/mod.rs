@@ -1,5 +1,6 @@
 //! The project model against right and wrong project files.
 
+mod signing;
 mod solution;
 mod upstream;
 mod variables;

@@ -10,9 +10,11 @@ use content::Digest;
 use graph::{ActionError, Task, TaskAction, TaskInput, TaskOutput, Title};
 use images::pull::{DOWNLOAD_MAX, Download};
 use iso::Exclude;
+use packages::repository::sign_package;
 
 use self::builder::{Builder, LINT, Workplace, collected};
 use super::images::{Watch, open_store};
+use super::signing::ProjectSigner;
 use super::sources::{empty, has_changed, not_locked};
 use super::{TaskBuilder, TaskHandle, place_file, shown_url};
 use crate::project::{Project, RepositoryDefinition, SpecBuilder, SpecDownload, SpecPackage};
@@ -69,14 +71,16 @@ struct SpecTasks<'a> {
     repository: &'a RepositoryDefinition,
     spec: &'a SpecPackage,
     folders: Folders,
+    signer: Option<&'a ProjectSigner>,
 }
 
-/// Adds the tasks of a spec file, whose packages go into `repository`, which is at `folder`.
+/// Adds the tasks of a spec file, whose packages go into `repository`, which is at `folder`, and are signed by `signer`.
 pub(super) fn add(
     builder: &mut TaskBuilder<'_>,
     repository: &RepositoryDefinition,
     spec: &SpecPackage,
     folder: &Path,
+    signer: Option<&ProjectSigner>,
 ) -> Vec<TaskHandle> {
     let project = Arc::clone(builder.project);
     let work = format!("packages/redhat/{}/{}", repository.release, spec.name);
@@ -87,7 +91,7 @@ pub(super) fn add(
         rpms: folder.join(spec.name.as_str()),
         report: work.join("rpmlint.txt"),
     };
-    let tasks = SpecTasks { project, repository, spec, folders };
+    let tasks = SpecTasks { project, repository, spec, folders, signer };
     let mut made = vec![tasks.get_source(builder), tasks.srpm(builder), tasks.rpm(builder)];
     if let Some(configuration) = &spec.rpmlintrc {
         made.push(tasks.lint(builder, configuration));
@@ -236,9 +240,11 @@ impl SpecTasks<'_> {
         let exclude: Vec<String> = spec.exclude.iter().map(ToString::to_string).collect();
         task.inputs = vec![TaskInput::folder(&srpm), TaskInput::value("exclude", exclude.join("\n"))];
         task.outputs = vec![TaskOutput::Folder(folder.clone())];
+        task.inputs.extend(self.signer.map(|signer| signer.input(builder)));
         let run = self.builder(builder, Step::Rpm, &mut task);
-        let name = spec.name.clone();
+        let (name, signer) = (spec.name.clone(), self.signer.cloned());
         task.action = Some(Box::new(move |context| {
+            let signer = signer.as_ref().map(ProjectSigner::open).transpose()?;
             let store = open_store(&run.project)?;
             let work = Workplace::new(&store)?;
             let source = self::source_package(&srpm)?;
@@ -256,7 +262,11 @@ impl SpecTasks<'_> {
                 if without.excludes(Path::new(&package.file_name), false) {
                     continue;
                 }
-                place_file::copy_as(&package.path, &folder.join(&package.file_name), Some(0o644))?;
+                let target = folder.join(&package.file_name);
+                place_file::copy_as(&package.path, &target, Some(0o644))?;
+                if let Some(signer) = &signer {
+                    sign_package(&target, &target, signer, None, &|| context.cancelled())?;
+                }
                 count += 1;
             }
             if count == 0 {

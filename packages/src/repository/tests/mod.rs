@@ -18,6 +18,7 @@ mod damage;
 mod identity;
 mod options;
 mod reuse;
+mod sign;
 
 const DATE: i64 = 1_700_000_000;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use archive::signatures::has_unsigned_packages;
 use archive::tree::EntryKind;
 use archive::{Tree, UnindexedPackages, layout, product};
 use content::IoError;
@@ -59,6 +60,8 @@ struct RpmRepository {
     folder: String,
     keys: Vec<RepositoryKey>,
     signed_metadata: bool,
+    /// Whether the signature of the metadata, which have the checksums of the packages, is the only one that counts.
+    unsigned_packages: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,8 @@ struct DebRepository {
 struct RepositoryKey {
     /// The file's name.
     name: String,
-    content: String,
+    /// Unknown where the archive itself is not available.
+    content: Option<String>,
 }
 
 impl ArchivePackages {
@@ -109,7 +113,11 @@ impl ArchivePackages {
                 let name = format!("{}-{short}", found.id);
                 let path = format!("{parent}{}{short}", if parent.is_empty() { "" } else { "/" });
                 let (release, folder) = (release_of(&path), folder.to_owned());
-                found.rpm.push(RpmRepository { name, path, release, folder, keys, signed_metadata });
+                // Packages of an upstream that does not sign them.
+                let unsigned_packages = signed_metadata && has_unsigned_packages(&tree, &folder)?;
+                let rpm =
+                    RpmRepository { name, path, release, folder, keys, signed_metadata, unsigned_packages };
+                found.rpm.push(rpm);
             } else if let Some((folder, suite)) =
                 path.strip_suffix("/Release").and_then(|path| path.rsplit_once("/dists/"))
             {
@@ -144,12 +152,16 @@ impl ArchivePackages {
     }
 
     /// RPM repositories by the paths at which nodes serve them, such as `metalk8s-2.11.0/redhat/8/scality-el8`, where the
-    /// archive itself is not available. Their keys are unknown, so signatures are not checked.
+    /// archive itself is not available. `keys` are the names of their keys, such as `RPM-GPG-KEY-metalk8s`, which clients get from the
+    /// node. Without names, signatures are not checked.
     ///
     /// # Errors
     ///
     /// [`Error::Address`], [`Error::Name`].
-    pub fn served(addresses: &[String]) -> Result<Vec<Self>, Error> {
+    pub fn served(addresses: &[String], keys: &[String]) -> Result<Vec<Self>, Error> {
+        keys.iter().try_for_each(|name| plain("the command line", name))?;
+        let keys: Vec<RepositoryKey> =
+            keys.iter().map(|name| RepositoryKey { name: name.clone(), content: None }).collect();
         let mut found: Vec<Self> = Vec::new();
         for address in addresses {
             plain("the command line", address)?;
@@ -164,8 +176,9 @@ impl ArchivePackages {
                 path: path.to_owned(),
                 release: release_of(path),
                 folder: String::new(),
-                keys: Vec::new(),
-                signed_metadata: false,
+                keys: keys.clone(),
+                signed_metadata: !keys.is_empty(),
+                unsigned_packages: false,
             };
             match found.iter_mut().find(|packages| packages.id == id) {
                 Some(packages) => packages.rpm.push(rpm),
@@ -247,7 +260,7 @@ fn keys(
         if is_key(&entry.name) {
             plain(archive, &entry.name)?;
             let content = text(tree, &format!("{folder}/{}", entry.name))?;
-            keys.push(RepositoryKey { name: entry.name, content });
+            keys.push(RepositoryKey { name: entry.name, content: Some(content) });
         }
     }
     Ok(keys)
@@ -304,39 +317,34 @@ pub fn dnf(
     let mut files = Vec::new();
     for archive in archives {
         for rpm in archive.rpm.iter().filter(meant) {
-            let RpmRepository { name, path, keys: found, signed_metadata, .. } = rpm;
+            let RpmRepository { name, path, keys: found, signed_metadata, unsigned_packages, .. } = rpm;
             // Two folders have the same name.
             let long = || format!("{}-{}", archive.id, path.replace('/', "-"));
             let name = if sections.insert(name.clone()) { name.clone() } else { long() };
             let urls = archive.urls(rpm, source)?;
-            let locations: Vec<String> = match keys {
-                KeyLocation::AtNode => urls
-                    .iter()
-                    .take(1)
-                    .flat_map(|url| found.iter().map(move |key| format!("{url}/{}", key.name)))
-                    .collect(),
-                KeyLocation::OnClient => found
-                    .iter()
-                    .map(|key| format!("file:///{RPM_KEYS}/{}-{}", archive.id, key.name))
-                    .collect(),
+            let location = |key: &RepositoryKey| match (keys, &key.content) {
+                (KeyLocation::OnClient, Some(_)) => format!("file:///{RPM_KEYS}/{}-{}", archive.id, key.name),
+                _ => format!("{}/{}", urls.first().map_or("", String::as_str), key.name),
             };
-            let signed = u8::from(!found.is_empty());
+            let locations: Vec<String> = found.iter().map(location).collect();
+            let has_keys = !found.is_empty();
             // Writing to a String cannot fail.
             let _ = write!(
                 content,
                 "\n[{name}]\nname={name}\nbaseurl={}\nenabled=1\npriority=1\n\
                  # The packages are in the site's own network: no proxy leads to them.\nproxy=_none_\n\
-                 {authority}gpgcheck={signed}\nrepo_gpgcheck={}\n",
+                 {authority}gpgcheck={}\nrepo_gpgcheck={}\n",
                 urls.join("\n        "),
-                u8::from(*signed_metadata && signed == 1),
+                u8::from(has_keys && !unsigned_packages),
+                u8::from(has_keys && *signed_metadata),
             );
-            if signed == 1 {
+            if has_keys {
                 let _ = writeln!(content, "gpgkey={}", locations.join("\n       "));
             }
             if keys == KeyLocation::OnClient {
-                files.extend(found.iter().map(|key| ClientConfigFile {
-                    path: format!("{RPM_KEYS}/{}-{}", archive.id, key.name),
-                    content: key.content.clone(),
+                files.extend(found.iter().filter_map(|key| {
+                    let path = format!("{RPM_KEYS}/{}-{}", archive.id, key.name);
+                    Some(ClientConfigFile { path, content: key.content.clone()? })
                 }));
             }
         }
@@ -372,7 +380,7 @@ pub fn apt(
                 nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
             let (uris, signed) = match keys {
                 KeyLocation::AtNode => {
-                    (urls.join(" "), found.iter().map(|key| key.content.clone()).collect())
+                    (urls.join(" "), found.iter().filter_map(|key| key.content.clone()).collect())
                 }
                 KeyLocation::OnClient => {
                     let list = format!("etc/apt/mirrors/sealift-{}-{position}.list", archive.id);
@@ -384,7 +392,7 @@ pub fn apt(
                     files.push(ClientConfigFile { path: list.clone(), content });
                     let key = |key: &RepositoryKey| ClientConfigFile {
                         path: format!("{APT_KEYS}/{}-{}", archive.id, key.name),
-                        content: key.content.clone(),
+                        content: key.content.clone().unwrap_or_default(),
                     };
                     let keys: Vec<ClientConfigFile> = found.iter().map(key).collect();
                     let signed = keys.iter().map(|key| format!("/{}", key.path)).collect::<Vec<_>>();
@@ -548,7 +556,7 @@ mod tests {
     #[test]
     fn what_nodes_serve_can_be_named_without_an_archive() {
         let addresses = ["site-1.0/redhat/8/base-el8", "site-1.0/redhat/7/base-el7", "other-2/redhat/8/x"];
-        let packages = ArchivePackages::served(&addresses.map(str::to_owned)).unwrap();
+        let packages = ArchivePackages::served(&addresses.map(str::to_owned), &[]).unwrap();
         let content = &dnf(&packages, PackageSource::Nodes(&nodes()), KeyLocation::OnClient, Some("8"), None)
             .unwrap()[0]
             .content;
@@ -562,13 +570,30 @@ mod tests {
             assert!(content.lines().any(|found| found == line), "{line}\n{content}");
         }
         assert!(!content.contains("el7"), "{content}");
+        let signed =
+            ArchivePackages::served(&addresses.map(str::to_owned), &["RPM-GPG-KEY-site".into()]).unwrap();
+        let files =
+            dnf(&signed, PackageSource::Nodes(&nodes()), KeyLocation::OnClient, Some("8"), None).unwrap();
+        assert_eq!(files.len(), 1, "the key stays at the node");
+        for line in [
+            "gpgcheck=1",
+            "repo_gpgcheck=1",
+            "gpgkey=http://10.0.0.1:8080/site-1.0/redhat/8/base-el8/RPM-GPG-KEY-site",
+        ] {
+            assert!(files[0].content.lines().any(|found| found == line), "{line}\n{}", files[0].content);
+        }
+        let odd = ["a\nb".to_owned()];
+        assert!(matches!(
+            ArchivePackages::served(&addresses.map(str::to_owned), &odd),
+            Err(Error::Name { .. })
+        ));
         assert!(
             matches!(dnf(&packages, PackageSource::Folders, KeyLocation::AtNode, Some("8"), None), Err(Error::NoFolder(id)) if id == "site-1.0")
         );
         for bad in
             ["", "site-1.0", "/redhat/8/x", "site-1.0/", "site-1.0/../x", "site-1.0/a b", "site-1.0/x\n[y"]
         {
-            assert!(ArchivePackages::served(&[bad.to_owned()]).is_err(), "{bad:?}");
+            assert!(ArchivePackages::served(&[bad.to_owned()], &[]).is_err(), "{bad:?}");
         }
     }
 

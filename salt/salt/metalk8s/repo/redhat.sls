@@ -35,6 +35,9 @@ Place of the packages:
       {%- for repository in metalk8s.repo.repositories %}
         {%- do arguments.extend(["--served", saltenv ~ "/redhat/" ~ release ~ "/" ~ repository ~ "-el" ~ release]) %}
       {%- endfor %}
+      {%- for key in metalk8s.repo.get("keys", []) %}
+        {%- do arguments.extend(["--served-key", key]) %}
+      {%- endfor %}
     {%- endif %}
   {%- endif %}
 

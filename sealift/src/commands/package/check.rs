@@ -5,23 +5,27 @@ use std::path::PathBuf;
 
 use archive::Tree;
 use archive::closure::{ArchitectureCheck, ClosureSet, Source, check_set, sets};
+use archive::signatures::{SignatureFinding, check_metadata, check_packages};
 use content::printable;
 use packages::metadata::RepositoryFiles as _;
+use packages::openpgp::ValidAt;
 
 use crate::failure::{CommandResult, Failure};
-use crate::output::documents::packages::{ClosureCheck, ClosureProblem, PackageCheck};
+use crate::output::documents::packages::{ClosureCheck, ClosureProblem, PackageCheck, SignatureProblem};
 use crate::output::{self, ReportOutput, count, documents};
 
 pub(super) fn run(repositories: &[PathBuf], bases: &[PathBuf], output: ReportOutput) -> CommandResult {
     let open = |paths: &[PathBuf]| paths.iter().map(|path| Tree::open(path)).collect::<Result<Vec<_>, _>>();
     let (repositories, bases) = (open(repositories)?, open(bases)?);
     let checks = checks(&repositories, &bases)?;
-    let has_findings = checks.iter().any(|one| !one.findings.is_empty());
-    output.report(|| PackageCheck { checks: checks.clone() }, || text(&checks))?;
-    if !has_findings {
+    let signatures = signatures(&repositories)?;
+    let is_incomplete = checks.iter().any(|one| !one.findings.is_empty());
+    let document = || PackageCheck { checks: checks.clone(), signatures: signatures.clone() };
+    output.report(document, || text_of_signatures(&signatures) + &text(&checks))?;
+    if !is_incomplete && signatures.is_empty() {
         return Ok(());
     }
-    if bases.is_empty() && output.is_text() {
+    if is_incomplete && bases.is_empty() && output.is_text() {
         output::note("name the repositories of the distribution with --base");
     }
     Err(Failure::Failed(None))
@@ -35,6 +39,26 @@ pub(crate) fn checks(repositories: &[Tree], bases: &[Tree]) -> Result<Vec<Closur
         checks.extend(check_set(set)?.into_iter().map(|check| document(set, check)));
     }
     Ok(checks)
+}
+
+/// Checks the signatures of metadata, by keys that are valid now, and of packages, by keys that were valid when they were signed.
+fn signatures(repositories: &[Tree]) -> Result<Vec<SignatureProblem>, Failure> {
+    let now = ValidAt::Time(jiff::Timestamp::now().as_second());
+    let mut problems = Vec::new();
+    for Source { tree, folder } in sets(repositories, &[])?.iter().flat_map(|set| &set.sources) {
+        let mut found: Vec<SignatureFinding> = check_metadata(tree, folder, now)?.into_iter().collect();
+        found.extend(check_packages(tree, folder, ValidAt::Signing)?);
+        problems.extend(found.into_iter().map(|SignatureFinding { path, reason }| SignatureProblem {
+            path: documents::text(tree.path().join(path)),
+            reason,
+        }));
+    }
+    Ok(problems)
+}
+
+fn text_of_signatures(problems: &[SignatureProblem]) -> String {
+    let line = |one: &SignatureProblem| format!("{}: {}\n", printable(&one.path), one.reason);
+    problems.iter().map(line).collect()
 }
 
 fn document(set: &ClosureSet<'_>, check: ArchitectureCheck) -> ClosureCheck {

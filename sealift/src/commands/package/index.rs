@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use packages::PackageFormat;
@@ -10,6 +11,7 @@ use packages::metadata::ChecksumKind;
 use packages::repository::{IndexOptions, MetadataCompression, PackageSelection, RepositoryTags, Reuse};
 
 use super::index_deb::{self, DebArgs};
+use crate::args::signing::SigningArguments;
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::packages::PackageIndex;
 use crate::output::{self, ReportOutput, count, documents};
@@ -135,6 +137,8 @@ pub(crate) struct IndexArgs {
     #[command(flatten)]
     deb: DebArgs,
     #[command(flatten)]
+    signing: SigningArguments,
+    #[command(flatten)]
     output: ReportOutput,
 }
 
@@ -205,6 +209,7 @@ impl IndexArgs {
             (self.set_timestamp_to_revision, "--set-timestamp-to-revision"),
             (matches!(self.checksum, Checksum::Sha512), "--checksum sha512"),
             (self.repomd_checksum.is_some(), "--repomd-checksum"),
+            (self.signing.is_given(), "--sign-key, --sign-gpg or --sign-command"),
         ];
         given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name).collect()
     }
@@ -238,14 +243,15 @@ impl IndexArgs {
         })
     }
 
-    fn options(self, selection: PackageSelection) -> IndexOptions {
+    fn options(self, selection: PackageSelection) -> Result<IndexOptions, Failure> {
+        let signer = self.signing.signer()?.map(Arc::new);
         let time = self.revision.trim().parse();
         let compression = self.compression();
         let distribution = |distro: String| match distro.split_once(',') {
             Some((cpe, name)) => (Some(cpe.to_owned()), name.to_owned()),
             None => (None, distro),
         };
-        IndexOptions {
+        Ok(IndexOptions {
             revision: *time.as_ref().unwrap_or(&0),
             revision_name: time.is_err().then_some(self.revision),
             tags: RepositoryTags {
@@ -274,8 +280,9 @@ impl IndexArgs {
             location_prefix: self.location_prefix,
             changelog_entries: Some(self.changelog_limit),
             unique: false,
+            signer,
             threads: self.workers,
-        }
+        })
     }
 }
 
@@ -313,7 +320,7 @@ pub(super) fn run(mut args: IndexArgs) -> CommandResult {
         }
         ([..], None) => {}
     }
-    let options = args.options(selection);
+    let options = args.options(selection)?;
     let index = packages::repository::index_with(&folder, &options).map_err(remedies::packages::index)?;
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {

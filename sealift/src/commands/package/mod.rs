@@ -1,9 +1,10 @@
-//! `sealift package`: build packages, index their repositories, and check what these need.
+//! `sealift package`: build and sign packages, index their repositories, and check what these need.
 
 mod build;
 pub(crate) mod check;
 mod index;
 mod index_deb;
+mod sign;
 mod why;
 
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ pub(crate) enum Command {
         output: ReportOutput,
     },
     /// Check that the packages of repositories can be installed from them
+    ///
+    /// If a repository has keys, `RPM-GPG-KEY-*` beside the packages, the signatures of its metadata and packages must be by one of
+    /// them. Metadata need a key that is valid now.
     #[command(
         after_help = "Examples:\n  sealift package check /srv/repository --base /srv/baseos --base /srv/appstream\n  \
                             sealift package check metalk8s.iso --base /srv/baseos -o json"
@@ -67,8 +71,19 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
                             sealift package index /srv/repository -g comps.xml -x '*.src.rpm'\n  \
                             sealift package index /srv/repository --update --unique-md-filenames --retain-old-md 2\n  \
+                            sealift package index /srv/repository --sign-key release.asc\n  \
                             sealift package index /srv/debs --suite stable --origin Example")]
     Index(Box<index::IndexArgs>),
+    /// Sign packages with an OpenPGP key
+    ///
+    /// Each package gets a signature of its header, which has the digest of the content, in place of all other signatures.
+    /// Nothing else in the package changes. With a key in a file, the same package and date give the same bytes.
+    #[command(
+        after_help = "Examples:\n  sealift package sign --sign-key release.asc /srv/repository/*.rpm\n  \
+                            sealift package sign --sign-gpg release@example.org --into signed tool-1.0-1.noarch.rpm\n  \
+                            sealift package sign --sign-command 'sign-client --key release' --public-key release.pub tool.rpm"
+    )]
+    Sign(sign::SignArgs),
 }
 
 pub(crate) fn run(command: Command) -> CommandResult {
@@ -82,5 +97,6 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),
         Command::Index(args) => index::run(*args),
+        Command::Sign(args) => sign::run(&args),
     }
 }

@@ -23,6 +23,10 @@ pub(crate) struct Arguments {
     /// Configure NAME-VERSION/redhat/RELEASE/REPOSITORY, as nodes serve it, without reading an archive (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["archives", "configured", "folders"])]
     served: Vec<String>,
+    /// Check signatures of --served repositories with the key NAME, such as RPM-GPG-KEY-metalk8s, which clients get from the node
+    /// (repeatable)
+    #[arg(long, value_name = "NAME", requires = "served")]
+    served_key: Vec<String>,
     /// Choose the release of the distribution on the clients, such as `8`, if the archives have packages for several
     #[arg(long, value_name = "RELEASE")]
     release: Option<String>,
@@ -45,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let packages = if arguments.served.is_empty() {
         packages(&arguments.archives, arguments.configured, &arguments.paths, PackageFormat::Rpm)?
     } else {
-        ArchivePackages::served(&arguments.served).map_err(explained)?
+        ArchivePackages::served(&arguments.served, &arguments.served_key).map_err(explained)?
     };
     let nodes = parsed(&arguments.node)?;
     let source = if arguments.folders { PackageSource::Folders } else { PackageSource::Nodes(&nodes) };

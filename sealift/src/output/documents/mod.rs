@@ -93,6 +93,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<images::RegistryIndex>("`registry index`"),
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),
+    kind::<List<packages::SignedPackage>>("`package sign`"),
     kind::<node::SolutionActivation>("`solution activate` and `deactivate`"),
     kind::<checks::SolutionCheck>("`solution check`"),
     kind::<List<solutions::SolutionDocument>>("`solution get`"),

@@ -45,6 +45,18 @@ impl Document for PackageIndex {
 pub(crate) struct PackageCheck {
     /// A check for each release and architecture.
     pub(crate) checks: Vec<ClosureCheck>,
+    /// The metadata and packages without a valid signature by a key of their repository. Repositories without keys are not checked.
+    pub(crate) signatures: Vec<SignatureProblem>,
+}
+
+/// A file without a valid signature.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignatureProblem {
+    /// `repomd.xml`, or a package.
+    pub(crate) path: String,
+    /// What is wrong, as a sentence.
+    pub(crate) reason: String,
 }
 
 impl Document for PackageCheck {
@@ -80,6 +92,40 @@ pub(crate) struct ClosureProblem {
     pub(crate) repository: String,
     /// Each reason, as a sentence.
     pub(crate) reasons: Vec<String>,
+}
+
+/// A package with a signature.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SignedPackage {
+    /// `NAME-[EPOCH:]VERSION-RELEASE.ARCH`
+    pub(crate) package: String,
+    /// The file.
+    pub(crate) path: String,
+    /// The fingerprint of the key that signed it.
+    pub(crate) fingerprint: String,
+    /// The user ID of the key.
+    pub(crate) user: String,
+    /// Whether the package had this signature before.
+    pub(crate) was_signed: bool,
+    /// Whether it had signatures by other keys, which are gone.
+    pub(crate) replaced: bool,
+}
+
+impl Document for List<SignedPackage> {
+    const KIND: &'static str = "SignedPackageList";
+}
+
+impl std::fmt::Display for SignedPackage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how = match (self.was_signed, self.replaced) {
+            (true, _) => "was signed by",
+            (false, true) => "signed again, by",
+            (false, false) => "signed by",
+        };
+        let (path, user) = (content::printable(&self.path), content::printable(&self.user));
+        writeln!(f, "{path}: {how} {} ({user})", self.fingerprint)
+    }
 }
 
 /// What an upstream package is there for.

@@ -14,6 +14,7 @@ mod lint;
 mod metadata;
 mod rpm;
 mod signed;
+mod signing;
 mod spec;
 mod upstream;
 
