@@ -36,4 +36,5 @@ pub use self::build::{DebDefinition, DebDependency, DebScripts, build, build_in_
 pub use self::index::{IndexedDebs, index};
 pub use self::options::{DebIndexOptions, Suite};
 pub use self::package::{DebIdentity, DebPackage};
+pub use self::place::KEY;
 pub use self::stanza::Stanza;

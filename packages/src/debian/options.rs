@@ -2,7 +2,9 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::openpgp::Signer;
 use crate::repository::{MetadataCompression, PackageSelection};
 
 /// How a folder of Debian packages is indexed.
@@ -29,6 +31,8 @@ pub struct DebIndexOptions {
     pub compression: MetadataCompression,
     /// Whether packages of one name, version and architecture with different content are an error. Else they are a warning.
     pub unique: bool,
+    /// Signs `Release`: `InRelease`, `Release.gpg`, and the public key as [`KEY`](super::KEY) in the folder of the repository.
+    pub signer: Option<Arc<Signer>>,
     /// How many threads read packages; by default one for each processor. The metadata do not depend on it.
     pub threads: Option<NonZero<usize>>,
 }

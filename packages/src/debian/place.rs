@@ -10,12 +10,15 @@ use content::{AtomicFile, Durability, LinkPolicy};
 use super::index::fresh;
 use super::options::DebIndexOptions;
 use crate::error::{Error, Result};
+use crate::openpgp::KEYS_MAX;
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 
 /// The folder of suites.
 const DISTS: &str = "dists";
 /// Where the metadata of a repository without suites are written first.
 const STAGING: &str = ".packages.new";
+/// The public key of a signed repository, which `repository apt-config` gives to clients.
+pub const KEY: &str = "archive-key.asc";
 /// The signatures of `Release`.
 const SIGNATURES: [&str; 2] = ["InRelease", "Release.gpg"];
 /// Bytes of `Release`.
@@ -26,6 +29,8 @@ const FLAT: [&str; 3] = ["Packages", "Packages.gz", "Packages.xz"];
 /// A locked repository.
 pub(super) struct Place<'a> {
     folder: PrivateFolder,
+    /// The folder of the repository.
+    root: PathBuf,
     /// The folder of `Release`.
     metadata: PathBuf,
     staging: PathBuf,
@@ -55,7 +60,7 @@ impl<'a> Place<'a> {
         };
         let folder = PrivateFolder::lock(&parent)?;
         fresh(&staging)?;
-        Ok(Self { folder, metadata, staging, options })
+        Ok(Self { folder, root: target.to_owned(), metadata, staging, options })
     }
 
     /// Where `Release` lies.
@@ -65,6 +70,15 @@ impl<'a> Place<'a> {
 
     pub(super) fn staging(&self) -> &Path {
         &self.staging
+    }
+
+    /// Writes the public key of the repository into its folder.
+    pub(super) fn write_key(&self, key: &[u8]) -> Result<()> {
+        let path = self.root.join(KEY);
+        if content::open_read(&path, LinkPolicy::Refuse, KEYS_MAX).ok().as_deref() == Some(key) {
+            return Ok(());
+        }
+        Ok(AtomicFile::write(&path, key, 0o644, Durability::Durable)?)
     }
 
     /// What at the root of the folder has no packages.
@@ -78,7 +92,7 @@ impl<'a> Place<'a> {
         let _ = fs::remove_dir_all(&self.staging);
     }
 
-    /// Puts the staged files, of which `Release` is the last, into the place of older ones.
+    /// Puts the staged files into the place of older ones, in this order.
     pub(super) fn publish(&self, files: &[String]) -> Result<Published> {
         let old = content::open_read(&self.metadata.join("Release"), LinkPolicy::Follow, MAX_RELEASE).ok();
         let new = self.staging.join("Release");
@@ -86,7 +100,7 @@ impl<'a> Place<'a> {
         let mut dropped = Vec::new();
         for name in SIGNATURES {
             let path = self.metadata.join(name);
-            if !path.exists() {
+            if !path.exists() || files.iter().any(|file| file == name) {
                 continue;
             }
             if !is_same {

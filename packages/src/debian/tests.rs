@@ -3,12 +3,14 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
 use crate::Error;
+use crate::openpgp::{Signer, ValidAt};
 use crate::repository::{MetadataCompression, PackageSelection};
 
 const DATE: i64 = 1_700_000_000;
@@ -272,6 +274,32 @@ fn signatures_of_an_older_release_do_not_stay() {
         assert!(
             !release.with_file_name("InRelease").exists() && !release.with_file_name("Release.gpg").exists()
         );
+    }
+}
+
+#[test]
+fn a_signer_signs_the_release_in_both_forms() {
+    let key = include_bytes!("../openpgp/tests/data/ed.secret.asc");
+    let signer = Arc::new(Signer::with_key(key, None, None).unwrap());
+    for options in [DebIndexOptions { date: DATE, ..DebIndexOptions::default() }, suite(&["main"])] {
+        let options = DebIndexOptions { signer: Some(Arc::clone(&signer)), ..options };
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("a.deb"), &hello("a", "amd64"));
+        let mut made = Vec::new();
+        // The second run replaces the signatures of the first.
+        for date in [options.date + 1, options.date, options.date] {
+            let options = DebIndexOptions { date, ..options.clone() };
+            let indexed = index(dir.path(), &options).unwrap();
+            assert_eq!(indexed.dropped, [""; 0]);
+            let read = |name: &str| fs::read(indexed.release.with_file_name(name)).unwrap();
+            let [release, signature, signed] = ["Release", "Release.gpg", "InRelease"].map(read);
+            signer.keys().verify(&release, &signature, ValidAt::Signing).unwrap();
+            let (text, _) = signer.keys().verify_cleartext(&signed, ValidAt::Signing).unwrap();
+            assert_eq!(text.as_bytes(), release);
+            assert_eq!(fs::read(dir.path().join(super::KEY)).unwrap(), signer.public_key());
+            made.push((signature, signed));
+        }
+        assert!(made[1] == made[2] && made[0] != made[1], "the same input gives the same signature");
     }
 }
 

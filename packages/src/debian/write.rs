@@ -12,13 +12,14 @@ use super::place::{Place, link};
 use super::release::{ListedFile, release};
 use crate::error::{Error, Result};
 use crate::metadata::ChecksumKind;
+use crate::openpgp::Signing;
 use crate::publish::PrivateFolder;
 use crate::repository::{MetadataCompression, Packer};
 
 /// The architecture of packages for all machines.
 const ALL: &str = "all";
 
-/// Writes all metadata into the staging folder; their paths, `Release` last.
+/// Writes all metadata into the staging folder; their paths, those that clients read first last.
 pub(super) fn write_metadata(
     options: &DebIndexOptions,
     place: &Place<'_>,
@@ -52,12 +53,24 @@ pub(super) fn write_metadata(
     let Writer { mut files, .. } = writer;
     let text = release(options, &architectures, &mut files)?;
     let folder = PrivateFolder::lock_existing(place.staging())?;
-    folder.write("Release", |file| {
-        file.write_all(&text).map_err(Error::io("write", &place.staging().join("Release")))
-    })?;
     let mut names: Vec<String> = files.into_iter().map(|file| file.path).collect();
     names.retain(|name| place.staging().join(name).exists());
-    names.push("Release".to_owned());
+    let mut write = |name: &str, bytes: &[u8]| {
+        names.push(name.to_owned());
+        folder.write(name, |file| {
+            file.write_all(bytes).map_err(Error::io("write", &place.staging().join(name)))
+        })
+    };
+    write("Release", &text)?;
+    if let Some(signer) = &options.signer {
+        let path = place.metadata().join("Release");
+        let failed = |fault| Error::Signing { path: path.clone(), fault };
+        let text = String::from_utf8_lossy(&text);
+        let signing = Signing::at(options.date);
+        write("Release.gpg", &signer.detached_armoured(text.as_bytes(), signing).map_err(failed)?)?;
+        write("InRelease", &signer.cleartext(&text, signing).map_err(failed)?)?;
+        place.write_key(signer.public_key())?;
+    }
     Ok(names)
 }
 

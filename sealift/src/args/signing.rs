@@ -48,11 +48,6 @@ pub(crate) struct SigningArguments {
 }
 
 impl SigningArguments {
-    /// Whether an option says what signs.
-    pub(crate) fn is_given(&self) -> bool {
-        self.sign_key.is_some() || self.sign_gpg.is_some() || self.sign_command.is_some()
-    }
-
     /// What signs, if an option says it. Warns about a key that has expired.
     pub(crate) fn signer(&self) -> Result<Option<Signer>, Failure> {
         let Some(source) = self.source()? else { return Ok(None) };

@@ -209,7 +209,6 @@ impl IndexArgs {
             (self.set_timestamp_to_revision, "--set-timestamp-to-revision"),
             (matches!(self.checksum, Checksum::Sha512), "--checksum sha512"),
             (self.repomd_checksum.is_some(), "--repomd-checksum"),
-            (self.signing.is_given(), "--sign-key, --sign-gpg or --sign-command"),
         ];
         given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, name)| name).collect()
     }
@@ -231,6 +230,7 @@ impl IndexArgs {
             .parse()
             .map_err(|_| Failure::usage("the --revision of DEBs is their date, in seconds since 1970"))?;
         let compression = self.compression();
+        let signer = self.signing.signer()?.map(Arc::new);
         let Self { deb, outputdir, update, workers, .. } = self;
         Ok(DebIndexOptions {
             selection,
@@ -238,6 +238,7 @@ impl IndexArgs {
             output: outputdir,
             reuse: update,
             compression,
+            signer,
             threads: workers,
             ..deb.options()
         })

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tests::apt::Apt;
+use tests::signing_key::SigningKey;
 use tests::{peer, sealift};
 
 /// Packages of dpkg-deb: a name, an architecture, further lines of the control file, and how `dpkg-deb` compresses.
@@ -131,21 +132,44 @@ fn metadata_of_debs_are_those_of_apt_ftparchive_and_dpkg_scanpackages() {
 }
 
 #[test]
-fn apt_installs_from_repositories_of_debs_and_refuses_what_was_changed() {
+fn apt_installs_from_signed_repositories_of_debs_and_refuses_what_was_changed() {
     let Some(apt) = peer::find("apt-get") else { return };
     let scratch = tempfile::tempdir().unwrap();
+    let Some(key) = SigningKey::new(scratch.path(), "ed25519") else { return };
+    let secret = scratch.path().join("key");
+    fs::write(&secret, key.gpg(scratch.path(), &["--export-secret-keys"])).unwrap();
+    let secret = secret.to_str().unwrap();
     let (flat, suite) = (scratch.path().join("flat"), scratch.path().join("suite"));
     build(scratch.path(), &flat);
     build(&scratch.path().join("again"), &suite.join("pool"));
-    index(&flat, &["--compress-type", "xz"]);
-    index(&suite, &["--suite", "stable", "--origin", "A site"]);
+    index(&flat, &["--compress-type", "xz", "--sign-key", secret]);
+    index(&suite, &["--suite", "stable", "--origin", "A site", "--sign-key", secret]);
     let client = Apt::new(apt, &scratch.path().join("client"));
     let install = ["install", "--yes", "--download-only", "--no-install-recommends", "hello"];
-    for (folder, place, packages) in [
-        (&flat, "Suites: ./", "Packages.xz"),
-        (&suite, "Suites: stable\nComponents: main", "dists/stable/main/binary-amd64/Packages.gz"),
+    for (folder, place, metadata, packages) in [
+        (&flat, "Suites: ./", "", "Packages.xz"),
+        (&suite, "Suites: stable\nComponents: main", "dists/stable/", "main/binary-amd64/Packages.gz"),
     ] {
-        let source = format!("Types: deb\nURIs: file:{}\n{place}\nTrusted: yes\n", folder.display());
+        let (at, metadata) = (folder.display(), folder.join(metadata));
+        let source = format!("Types: deb\nURIs: file:{at}\n{place}\nSigned-By: {at}/archive-key.asc\n");
+        client.use_source(&source);
+
+        // Another date than the signed one, in either form of the signature.
+        for (text, other_form) in [("InRelease", "Release.gpg"), ("Release", "InRelease")] {
+            let signed = fs::read_to_string(metadata.join(text)).unwrap();
+            let aside = fs::read(metadata.join(other_form)).unwrap();
+            fs::write(
+                metadata.join(text),
+                signed.replace("Date: Thu, 01 Jan 1970", "Date: Fri, 02 Jan 1970"),
+            )
+            .unwrap();
+            fs::remove_file(metadata.join(other_form)).unwrap();
+            let refused = client.command(&["update", "--error-on=any"]).output().unwrap();
+            let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+            assert!(!refused.status.success() && said.contains("signature"), "{text}: {said}");
+            fs::write(metadata.join(text), signed).unwrap();
+            fs::write(metadata.join(other_form), aside).unwrap();
+        }
         client.use_source(&source);
         peer::run(&mut client.command(&["update", "--error-on=any"]));
         let installed = peer::run(&mut client.command(&install));
@@ -166,7 +190,7 @@ fn apt_installs_from_repositories_of_debs_and_refuses_what_was_changed() {
         assert!(!refused.status.success() && said.contains("Hash Sum mismatch"), "{said}");
 
         // Other metadata of the same size.
-        let file = folder.join(packages);
+        let file = metadata.join(packages);
         let mut bytes = fs::read(&file).unwrap();
         let last = bytes.len() - 3;
         bytes[last] ^= 1;
