@@ -112,6 +112,9 @@ fn rpm_gpg_and_dnf_accept_what_each_kind_of_key_signs() {
     }
 }
 
+/// A name, what is done to the repository, and the fault that is found then.
+type Case<'a> = (&'a str, &'a dyn Fn(), Option<&'a str>);
+
 #[test]
 fn altered_files_other_keys_and_expired_keys_are_refused_by_dnf_and_by_us() {
     let scratch = scratch();
@@ -146,7 +149,7 @@ fn altered_files_other_keys_and_expired_keys_are_refused_by_dnf_and_by_us() {
         fs::write(path, bytes).unwrap();
     };
     let repomd = repository.join("repodata/repomd.xml");
-    let cases: [(&str, &dyn Fn(), Option<&str>); 6] = [
+    let cases: [Case<'_>; 6] = [
         ("intact", &|| publish("key", "key", today), None),
         (
             "altered-metadata",
