@@ -87,7 +87,7 @@ pub fn supervised(supervision: &Supervision<'_>, command: &mut Command) -> io::R
 }
 
 /// Runs a child process as [`supervised`] does, with these bytes as its input. They are in a file without a name, so a child that
-/// does not read them ends all the same.
+/// does not read them ends as well.
 ///
 /// # Errors
 ///

@@ -221,8 +221,8 @@ fn entries_of_packages_that_did_not_change_are_taken_over() {
                 fs::hard_link(&path, other.path().join(path.file_name().unwrap())).unwrap();
             }
         }
-        let anew = index(other.path(), &options).unwrap();
-        assert_eq!(fs::read_to_string(anew.release).unwrap(), changed.1);
+        let again = index(other.path(), &options).unwrap();
+        assert_eq!(fs::read_to_string(again.release).unwrap(), changed.1);
         // Damaged metadata are not used.
         let name =
             if options.suite.is_some() { "dists/stable/main/binary-amd64/Packages" } else { "Packages" };

@@ -11,7 +11,7 @@ use super::fault::SigningFault;
 use super::signer::{SignatureKind, Signing};
 use super::{KEYS_MAX, SIGNATURE_MAX};
 
-/// How long a program may take: somebody may have to type a passphrase, or to touch a card.
+/// How long a program may take, since a user may type a passphrase or touch a card.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// GnuPG.

@@ -150,7 +150,7 @@ fn read(bytes: &[u8]) -> Result<SignedSecretKey, SigningFault> {
 /// The place of the subkey that signs; `None` for the primary key.
 fn choose(key: &SignedSecretKey, public: &Key) -> Result<Option<usize>, SigningFault> {
     let id = || key_id(&key.primary_key);
-    // The secret subkeys come after those of which only the public part is known.
+    // Subkeys with only a public part come before the secret ones.
     let before = key.public_subkeys.len();
     let mut best: Option<(i64, usize)> = None;
     for part in public.parts.iter().filter(|part| part.signs && part.life.revoked.is_none()) {
