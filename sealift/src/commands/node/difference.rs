@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use content::printable_path;
 use node::change_version::PlannedChange;
 
-use crate::commands::archive::diff::{image, package};
-use crate::output;
+use crate::commands::archive::diff::{image, list, package};
 
 /// A report of what would change.
 pub(super) fn told(planned: &PlannedChange) -> String {
@@ -27,14 +26,7 @@ pub(super) fn told(planned: &PlannedChange) -> String {
     let images: Vec<String> = planned.diff.images.iter().map(image).collect();
     let packages: Vec<String> = planned.diff.packages.iter().map(package).collect();
     for (noun, lines) in [("image", images), ("package", packages)] {
-        let _ = match lines.len() {
-            0 => writeln!(text, "no {noun} differs"),
-            1 => writeln!(text, "1 {noun} differs:"),
-            count => writeln!(text, "{count} {noun}s differ:"),
-        };
-        for line in output::bounded(&lines, &format!("{noun}s; -o json lists all")) {
-            let _ = writeln!(text, "  {line}");
-        }
+        text += &list(noun, &lines);
     }
     text
 }

@@ -75,17 +75,10 @@ fn text(found: &Comparison) -> String {
     let files: Vec<String> = found.files.iter().map(file).collect();
     let mut text = String::new();
     for (noun, lines) in [("image", images), ("package", packages), ("other file", files)] {
-        // Writing to a string cannot fail.
-        let _ = match lines.len() {
-            0 => writeln!(text, "no {noun} differs"),
-            1 => writeln!(text, "1 {noun} differs:"),
-            count => writeln!(text, "{count} {noun}s differ:"),
-        };
-        for line in output::bounded(&lines, &format!("{noun}s; -o json lists all")) {
-            let _ = writeln!(text, "  {line}");
-        }
+        text += &list(noun, &lines);
     }
     for (archive, bytes) in [(&found.former, found.former_bytes), (&found.new, found.new_bytes)] {
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "only in {}: {} of content", name(archive), size(bytes));
     }
     text
@@ -100,6 +93,19 @@ fn name(archive: &Inspection) -> String {
         Some(product) => format!("{} {}", printable(&product.name), printable(&product.version)),
         None => printable_path(&archive.archive).to_string(),
     }
+}
+
+/// How many images, packages or files differ, and the first of them.
+pub(crate) fn list(noun: &str, lines: &[String]) -> String {
+    let mut text = match lines.len() {
+        0 => format!("no {noun} differs\n"),
+        1 => format!("1 {noun} differs:\n"),
+        count => format!("{count} {noun}s differ:\n"),
+    };
+    for line in output::bounded(lines, &format!("{noun}s; -o json lists all")) {
+        text += &format!("  {line}\n");
+    }
+    text
 }
 
 /// An image that differs, on a line.
