@@ -122,7 +122,8 @@ impl Machine {
         fs::write(&archive, self.initramfs(script)).unwrap();
         let mut command = Command::new("timeout");
         command.arg(PATIENCE).arg(&self.qemu);
-        command.args("-M pc -accel tcg -m 512 -nodefaults -nographic -no-reboot -serial stdio".split(' '));
+        // Half of the memory may hold files, among them the unoptimized program.
+        command.args("-M pc -accel tcg -m 1024 -nodefaults -nographic -no-reboot -serial stdio".split(' '));
         command.arg("-serial").arg(format!("file:{}", printed.display()));
         command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&archive);
         command.args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off"]);

@@ -117,6 +117,8 @@ fn every_document_has_the_form_that_is_recorded() {
     let package = "{name: hello, version: '1.0', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
                    files: [{from: hello, to: /usr/bin/hello, mode: '0755'}]}\n";
     fs::write(folder.join("package.yaml"), package).unwrap();
+    let key = sealift::repository().join("packages/src/openpgp/tests/data/ed.secret.asc");
+    fs::copy(key, folder.join("key")).unwrap();
     fs::create_dir(folder.join("manifests")).unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web, image: nginx:1.27}]}\n";
     fs::write(folder.join("manifests/pod.yaml"), pod).unwrap();
@@ -145,6 +147,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["package", "build", "package.yaml", "--into", "packages"],
         &["package", "index", "packages"],
         &["package", "check", "packages"],
+        &["package", "sign", "packages/hello-1.0-1.noarch.rpm", "--sign-key", "key"],
         &["solution", "new", "my-app"],
         &["solution", "manifest", "--name", "app", "--version", "1.0.0", "--operator-image", "op", "1.0.0"],
         &["version"],
