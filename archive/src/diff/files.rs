@@ -27,7 +27,8 @@ pub struct Comparison {
     /// The images and packages that differ.
     pub contents: ArchiveDiff,
     /// The other files and links that differ, sorted by path. Files that follow from others are left out unless nothing else
-    /// differs: the registry index, the metadata of package repositories, `SHA256SUMS` and `LINKS.mtree`.
+    /// differs: the registry index, the metadata of package repositories, `SHA256SUMS` and `LINKS.mtree`. Keys of repositories are
+    /// listed, and signatures of metadata that only one archive has.
     pub files: Vec<FileDifference>,
     /// How much the archives have in common.
     pub sameness: Sameness,
@@ -75,7 +76,7 @@ pub struct FileState {
 
 /// Two archives that are about to be compared: ISO files, mount points or folders.
 ///
-/// The digest of a file is the one in `SHA256SUMS` or in the name of a blob; other files are read. So the comparison believes what
+/// The digest of a file is the one in `SHA256SUMS` or in the name of a blob; other files are read. So the comparison relies on what
 /// the archives list: [`crate::verify`](crate::verify()) shows whether it is true.
 #[derive(Debug)]
 pub struct Comparing {
@@ -138,6 +139,13 @@ struct Side {
 impl Side {
     fn open(path: &Path) -> Result<Self> {
         let tree = Tree::open(path)?;
+        if let Tree::Iso(iso) = &tree {
+            let (declared, found) = (iso.declared_bytes(), length(iso)?);
+            if found < declared {
+                let problem = format!("truncated: it has {found} of {declared} bytes");
+                return Err(Error::Content { file: content::printable_path(path).to_string(), problem });
+            }
+        }
         let entries = tree.walk()?.into_iter().collect();
         let listed = sums::of(&tree)?.unwrap_or_default();
         let listed = listed.into_iter().map(|sum| (sum.path, sum.digest)).collect();
@@ -216,13 +224,33 @@ fn differing(former: &BTreeMap<String, FileState>, new: &BTreeMap<String, FileSt
     differences.collect()
 }
 
+impl FileDifference {
+    fn is_in_both(&self) -> bool {
+        self.former.is_some() && self.new.is_some()
+    }
+}
+
+/// Whether a file of a repository is a key of it, which decides what clients accept.
+fn is_key(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.starts_with("RPM-GPG-KEY-")
+        || name.ends_with(".key")
+        || (name.ends_with(".asc") && !is_signature(path))
+}
+
+/// Whether a file of a repository is a signature of its metadata, which is another one for other metadata.
+fn is_signature(path: &str) -> bool {
+    ["/repomd.xml.asc", "/InRelease", "/Release.gpg"].iter().any(|name| path.ends_with(name))
+}
+
 /// The differences that neither an image nor a package explains. What follows from other files is listed only if nothing else differs.
 fn unexplained(differing: Vec<FileDifference>, contents: &ArchiveDiff) -> Vec<FileDifference> {
     let is_unexplained = |one: &&FileDifference| match owner(&one.path) {
         PathOwner::Image { name, .. } => contents.images.iter().all(|image| image.name != name),
         // Another file of the same name, version and architecture.
-        PathOwner::Package { .. } => one.former.is_some() && one.new.is_some(),
-        PathOwner::Registry | PathOwner::Repository { .. } => false,
+        PathOwner::Package { .. } => one.is_in_both(),
+        PathOwner::Registry => false,
+        PathOwner::Repository { .. } => is_key(&one.path) || is_signature(&one.path) && !one.is_in_both(),
         PathOwner::Archive | PathOwner::Salt => {
             ![layout::SUMS, layout::LINKS, layout::HIDDEN_SUMS, layout::HIDDEN_LINKS]
                 .contains(&one.path.as_str())
@@ -247,10 +275,6 @@ fn layouts(former: &Side, new: &Side, progress: &dyn ByteProgress) -> Result<Sam
     let (Tree::Iso(before), Tree::Iso(after)) = (&former.tree, &new.tree) else {
         return Ok(Sameness::Identical);
     };
-    let length = |iso: &IsoTree| -> Result<u64> {
-        let data = iso.file().metadata().map_err(|error| Error::io("read", iso.path(), error))?;
-        Ok(data.len())
-    };
     if length(before)? != length(after)? {
         return Ok(Sameness::SameFiles);
     }
@@ -267,6 +291,11 @@ fn layouts(former: &Side, new: &Side, progress: &dyn ByteProgress) -> Result<Sam
         progress.advance(2 * read as u64);
         offset += read as u64;
     }
+}
+
+fn length(iso: &IsoTree) -> Result<u64> {
+    let data = iso.file().metadata().map_err(|error| Error::io("read", iso.path(), error))?;
+    Ok(data.len())
 }
 
 /// Reads until the buffer is full or the ISO ends.
@@ -353,6 +382,34 @@ mod tests {
             assert_eq!((paths, found.sameness), (vec![path], Sameness::Different));
             assert_eq!(found.contents, ArchiveDiff::default());
         }
+    }
+
+    #[test]
+    fn keys_and_lost_signatures_of_repositories_are_listed() {
+        let (former, new) = (sample(), sample());
+        let folder = "packages/redhat/8/sample-scality-el8";
+        let (key, signature) =
+            (format!("{folder}/RPM-GPG-KEY-sample"), format!("{folder}/repodata/repomd.xml.asc"));
+        put(former.path(), &key, b"one");
+        put(new.path(), &key, b"two");
+        put(former.path(), &signature, b"signed");
+        put(new.path(), "product.txt", b"NAME=Sample\nVERSION=1.1\n");
+        for folder in [&former, &new] {
+            write(folder.path(), &digest_file).unwrap();
+        }
+        let paths: Vec<String> =
+            compared(former.path(), new.path()).files.into_iter().map(|one| one.path).collect();
+        assert_eq!(paths, [key, signature, "product.txt".into()]);
+    }
+
+    #[test]
+    fn a_truncated_iso_is_an_error() {
+        let folder = sample();
+        let (whole, cut) = (iso(folder.path(), "one"), iso(folder.path(), "one"));
+        let length = std::fs::metadata(cut.path()).unwrap().len();
+        std::fs::File::options().write(true).open(cut.path()).unwrap().set_len(length - 2048).unwrap();
+        let error = Comparing::open(whole.path(), cut.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("truncated: it has {} of {length} bytes", length - 2048)), "{error}");
     }
 
     #[test]

@@ -77,9 +77,10 @@ fn text(found: &Comparison) -> String {
     for (noun, lines) in [("image", images), ("package", packages), ("other file", files)] {
         text += &list(noun, &lines);
     }
-    for (archive, bytes) in [(&found.former, found.former_bytes), (&found.new, found.new_bytes)] {
+    let [former, new] = names(found);
+    for (name, bytes) in [(former, found.former_bytes), (new, found.new_bytes)] {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "only in {}: {} of content", name(archive), size(bytes));
+        let _ = writeln!(text, "only in {name}: {} of content", size(bytes));
     }
     text
 }
@@ -87,12 +88,16 @@ fn text(found: &Comparison) -> String {
 const SAME_FILES: &str = "the files are equal; the ISOs differ elsewhere: in dates, the volume ID, the order of the files, or outside of \
                           files";
 
-/// The name and version of an archive, or its path.
-fn name(archive: &Inspection) -> String {
-    match &archive.product {
+/// The names and versions of the archives, or their paths if these are equal.
+fn names(found: &Comparison) -> [String; 2] {
+    let path = |archive: &Inspection| printable_path(&archive.archive).to_string();
+    let name = |archive: &Inspection| match &archive.product {
         Some(product) => format!("{} {}", printable(&product.name), printable(&product.version)),
-        None => printable_path(&archive.archive).to_string(),
-    }
+        None => path(archive),
+    };
+    let archives = [&found.former, &found.new];
+    let [former, new] = archives.map(name);
+    if former == new { archives.map(path) } else { [former, new] }
 }
 
 /// How many images, packages or files differ, and the first of them.
@@ -110,7 +115,8 @@ pub(crate) fn list(noun: &str, lines: &[String]) -> String {
 
 /// An image that differs, on a line.
 pub(crate) fn image(one: &ImageDifference) -> String {
-    change(&one.name, &tags(&one.former), &tags(&one.new))
+    let listed = |list: &[TaggedDigest]| (!list.is_empty()).then(|| tags(list));
+    change(&one.name, listed(&one.former), listed(&one.new))
 }
 
 fn tags(tags: &[TaggedDigest]) -> String {
@@ -126,13 +132,12 @@ fn tags(tags: &[TaggedDigest]) -> String {
 pub(crate) fn package(one: &PackageDifference) -> String {
     let arch = if one.arch.is_empty() { String::new() } else { format!(".{}", one.arch) };
     let name = format!("{}/{}{arch}", one.repository, one.name);
-    change(&name, &one.former.join(", "), &one.new.join(", "))
+    let listed = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
+    change(&name, listed(&one.former), listed(&one.new))
 }
 
 fn file(one: &FileDifference) -> String {
-    let [former, new] =
-        [&one.former, &one.new].map(|state| state.as_ref().map(described).unwrap_or_default());
-    change(&one.path, &former, &new)
+    change(&one.path, one.former.as_ref().map(described), one.new.as_ref().map(described))
 }
 
 /// A file, as much as people need to see what changed.
@@ -145,12 +150,17 @@ fn described(state: &FileState) -> String {
     format!("{}{digest}{}", size(state.size), if state.executable { ", executable" } else { "" })
 }
 
-fn change(name: &str, former: &str, new: &str) -> String {
+fn change(name: &str, former: Option<String>, new: Option<String>) -> String {
     let name = printable(name);
-    match (former.is_empty(), new.is_empty()) {
-        (true, _) => format!("{name}: new, {}", printable(new)),
-        (_, true) => format!("{name}: gone, {}", printable(former)),
-        _ => format!("{name}: {} -> {}", printable(former), printable(new)),
+    let after = |word: &str, value: &str| match value {
+        // The name of the file does not have the version.
+        "" => format!("{name}: {word}"),
+        value => format!("{name}: {word}, {}", printable(value)),
+    };
+    match (former, new) {
+        (Some(former), Some(new)) => format!("{name}: {} -> {}", printable(&former), printable(&new)),
+        (Some(former), None) => after("gone", &former),
+        (None, new) => after("new", &new.unwrap_or_default()),
     }
 }
 
@@ -195,6 +205,8 @@ mod tests {
         tree(folder.path(), "1.0", &[("a", "a")]);
         let found = Comparing::open(folder.path(), folder.path()).unwrap().run(&()).unwrap();
         assert_eq!(text(&found), "the archives are equal\n");
-        assert_eq!(page::markdown(&found), "# Site 1.0 to 1.0\n\nThe archives are equal.\n");
+        let path = folder.path().display();
+        // Their names and versions are equal, too.
+        assert_eq!(page::markdown(&found), format!("# {path} to {path}\n\nThe archives are equal.\n"));
     }
 }

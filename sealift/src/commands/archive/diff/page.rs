@@ -3,7 +3,7 @@
 use archive::diff::{Comparison, FileState, PackageChange, Sameness};
 use content::printable;
 
-use super::{SAME_FILES, described, name, tags};
+use super::{SAME_FILES, described, names, tags};
 use crate::output::size;
 
 /// A part of the report: a table below a heading.
@@ -13,7 +13,7 @@ struct Section {
     rows: Vec<Vec<String>>,
 }
 
-/// What is said of the archives as a whole.
+/// The sentences about the archives as a whole.
 fn summary(found: &Comparison) -> Vec<String> {
     match found.sameness {
         Sameness::Identical => return vec!["The archives are equal.".to_owned()],
@@ -24,26 +24,23 @@ fn summary(found: &Comparison) -> Vec<String> {
         }
         Sameness::Different => {}
     }
-    [(&found.former, found.former_bytes), (&found.new, found.new_bytes)]
-        .map(|(archive, own)| {
+    let [former, new] = names(found);
+    [(former, &found.former, found.former_bytes), (new, &found.new, found.new_bytes)]
+        .map(|(name, archive, own)| {
             let iso = archive.image_bytes.map(|bytes| format!(", an ISO of {}", size(bytes)));
             let files = crate::output::count(archive.files, "file");
             let iso = iso.unwrap_or_default();
-            format!(
-                "{} has {files}{iso}, and {} of content that the other one does not have.",
-                name(archive),
-                size(own)
-            )
+            format!("{name} has {files}{iso}, and {} of content that the other one does not have.", size(own))
         })
         .into()
 }
 
 fn title(found: &Comparison) -> String {
     match (&found.former.product, &found.new.product) {
-        (Some(former), Some(new)) if former.name == new.name => {
+        (Some(former), Some(new)) if former.name == new.name && former.version != new.version => {
             format!("{} {} to {}", printable(&new.name), printable(&former.version), printable(&new.version))
         }
-        _ => format!("{} to {}", name(&found.former), name(&found.new)),
+        _ => names(found).join(" to "),
     }
 }
 
