@@ -1,6 +1,6 @@
 //! Debian packages and their repositories.
 //!
-//! [`build`] makes a package of the definition of an RPM, whose key `deb` has what Debian calls otherwise.
+//! [`build`] makes a package of the definition of an RPM, whose key `deb` has the values that differ for Debian.
 //!
 //! [`index`] writes the metadata that apt reads. A repository is flat (`Packages` and `Release` beside the packages, `deb URL ./`),
 //! or it has suites: `dists/SUITE/Release` names the metadata of each component and architecture with their SHA-256, and these

@@ -38,19 +38,17 @@ impl Identity {
             return Err(mistake(definition, "deb.name", expected, &name));
         }
         let version = deb.version.unwrap_or_else(|| version(definition));
-        if !is_version(&version) {
-            let expected = "`[epoch:]version[-revision]` of letters, digits and `.+~`";
+        let upstream = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
+        if !is_version(&version) || !upstream.starts_with(|c: char| c.is_ascii_digit()) {
+            let expected = "`[epoch:]version[-revision]`, a digit and then letters, digits and `.+~`";
             return Err(mistake(definition, "deb.version", expected, &version));
         }
         let known = ARCHITECTURES.iter().find(|(rpm, _)| *rpm == definition.arch);
-        let architecture = deb.architecture.or_else(|| known.map(|(_, deb)| (*deb).to_owned()));
+        let own = deb.architecture;
+        let architecture = own.clone().or_else(|| known.map(|(_, deb)| (*deb).to_owned()));
         let architecture = architecture.filter(|name| is_architecture(name)).ok_or_else(|| {
-            mistake(
-                definition,
-                "deb.architecture",
-                "the architecture of dpkg, such as `amd64`",
-                &definition.arch,
-            )
+            let expected = "the architecture of dpkg, such as `amd64`";
+            mistake(definition, "deb.architecture", expected, own.as_ref().unwrap_or(&definition.arch))
         })?;
         let author = || definition.changelog.first().map(|change| change.author.clone());
         let maintainer =
@@ -81,13 +79,13 @@ pub(super) fn of_rpm(version: &str) -> String {
     version.replace('^', "+").replace('_', ".")
 }
 
-/// What of the RPM the Debian package lacks.
+/// What the Debian package lacks of the RPM.
 pub(super) fn warnings(definition: &RpmDefinition) -> Vec<String> {
     let deb = definition.deb.as_ref();
     let mut warnings = Vec::new();
     let mut lacks = |is_lost: bool, what: &str, remedy: &str| {
         if is_lost {
-            warnings.push(format!("the DEB has none of the {what}: {remedy}"));
+            warnings.push(format!("the DEB does not have the {what}: {remedy}"));
         }
     };
     lacks(

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::package::{is_architecture, is_version};
 use crate::error::{Error, Result};
 
-/// What the Debian package of a definition has of its own.
+/// The values that only the Debian package has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DebDefinition {

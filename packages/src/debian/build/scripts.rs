@@ -58,10 +58,13 @@ pub(super) fn scripts(definition: &RpmDefinition) -> Result<Vec<(&'static str, S
 
 /// A script that gives a scriptlet of an RPM the number that rpm gives it: how many versions will be installed after it.
 fn wrapped(interpreter: &str, cases: &str, text: &str) -> String {
+    // A scriptlet can set this itself, as its interpreter can.
+    let is_strict =
+        interpreter.split_whitespace().skip(1).any(|word| word.starts_with('-') && word.contains('e'));
+    let lenient = if is_strict { "" } else { "# As in rpm, only the last command decides.\nset +e\n" };
     format!(
         "#!{interpreter}\nset -e\n\n# The number of versions that will be installed, as rpm counts them.\n\
-         case \"$1\" in\n{cases}\n*) exit 0 ;;\nesac\n\n\
-         scriptlet() {{\n:\n{}\n}}\n\n# As in rpm, only the last command decides.\nscriptlet \"$count\" || exit $?\n",
+         case \"$1\" in\n{cases}\n*) exit 0 ;;\nesac\n\n{lenient}set -- \"$count\"\n{}\n",
         text.trim_end()
     )
 }

@@ -1,6 +1,7 @@
 //! Debian packages of definitions.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::*;
@@ -137,10 +138,37 @@ fn scripts_get_the_numbers_of_rpm() {
 }
 
 #[test]
+fn a_scriptlet_ends_as_its_shell_ends_it() {
+    for (interpreter, text, code, printed) in [
+        ("/bin/sh", "false\necho all", 0, "all\n"),
+        ("/bin/sh", "echo all\nfalse", 1, "all\n"),
+        ("/bin/sh", "set -e\nfalse\necho all", 1, ""),
+        ("/bin/sh -e", "false\necho all", 1, ""),
+        ("/bin/sh", "exit 3", 3, ""),
+        ("/bin/sh", "echo $1 \\", 0, "1\n"),
+    ] {
+        let definition: RpmDefinition = serde_saphyr::from_str(&format!(
+            "{{name: tool, version: '1', release: '1', arch: noarch, summary: A tool, license: MIT,\n\
+             scriptlets: {{interpreter: {interpreter}, post: {text:?}}}}}"
+        ))
+        .unwrap();
+        let [(_, script)] = &super::scripts::scripts(&definition).unwrap()[..] else { panic!("one script") };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("postinst");
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let output = std::process::Command::new(&path).arg("configure").output().unwrap();
+        let found = (output.status.code(), String::from_utf8(output.stdout).unwrap());
+        assert_eq!(found, (Some(code), printed.to_owned()), "{interpreter}: {text}");
+    }
+}
+
+#[test]
 fn what_a_debian_package_cannot_hold_is_a_mistake_of_the_definition() {
     for (more, field) in [
         ("deb: {name: A}\n", "deb.name"),
         ("deb: {version: 'a b'}\n", "deb.version"),
+        ("deb: {version: v1}\n", "deb.version"),
         ("deb: {architecture: 'a b'}\n", "deb.architecture"),
         ("deb: {maintainer: me}\n", "deb.maintainer"),
         ("deb: {section: 'a b'}\n", "deb.section"),
