@@ -25,8 +25,9 @@ pub struct SignatureFinding {
     pub reason: String,
 }
 
-/// Checks the signature of the metadata in `folder` (empty for the root), if it has one and keys are beside the packages. A
-/// repository without keys has nothing to check against: clients trust it as it is.
+/// Checks the signature of the metadata in `folder` (empty for the root), if it has one and keys are beside the packages, or
+/// `repomd.xml.key` beside the metadata. A repository without keys has nothing to check against: clients trust it as it is. A key that
+/// cannot be used is a finding, too.
 ///
 /// # Errors
 ///
@@ -34,14 +35,21 @@ pub struct SignatureFinding {
 pub fn check_metadata(tree: &Tree, folder: &str, at: ValidAt) -> Result<Option<SignatureFinding>> {
     let repomd = below(folder, REPOMD);
     let signature = format!("{repomd}.asc");
-    if tree.entry(&signature)?.is_none() {
-        return Ok(None);
-    }
-    let keys = match keys(tree, folder)? {
+    let found = match keys(tree, folder)? {
+        // `package index` writes the key beside the metadata.
+        Ok(keys) if keys.is_empty() => {
+            keys_in(tree, &below(folder, "repodata"), |name| name == "repomd.xml.key")?
+        }
+        found => found,
+    };
+    let keys = match found {
         Ok(keys) if keys.is_empty() => return Ok(None),
         Ok(keys) => keys,
         Err(finding) => return Ok(Some(finding)),
     };
+    if tree.entry(&signature)?.is_none() {
+        return Ok(None);
+    }
     let (data, signature_bytes) = (tree.read(&repomd, REPOMD_MAX)?, tree.read(&signature, SIGNATURE_MAX)?);
     let fault = keys.verify(&data, &signature_bytes, at).err();
     Ok(fault.map(|fault| SignatureFinding { path: repomd, reason: fault.to_string() }))
@@ -102,9 +110,20 @@ fn packages(tree: &Tree, folder: &str) -> Result<Vec<(String, Location)>> {
 
 /// The keys beside the packages; a finding if one cannot be used.
 fn keys(tree: &Tree, folder: &str) -> Result<std::result::Result<Keys, SignatureFinding>> {
+    keys_in(tree, folder, |name| name.starts_with(KEY))
+}
+
+fn keys_in(
+    tree: &Tree,
+    folder: &str,
+    is_key: impl Fn(&str) -> bool,
+) -> Result<std::result::Result<Keys, SignatureFinding>> {
     let mut keys = Keys::default();
+    if tree.entry(folder)?.is_none() {
+        return Ok(Ok(keys));
+    }
     for entry in tree.read_dir(folder)? {
-        if !entry.name.starts_with(KEY) || entry.kind == EntryKind::Directory {
+        if !is_key(&entry.name) || entry.kind == EntryKind::Directory {
             continue;
         }
         let path = below(folder, &entry.name);

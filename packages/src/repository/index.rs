@@ -220,6 +220,9 @@ fn write_metadata(
         let path = target.join(REPODATA).join("repomd.xml");
         write("repomd.xml.asc", &signature.map_err(|fault| Error::Signing { path, fault })?)?;
         write("repomd.xml.key", signer.public_key())?;
+    } else if target.join(REPODATA).join("repomd.xml.asc").exists() {
+        let lost = "the new metadata have no signature, and those before had one (repomd.xml.asc)";
+        indexed.warnings.push(format!("{lost}; clients may refuse them"));
     }
     Ok(indexed)
 }

@@ -189,7 +189,7 @@ impl IndexArgs {
         })
     }
 
-    /// The options that were given and mean nothing to apt.
+    /// The options that were given and have no meaning for apt.
     fn rpm_only(&self) -> Vec<&'static str> {
         let given = [
             (!self.update_md_path.is_empty(), "--update-md-path"),

@@ -34,12 +34,12 @@ pub(super) fn run(args: &SignArgs) -> CommandResult {
         return Err(Failure::usage("the key that signs is missing")
             .remedy("add --sign-key FILE, --sign-gpg KEY, or --sign-command COMMAND"));
     };
+    let targets = targets(args)?;
     if let Some(into) = &args.into {
         content::create_folder(into)?;
     }
     let mut signed = Vec::new();
-    for path in &args.packages {
-        let to = target(path, args.into.as_deref())?;
+    for (path, to) in args.packages.iter().zip(targets) {
         let one = sign_package(path, &to, &signer, args.source_date, &|| false)
             .map_err(remedies::packages::signing)?;
         let good = one.package.signature;
@@ -54,6 +54,20 @@ pub(super) fn run(args: &SignArgs) -> CommandResult {
     }
     let text = || signed.iter().map(ToString::to_string).collect();
     Ok(args.output.report(|| signed.iter().cloned().collect::<List<_>>(), text)?)
+}
+
+/// Where each signed package is written.
+fn targets(args: &SignArgs) -> Result<Vec<PathBuf>, Failure> {
+    let mut targets = Vec::new();
+    for path in &args.packages {
+        let to = target(path, args.into.as_deref())?;
+        if args.into.is_some() && targets.contains(&to) {
+            let name = content::printable_path(&to);
+            return Err(Failure::usage(format!("two packages would be written to {name}")));
+        }
+        targets.push(to);
+    }
+    Ok(targets)
 }
 
 /// Where a signed package is written. Behind a link that is the file itself.
