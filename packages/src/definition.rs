@@ -125,7 +125,7 @@ pub struct RpmDefinition {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, PackageOverrides>")]
     pub overrides: BTreeMap<PackageTarget, PackageOverrides>,
-    /// What the Debian package of this definition has of its own.
+    /// The values that only the Debian package has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deb: Option<DebDefinition>,
 }
@@ -158,7 +158,7 @@ impl RpmDefinition {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PackageFile {
     /// The source, relative to the project: a file, a folder with `/` at its end (`conf/`), or a pattern (`conf/*.yaml`), in which
-    /// `*` takes no `/` and `**` takes any number of folders. `\` before `*`, `?`, `[` or `{` makes it an ordinary character.
+    /// `*` matches anything but `/`, and `**` any number of folders. `\` before `*`, `?`, `[` or `{` makes it an ordinary character.
     pub from: String,
     /// The absolute path on the node. For a folder and a pattern, it is the folder that the files go into.
     pub to: String,
@@ -213,7 +213,7 @@ pub enum PackageFileKind {
     /// Configuration: an update puts the new file in the place of one that the administrator changed, and keeps that beside it
     /// (`%config`).
     ConfigReplace,
-    /// Configuration as `config`, which may be removed: its absence is no fault (`%config(missingok,noreplace)`).
+    /// Configuration as `config`, which may be removed: rpm does not report its absence (`%config(missingok,noreplace)`).
     ConfigMissingok,
     /// Documentation (`%doc`).
     Doc,

@@ -43,7 +43,7 @@ impl From<RpmDefinition> for ExpandedDefinition {
 impl RpmDefinition {
     /// The definition with single files, links and folders in the place of its folders and patterns, in the order of their paths.
     ///
-    /// Hidden files are files like others, but every `.git` is left out.
+    /// Hidden files are included; every `.git` is left out.
     /// Symbolic links in folders become links of the package with the same target. A link in the place of a source is followed.
     ///
     /// # Errors

@@ -96,7 +96,7 @@ pub(crate) fn escape(path: &str) -> String {
     escaped
 }
 
-/// A pattern of paths: `*` and `?` take no `/`, `**` takes folders.
+/// A pattern of paths: `*` and `?` match anything but `/`, and `**` any number of folders.
 pub(crate) fn glob(pattern: &str) -> Result<GlobMatcher> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
     let wrong = |error: globset::Error| Error::Pattern {

@@ -22,7 +22,7 @@ const PRINTED_MAX: u64 = 1 << 20;
 /// A command in a container.
 #[derive(Debug, Clone)]
 pub struct ContainerRun {
-    /// The image: a manifest, or an index, of which the manifest for this machine counts. All of its content is in the store.
+    /// The image: a manifest, or an index whose manifest for this machine is used. All of its content is in the store.
     pub image: Digest,
     /// The folder of this machine that the command can write to.
     pub folder: PathBuf,
@@ -90,7 +90,7 @@ impl Engine {
         }
         start.args(&container.command);
         let ran = run(ContainerStep::Unpack, &mut unpack).and_then(|()| run(ContainerStep::Run, &mut start));
-        // An engine without root cannot see to it that all of its storage can be removed by anybody but itself. This must also happen
+        // Without root, only the engine itself can remove all of its storage. This must also happen
         // when the run was stopped. What remains is removed with the folder.
         let removal: &[&str] = if is_podman { &["rm", "--all", "--force"] } else { &["rm", "--all"] };
         for words in [removal, &["rmi", "--all", "--force"]] {

@@ -49,7 +49,7 @@ pub enum SigningFault {
     /// The key has a passphrase.
     #[error("the secret key {0} has a passphrase")]
     PassphraseMissing(String),
-    /// The passphrase is another one.
+    /// The passphrase is wrong.
     #[error("the passphrase does not fit the secret key {0}")]
     PassphraseWrong(String),
     /// No part of the key signs.

@@ -48,8 +48,8 @@ impl Signing<'static> {
     }
 }
 
-/// Signs packages and metadata. Each signature is checked with the public key before it is returned, so a key that expired or
-/// is another one is an error.
+/// Signs packages and metadata. Each signature is checked with the public key before it is returned, so a key that has
+/// expired, or a different one, is an error.
 #[derive(Debug)]
 pub struct Signer {
     method: Method,

@@ -1,4 +1,4 @@
-//! Conditions of a spec file, as far as they are known without rpmbuild.
+//! Conditions of a spec file, where they are known without rpmbuild.
 
 use super::macros::Macros;
 

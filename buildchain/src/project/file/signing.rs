@@ -1,4 +1,4 @@
-//! What signs packages and repositories, as `spec.signing` says it.
+//! The signer of packages and repositories, as `spec.signing` names it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -14,7 +14,7 @@ use crate::project::names::Text;
 use crate::project::signing::{PASSPHRASE, SECRET_KEY, SigningDefinition};
 
 impl Loader {
-    /// Reads what signs. The last part that says it counts.
+    /// Reads `signing`. The last part that has it is used.
     pub(super) fn signing(&mut self, parts: &[Part]) {
         let Some((path, entry)) =
             parts.iter().rev().find_map(|part| Some((part.file.as_path(), part.content.signing.as_ref()?)))

@@ -251,7 +251,7 @@ impl SpecTasks<'_> {
             work.take_all(&srpm, "SRPMS", run.date())?;
             let mut words = vec!["--rebuild".to_owned(), format!("SRPMS/{source}")];
             if matches!(run.spec.builder, SpecBuilder::Host) {
-                // The packages of another distribution say nothing.
+                // The packages of another distribution do not matter here.
                 words.insert(1, "--nodeps".to_owned());
             }
             run.rpmbuild(&words, &work, &store, context)?;
@@ -271,7 +271,7 @@ impl SpecTasks<'_> {
             }
             if count == 0 {
                 return Err(ActionError::failed(format!(
-                    "{name}: rpmbuild made no package that is not excluded"
+                    "{name}: `exclude` leaves out every package that rpmbuild made"
                 )));
             }
             Ok(())
