@@ -103,7 +103,7 @@ pub struct RpmFile {
 }
 
 impl Project {
-    /// The definition of a package with the files that its folders and patterns stand for now. Folders that tasks write stay as
+    /// The definition of a package with the files that its folders and patterns name when this is called. Folders that tasks write stay as
     /// they are.
     ///
     /// # Errors

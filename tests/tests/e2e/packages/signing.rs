@@ -284,7 +284,7 @@ fn a_project_signs_its_packages_and_repositories_and_dnf_installs_from_its_archi
         system.run(&["install", "greeting", "other"]);
     }
 
-    // Metadata that somebody replaced, with sums that fit.
+    // Metadata that were replaced, with sums that fit.
     packages::repository::index(&repository, DATE + 1).unwrap();
     key.sign_metadata(&repository);
     let Some(forged) = SigningKey::new(&folder, "ed25519") else { return };

@@ -405,7 +405,7 @@ fn a_container_of_the_locked_image_builds_without_a_network_and_is_stopped_with_
     assert!(built(&one) == built(&other), "not the same bytes");
     assert_eq!(built(&one).len(), 3);
 
-    // Interrupted, nothing of it goes on.
+    // After an interruption, nothing keeps running.
     let mark = format!("wait-{}", std::process::id());
     one.write(
         "packages/redhat/8/hello.spec",
