@@ -13,6 +13,10 @@ pub enum Reply {
     Held(Vec<u8>, usize),
     /// A status without content.
     Status(u16),
+    /// The file is at another URL.
+    Redirect(String),
+    /// The server asks for credentials.
+    Challenge(&'static str),
 }
 
 /// A request.
@@ -22,6 +26,8 @@ pub struct Asked {
     pub path: String,
     /// The first byte that was asked for.
     pub start: usize,
+    /// The credentials that the request carried, as in the header.
+    pub credentials: String,
 }
 
 /// A server at a port of the loopback address. Its threads end with the process.
@@ -40,6 +46,16 @@ impl FileServer {
     /// If there is no port to listen on.
     #[must_use]
     pub fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_asked(move |asked| reply(&asked.path))
+    }
+
+    /// Starts a server that sends what `reply` says for a request.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port to listen on.
+    #[must_use]
+    pub fn start_asked(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -67,22 +83,37 @@ impl FileServer {
     }
 }
 
-fn serve(client: TcpStream, reply: &dyn Fn(&str) -> Reply, known: &Mutex<Vec<Asked>>) -> io::Result<()> {
+fn serve(client: TcpStream, reply: &dyn Fn(&Asked) -> Reply, known: &Mutex<Vec<Asked>>) -> io::Result<()> {
     let mut lines = BufReader::new(client.try_clone()?).lines();
     let path = lines.next().transpose()?.unwrap_or_default();
     let path = path.split(' ').nth(1).unwrap_or_default().to_owned();
-    let mut start = 0;
+    let (mut start, mut credentials) = (0, String::new());
     for line in lines.map_while(Result::ok).take_while(|line| !line.is_empty()) {
-        let range = line.to_ascii_lowercase();
-        if let Some(range) = range.strip_prefix("range: bytes=") {
-            start = range.trim_end_matches('-').parse().unwrap_or_default();
+        let Some((name, value)) = line.split_once(": ") else { continue };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => {
+                let range = value.strip_prefix("bytes=").unwrap_or_default();
+                start = range.trim_end_matches('-').parse().unwrap_or_default();
+            }
+            "authorization" => value.clone_into(&mut credentials),
+            _ => {}
         }
     }
-    known.lock().unwrap_or_else(PoisonError::into_inner).push(Asked { path: path.clone(), start });
+    let asked = Asked { path, start, credentials };
+    known.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
     let mut writer = &client;
-    let (bytes, limit) = match reply(&path) {
+    let empty = |status: u16, header: String| {
+        format!("HTTP/1.1 {status} x\r\n{header}Content-Length: 0\r\nConnection: close\r\n\r\n")
+    };
+    let (bytes, limit) = match reply(&asked) {
         Reply::Status(status) => {
-            return write!(writer, "HTTP/1.1 {status} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return writer.write_all(empty(status, String::new()).as_bytes());
+        }
+        Reply::Redirect(url) => {
+            return writer.write_all(empty(302, format!("Location: {url}\r\n")).as_bytes());
+        }
+        Reply::Challenge(challenge) => {
+            return writer.write_all(empty(401, format!("WWW-Authenticate: {challenge}\r\n")).as_bytes());
         }
         Reply::File(bytes) => (bytes, None),
         Reply::Held(bytes, limit) => (bytes, Some(limit)),

@@ -128,7 +128,7 @@ fn action(
             if context.cancelled() {
                 return Err(ActionError::Cancelled);
             }
-            fetch(one, bases, &store, &registries, &watch)?;
+            fetch(one, &upstream.location, bases, &store, &registries, &watch)?;
             check(one, &store, trusted.as_ref())
         });
         fetched.into_iter().collect::<Result<Vec<()>, _>>()?;
@@ -154,6 +154,7 @@ fn bases<'a>(upstream: &'a Upstream, locked: &'a LockedRepository) -> &'a [Strin
 /// Brings a package into the store.
 fn fetch(
     wanted: &Wanted,
+    location: &UpstreamLocation,
     bases: &[String],
     store: &Store,
     registries: &RegistrySession,
@@ -184,7 +185,13 @@ fn fetch(
     if urls.is_empty() {
         return Err(ActionError::failed(format!("{name}: no folder of the repository has {path}")));
     }
-    let download = Download { name: name.to_string(), urls, digest: Some(*digest), limit: *size };
+    let download = Download {
+        name: name.to_string(),
+        urls,
+        digest: Some(*digest),
+        limit: *size,
+        accounts: location.accounts(),
+    };
     match images::pull::download(&download, store, registries, watch) {
         Err(_) if watch.context.cancelled() => Err(ActionError::Cancelled),
         Err(error) => {

@@ -40,7 +40,7 @@ pub(crate) fn shown_url(url: &str) -> String {
 /// The download of a file of `spec.sources` with the digest `digest`.
 pub(crate) fn wanted(source: &SourceDefinition, file: &RemoteFile, digest: Option<Digest>) -> Download {
     let urls = file.urls().map(ToString::to_string).collect();
-    Download { name: source.name.to_string(), urls, digest, limit: DOWNLOAD_MAX }
+    Download { name: source.name.to_string(), urls, digest, limit: DOWNLOAD_MAX, accounts: Vec::new() }
 }
 
 /// Adds the tasks of sources outside the project.

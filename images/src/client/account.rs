@@ -36,6 +36,7 @@ impl Account {
             kind: match found.secret {
                 Secret::Basic { .. } => "user name or password",
                 Secret::Identity(_) => "identity token",
+                Secret::Bearer(_) => "token",
             },
             origin: found.origin.clone(),
         });

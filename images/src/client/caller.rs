@@ -56,7 +56,7 @@ impl Caller {
         self.session.client()?.request(&asked, &self.events).await
     }
 
-    /// Gets a file: once, without credentials; redirections are followed.
+    /// Gets a file: once; redirections are followed. Only a server that has an account gets credentials.
     pub(crate) async fn file(
         &self,
         endpoint: &RegistryEndpoint,
@@ -73,7 +73,7 @@ impl Caller {
             pushes: false,
             stall,
         };
-        self.session.client()?.file(&asked).await
+        self.session.client()?.file(&asked, &self.events).await
     }
 
     pub(crate) fn events(&self) -> &Events {

@@ -5,7 +5,7 @@
 pub(super) enum Challenge {
     /// User name and password with each request.
     Basic,
-    /// A token from `realm`.
+    /// A token from `realm`; without one, a token that the user has.
     Bearer { realm: String, service: Option<String>, scope: Option<String> },
 }
 
@@ -13,12 +13,12 @@ impl Challenge {
     /// The first challenge in the headers that we can meet, a token before a password.
     pub(super) fn find<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let found = headers.into_iter().filter_map(Self::parse);
-        found.min_by_key(|challenge| *challenge == Self::Basic)
+        found.min_by_key(Self::order)
     }
 
     /// As [`find`](Self::find), in one header.
     pub(super) fn parse(header: &str) -> Option<Self> {
-        let mut basic = None;
+        let (mut basic, mut bare) = (None, None);
         for (scheme, parameters) in challenges(header) {
             let find = |name: &str| {
                 let mut values = parameters.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -28,11 +28,21 @@ impl Challenge {
                 if let Some(realm) = find("realm") {
                     return Some(Self::Bearer { realm, service: find("service"), scope: find("scope") });
                 }
+                bare = Some(Self::Bearer { realm: String::new(), service: None, scope: None });
             } else if scheme.eq_ignore_ascii_case("basic") {
                 basic = Some(Self::Basic);
             }
         }
-        basic
+        basic.or(bare)
+    }
+
+    /// How soon it is met, if a server has several.
+    fn order(&self) -> u8 {
+        match self {
+            Self::Bearer { realm, .. } if realm.is_empty() => 2,
+            Self::Bearer { .. } => 0,
+            Self::Basic => 1,
+        }
     }
 }
 
@@ -124,7 +134,8 @@ mod tests {
             ),
             (r#"Bearer realm="", Basic realm="r""#, Some(Challenge::Basic)),
             (r#"Digest realm="r", qop="auth,auth-int""#, None),
-            ("Bearer service=x", None),
+            ("Bearer service=x", bearer("", None, None)),
+            ("Bearer", bearer("", None, None)),
             ("Negotiate", None),
             (r#"Bearer realm="unterminated"#, bearer("unterminated", None, None)),
             ("", None),

@@ -48,12 +48,17 @@ struct Entry {
     password: String,
     #[serde(default, alias = "identityToken")]
     identitytoken: String,
+    #[serde(default, alias = "registryToken")]
+    registrytoken: String,
 }
 
 impl Entry {
     fn secret(self) -> Result<Option<Secret>, &'static str> {
         if !self.identitytoken.is_empty() {
             return Ok(Some(Secret::Identity(self.identitytoken)));
+        }
+        if !self.registrytoken.is_empty() {
+            return Ok(Some(Secret::Bearer(self.registrytoken)));
         }
         if self.auth.is_empty() {
             let given = !self.username.is_empty();
@@ -203,6 +208,7 @@ mod tests {
                 "quay.io":{"username":"q","password":"1"},
                 "quay.io/team/private":{"username":"t","password":"2"},
                 "ghcr.io":{"identitytoken":"refresh"},
+                "packages.example/el8":{"registrytoken":"bearer"},
                 "Harbor.example:443":{"username":"h","password":"3"},
                 "localhost:5000":{},
                 "null.example":null
@@ -219,6 +225,8 @@ mod tests {
         assert!(find("quay.io", "team/private/x") == basic("t", "2"));
         assert!(find("quay.io", "team/privately") == basic("q", "1"));
         assert!(find("ghcr.io", "x") == Some(Secret::Identity("refresh".into())));
+        assert!(find("packages.example", "el8/repodata") == Some(Secret::Bearer("bearer".into())));
+        assert!(find("packages.example", "el9").is_none());
         assert!(find("localhost:5000", "x").is_none());
         assert!(find("evil.quay.io", "x").is_none());
     }

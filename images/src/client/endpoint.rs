@@ -18,6 +18,19 @@ pub(crate) struct RegistryEndpoint {
     pub(super) repository: String,
     /// The registry as the reference has it; `None` for a mirror.
     pub(super) registry: Option<String>,
+    /// Whether its server may ask for credentials.
+    pub(super) account: AccountRule,
+}
+
+/// Whether the server of an endpoint gets the credentials that it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AccountRule {
+    /// It does.
+    Given,
+    /// It does not, because it is asked without TLS.
+    NeedsTls,
+    /// It does not.
+    Kept,
 }
 
 impl RegistryEndpoint {
@@ -42,7 +55,7 @@ impl RegistryEndpoint {
             base.set_path("");
             let slash = if path.is_empty() { "" } else { "/" };
             let repository = format!("{path}{slash}{}", reference.repository());
-            endpoints.push(Self { base, repository, registry: None });
+            endpoints.push(Self { base, repository, registry: None, account: AccountRule::Given });
         }
         endpoints.push(Self::registry(reference, options)?);
         Ok(endpoints)
@@ -65,7 +78,26 @@ impl RegistryEndpoint {
         base.set_path("");
         base.set_query(None);
         base.set_fragment(None);
-        Ok((Self { base, repository: String::new(), registry: None }, url))
+        Ok((Self { base, repository: String::new(), registry: None, account: AccountRule::Kept }, url))
+    }
+
+    /// Lets the server of a file ask for credentials, if one of `accounts` has its scheme, host and port: those for the path of
+    /// that URL. Without TLS it gets none, unless the options name it as such.
+    pub(crate) fn with_account(
+        mut self,
+        accounts: &[String],
+        options: &RegistryOptions,
+    ) -> Result<Self, RegistryFault> {
+        for account in accounts {
+            let (endpoint, url) = Self::of_file(account)?;
+            if endpoint.base.origin() == self.base.origin() {
+                let is_safe = self.base.scheme() == "https" || options.plain_http.contains(&self.host());
+                self.account = if is_safe { AccountRule::Given } else { AccountRule::NeedsTls };
+                url.path().trim_matches('/').clone_into(&mut self.repository);
+                break;
+            }
+        }
+        Ok(self)
     }
 
     /// The registry itself.
@@ -78,7 +110,7 @@ impl RegistryEndpoint {
             .flatten()
             .ok_or_else(|| RegistryFault::Configuration(format!("`{host}` is not a host")))?;
         let (repository, registry) = (reference.repository().to_owned(), Some(registry.to_owned()));
-        Ok(Self { base, repository, registry })
+        Ok(Self { base, repository, registry, account: AccountRule::Given })
     }
 
     /// The repository, as the endpoint calls it.

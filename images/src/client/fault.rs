@@ -269,6 +269,7 @@ impl RegistryFault {
     pub fn login(&self) -> Option<&Login> {
         match self {
             Self::Unauthorized(denial) => denial.login.as_ref(),
+            Self::FileServer(fault) => fault.login(),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ use super::answer::error_message;
 use super::backoff::retry_after;
 use super::challenge::Challenge;
 use super::clients::Clients;
+use super::endpoint::AccountRule;
 use super::origin::{REDIRECTS, Route, is_redirection};
 use super::token::{Asker, Authorization, Authorizer};
 use super::transport::{Payload, send};
@@ -48,6 +49,16 @@ impl RegistryClient {
         asked: &RegistryRequest<'_>,
         events: &Events,
     ) -> Result<Response, RegistryFault> {
+        let (response, route, carried) = self.authorized(asked, events).await?;
+        success(asked, &route, response, carried.as_deref()).await
+    }
+
+    /// Sends a request, meets challenges and follows redirections; the response, its way and what it carried.
+    async fn authorized(
+        &self,
+        asked: &RegistryRequest<'_>,
+        events: &Events,
+    ) -> Result<(Response, Route, Option<Arc<Authorization>>), RegistryFault> {
         let known = self.authorization(asked);
         let mut carried = known.lock().await.clone();
         let header = carried.as_ref().map(|authorization| &authorization.header);
@@ -77,20 +88,46 @@ impl RegistryClient {
             (response, route) = self.follow(asked, Some(&authorization.header)).await?;
             carried = Some(authorization);
         }
-        success(asked, &route, response, carried.as_deref()).await
+        Ok((response, route, carried))
     }
 
-    /// Sends a request without credentials, follows redirections, and returns a successful response.
-    pub(super) async fn file(&self, asked: &RegistryRequest<'_>) -> Result<Response, RegistryFault> {
-        let (response, _) = self.follow(asked, None).await?;
+    /// Gets a file: follows redirections, and returns a successful response. Only a server that has an account gets
+    /// credentials.
+    pub(super) async fn file(
+        &self,
+        asked: &RegistryRequest<'_>,
+        events: &Events,
+    ) -> Result<Response, RegistryFault> {
+        let at_server = |fault| RegistryFault::FileServer(Box::new(fault));
+        let host = asked.endpoint.host();
+        let response = match asked.endpoint.account {
+            AccountRule::Given => {
+                let (response, route, carried) =
+                    self.authorized(asked, events).await.map_err(|fault| match fault {
+                        RegistryFault::Unauthorized(_) => at_server(fault),
+                        fault => fault,
+                    })?;
+                match carried {
+                    Some(carried) if !response.status().is_success() && route.at_origin() => {
+                        return success(asked, &route, response, Some(&carried)).await.map_err(at_server);
+                    }
+                    _ => response,
+                }
+            }
+            AccountRule::NeedsTls | AccountRule::Kept => self.follow(asked, None).await?.0,
+        };
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
+        if status == StatusCode::UNAUTHORIZED && asked.endpoint.account == AccountRule::NeedsTls {
+            let text = format!("{host} asks for credentials, which are not sent without TLS");
+            return Err(at_server(RegistryFault::Unauthorized(text.into())));
+        }
         let retry_after = retry_after(response.headers());
         let message = error_message(response, asked.stall).await;
         let fault = RegistryFault::Status { status: status.as_u16(), message, retry_after };
-        Err(RegistryFault::FileServer(Box::new(fault)))
+        Err(at_server(fault))
     }
 
     /// The `Authorization` for a request, if there is one, and the lock of those who get one.

@@ -12,6 +12,8 @@ pub(super) enum Secret {
     Basic { user: String, password: String },
     /// An OAuth2 refresh token ("identity token").
     Identity(String),
+    /// A token that is sent as it is.
+    Bearer(String),
 }
 
 /// Says why JSON that holds secrets cannot be parsed, without the parser's own words, which could quote one.

@@ -25,7 +25,7 @@ pub(super) struct Authorization {
     pub(super) header: HeaderValue,
     /// Whose it is; it matters if the registry is not content with it.
     pub(super) account: Account,
-    /// Whether the header holds the user name and password themselves.
+    /// Whether the header holds what the user has: the user name and password, or a token.
     pub(super) basic: bool,
 }
 
@@ -88,8 +88,14 @@ impl Authorizer {
         let search = search.await.map_err(|error| RegistryFault::Broken(error.to_string()))?;
         let account = Account::new(endpoint, &search, &self.places);
         let (header, basic) = match (challenge, search.found.map(|found| found.secret)) {
+            (_, Some(Secret::Bearer(token))) => (secret_header(format!("Bearer {token}"))?, true),
             (Challenge::Basic, Some(Secret::Basic { user, password })) => (basic(&user, &password)?, true),
             (Challenge::Basic, _) => return Err(account.asks()),
+            (Challenge::Bearer { realm, .. }, _) if realm.is_empty() => {
+                let text =
+                    format!("{} returned 401 and asks for no supported kind of credentials", endpoint.host());
+                return Err(RegistryFault::Unauthorized(text.into()));
+            }
             (Challenge::Bearer { realm, service, scope: named }, secret) => {
                 if secret.is_none() {
                     asker.warn(account.problems());

@@ -24,9 +24,12 @@ pub struct Download {
     pub digest: Option<Digest>,
     /// The most bytes that are taken.
     pub limit: u64,
+    /// URLs of servers that may ask for credentials, which are those for the path of the URL. A server gets none if its scheme,
+    /// host and port are not those of one of them, or if TLS is missing and the session does not allow that.
+    pub accounts: Vec<String>,
 }
 
-/// Brings a file into the store; its digest. No credentials are sent to any host.
+/// Brings a file into the store; its digest. Only servers of `accounts` get credentials, and only if they ask for them.
 ///
 /// # Errors
 ///
@@ -117,8 +120,11 @@ struct Transfer<'a> {
 
 async fn file(fetcher: &Fetcher, wanted: &Download) -> Result<Digest, Error> {
     let here = |fault| Error::here(&wanted.name, fault);
-    let endpoints = wanted.urls.iter().map(|url| RegistryEndpoint::of_file(url).map_err(here));
-    let endpoints: Vec<(RegistryEndpoint, Url)> = endpoints.collect::<Result<_, _>>()?;
+    let endpoints = wanted.urls.iter().map(|url| {
+        let (endpoint, url) = RegistryEndpoint::of_file(url)?;
+        Ok((endpoint.with_account(&wanted.accounts, fetcher.options())?, url))
+    });
+    let endpoints: Vec<(RegistryEndpoint, Url)> = endpoints.collect::<Result<_, _>>().map_err(here)?;
     let first = wanted.urls.first().map(String::as_bytes).unwrap_or_default();
     let key = wanted.digest.unwrap_or_else(|| Digest::of(first));
     let mut transfer = Transfer { fetcher, wanted, key, has_begun: false };

@@ -8,7 +8,7 @@ use super::*;
 use crate::server::{Answer, Asked, Body, nobody};
 
 fn wanted(urls: &[String], digest: Option<Digest>) -> Download {
-    Download { name: "tool".into(), urls: urls.to_vec(), digest, limit: DOWNLOAD_MAX }
+    Download { name: "tool".into(), urls: urls.to_vec(), digest, limit: DOWNLOAD_MAX, accounts: Vec::new() }
 }
 
 fn url(server: &Server) -> String {

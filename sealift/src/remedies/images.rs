@@ -129,6 +129,10 @@ fn of_repository(reason: &str) -> Option<String> {
         "get the new key of the publisher, and name it in `keys`"
     } else if reason.contains("it has no signature") {
         "write `signatures: packages` if the publisher does not sign its metadata"
+    } else if reason.contains("which are not sent without TLS") {
+        "use an https URL, or write `plainHttp: true` for the host in `spec.registries`"
+    } else if reason.contains("not authorized: ") {
+        "write the credentials for the host to a file: {\"auths\": {\"HOST\": {\"username\": …, \"password\": …}}}, and name it with REGISTRY_AUTH_FILE"
     } else if reason.contains("no longer secure") {
         "ask the publisher for a new signature; `signatures: none` accepts packages by their digests alone"
     } else {

@@ -265,7 +265,8 @@ impl Reader<'_> {
             return Ok(hashed);
         }
         let urls = reading.bases.iter().map(|base| joined(base, path.as_str())).collect();
-        let download = Download { name: name.to_string(), urls, digest: None, limit: package.size };
+        let accounts = accounts(repository);
+        let download = Download { name: name.to_string(), urls, digest: None, limit: package.size, accounts };
         let digest = images::pull::download(&download, self.store, self.step.registries, self.step.progress)
             .map_err(Error::Download)?;
         check(&self.store.blob_path(&digest)).map_err(&wrong)?;
@@ -292,6 +293,7 @@ impl Reader<'_> {
             urls: urls.collect(),
             digest,
             limit: file.size.unwrap_or(MAX_PACKAGE_METADATA).min(MAX_PACKAGE_METADATA),
+            accounts: accounts(repository),
         };
         let digest = images::pull::download(&download, self.store, self.step.registries, self.step.progress)
             .map_err(|error| error.to_string())?;
@@ -319,13 +321,24 @@ impl Reader<'_> {
             };
         }
         let name = format!("metadata of {}", repository.name);
-        let download = Download { name, urls: vec![url.to_owned()], digest: None, limit };
+        let download = Download {
+            name,
+            urls: vec![url.to_owned()],
+            digest: None,
+            limit,
+            accounts: accounts(repository),
+        };
         match images::pull::download(&download, self.store, self.step.registries, self.step.progress) {
             Ok(digest) => self.store.read(&digest, limit).map(Some).map_err(|error| error.to_string()),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// The servers that may ask for credentials.
+fn accounts(repository: &RepositoryDefinition) -> Vec<String> {
+    repository.upstream.as_ref().map(|upstream| upstream.location.accounts()).unwrap_or_default()
 }
 
 /// Whether the server says that a file does not exist.

@@ -86,6 +86,19 @@ pub enum UpstreamLocation {
     Mirrorlist(String),
 }
 
+impl UpstreamLocation {
+    /// The URLs of servers that may ask for credentials: those that the project names. The servers that a metalink, a list of
+    /// mirrors or metadata name are others.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<String> {
+        let urls = match self {
+            Self::Urls(urls) => urls.as_slice(),
+            Self::Metalink(url) | Self::Mirrorlist(url) => std::slice::from_ref(url),
+        };
+        urls.iter().filter(|url| !url.starts_with("file:")).cloned().collect()
+    }
+}
+
 impl Project {
     /// How the packages of `release` are chosen.
     #[must_use]

@@ -54,7 +54,7 @@ pub(super) fn name(repository: &RepositoryDefinition, spec: &SpecPackage, step: 
 /// The download of a source of a spec file with the digest `digest`.
 pub(crate) fn wanted_by_spec(spec: &SpecPackage, source: &SpecDownload, digest: Option<Digest>) -> Download {
     let name = format!("{} of {}", source.name, spec.name);
-    Download { name, urls: vec![source.url.to_string()], digest, limit: DOWNLOAD_MAX }
+    Download { name, urls: vec![source.url.to_string()], digest, limit: DOWNLOAD_MAX, accounts: Vec::new() }
 }
 
 /// The folders of a spec file.

@@ -11,6 +11,7 @@ mod dnf;
 mod existing;
 mod killed;
 mod lint;
+mod locations;
 mod metadata;
 mod rpm;
 mod signed;

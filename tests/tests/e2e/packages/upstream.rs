@@ -13,11 +13,11 @@ use tests::signing_key::SigningKey;
 use super::DATE;
 use crate::project::Project;
 
-const HEAD: &str =
+pub(super) const HEAD: &str =
     "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.2.3}\nspec:\n";
 
 /// A package without files that needs others.
-fn package(folder: &Path, name: &str, version: &str, more: &str) -> PathBuf {
+pub(super) fn package(folder: &Path, name: &str, version: &str, more: &str) -> PathBuf {
     let text = format!(
         "{{name: {name}, version: '{version}', release: 1.el8, arch: noarch, summary: A test, license: MIT{more}}}"
     );
@@ -26,18 +26,18 @@ fn package(folder: &Path, name: &str, version: &str, more: &str) -> PathBuf {
 }
 
 /// The files of a server, by path.
-type Served = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
+pub(super) type Served = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
 /// An upstream repository: `app` needs `library`, which the nodes' base needs `libc` for.
-struct Upstream {
-    scratch: tempfile::TempDir,
-    key: SigningKey,
-    served: Served,
-    server: FileServer,
+pub(super) struct Upstream {
+    pub(super) scratch: tempfile::TempDir,
+    pub(super) key: SigningKey,
+    pub(super) served: Served,
+    pub(super) server: FileServer,
 }
 
 impl Upstream {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let scratch = tempfile::tempdir().unwrap();
         let key = SigningKey::new(scratch.path(), "rsa2048")?;
         let served = Served::default();
@@ -63,12 +63,12 @@ impl Upstream {
         Some(upstream)
     }
 
-    fn folder(&self, repository: &str) -> PathBuf {
+    pub(super) fn folder(&self, repository: &str) -> PathBuf {
         self.scratch.path().join(repository)
     }
 
     /// Signs all packages.
-    fn sign(&self, repositories: &[&str]) {
+    pub(super) fn sign(&self, repositories: &[&str]) {
         for repository in repositories {
             for entry in fs::read_dir(self.folder(repository)).unwrap() {
                 let path = entry.unwrap().path();
@@ -80,14 +80,14 @@ impl Upstream {
     }
 
     /// Writes and signs the metadata, and serves all files.
-    fn publish(&self, repository: &str) {
+    pub(super) fn publish(&self, repository: &str) {
         let folder = self.folder(repository);
         packages::repository::index(&folder, DATE).unwrap();
         self.key.sign_metadata(&folder);
         self.serve(repository);
     }
 
-    fn serve(&self, repository: &str) {
+    pub(super) fn serve(&self, repository: &str) {
         let folder = self.folder(repository);
         let mut served = self.served.lock().unwrap();
         for name in [folder.clone(), folder.join("repodata")] {
@@ -101,7 +101,7 @@ impl Upstream {
         }
     }
 
-    fn project(&self, more: &str) -> Project {
+    pub(super) fn project(&self, more: &str) -> Project {
         let project = Project::new();
         project.write("keys/epel", std::str::from_utf8(&self.key.public()).unwrap());
         let (epel, base) = (self.server.url("/epel"), self.server.url("/base"));
@@ -117,19 +117,19 @@ impl Upstream {
     }
 }
 
-fn succeeds(project: &Project, arguments: &[&str]) -> String {
+pub(super) fn succeeds(project: &Project, arguments: &[&str]) -> String {
     let (code, out, err) = project.sealift(arguments);
     assert_eq!(code, 0, "{arguments:?}: {out}{err}");
     format!("{out}{err}")
 }
 
-fn fails(project: &Project, arguments: &[&str], expected: i32) -> String {
+pub(super) fn fails(project: &Project, arguments: &[&str], expected: i32) -> String {
     let (code, out, err) = project.sealift(arguments);
     assert_eq!(code, expected, "{arguments:?}: {out}{err}");
     format!("{out}{err}")
 }
 
-const TREE: &str = "_build/root/packages/redhat/8/example-epel-el8";
+pub(super) const TREE: &str = "_build/root/packages/redhat/8/example-epel-el8";
 
 #[test]
 fn packages_are_locked_with_what_they_need_and_built_without_asking_for_metadata() {
