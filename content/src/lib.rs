@@ -15,7 +15,7 @@
 //! | copy a file, and name the right one when it fails | [`copy`](copy()) |
 //! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
-//! | run a program, and leave nothing of it behind | [`supervised`], [`supervised_with_input`], [`probe`] |
+//! | run a program, and leave nothing of it behind | [`supervised`], [`supervised_with_input`], [`filter`](filter()), [`probe`] |
 //! | show a size, a duration or how a program ended to people | [`size`], [`duration`], [`exit`] |
 //!
 //! What all crates use beside these: [`parallel`], the same work on each item of a list, and [`nearest`](nearest()), the name
@@ -30,6 +30,7 @@ mod copy;
 mod digest;
 mod error;
 mod exit;
+mod filter;
 mod folder;
 mod hash;
 mod nearest;
@@ -46,6 +47,7 @@ pub use copy::copy;
 pub use digest::{Digest, ParseDigestError};
 pub use error::IoError;
 pub use exit::exit;
+pub use filter::{FilterFault, filter};
 pub use folder::{check_folder, create_folder, open_folder, remove, sync_folder};
 pub use hash::{Hashed, Hasher, hash_file, hash_reader, hash_reader_with};
 pub use nearest::nearest;

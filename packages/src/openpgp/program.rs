@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use content::Supervision;
+use content::FilterFault;
 
 use super::fault::SigningFault;
 use super::signer::{SignatureKind, Signing};
@@ -112,31 +112,11 @@ fn run(
     most: u64,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, SigningFault> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let fault = |reason: String| SigningFault::Program { program: program.clone(), reason };
-    let deadline = Instant::now() + TIMEOUT;
-    let supervision = Supervision {
-        lock: None,
-        cancelled: &|| cancelled() || Instant::now() >= deadline,
-        line: &|_, _| {},
-        kept: most + 1,
-    };
-    let output = content::supervised_with_input(&supervision, command, input)
-        .map_err(|error| fault(format!("it cannot be started: {error}")))?;
-    if cancelled() {
-        return Err(SigningFault::Cancelled);
-    }
-    if Instant::now() >= deadline {
-        return Err(fault(format!("it took longer than {} minutes", TIMEOUT.as_secs() / 60)));
-    }
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
-        let said = said.map(|line| format!(": {}", content::printable(line))).unwrap_or_default();
-        return Err(fault(format!("it {}{said}", content::exit(output.status))));
-    }
-    if output.stdout.len() as u64 > most {
-        return Err(fault(format!("it wrote more than {most} bytes")));
-    }
-    Ok(output.stdout)
+    content::filter(command, input, most, TIMEOUT, cancelled).map_err(|fault| match fault {
+        FilterFault::Cancelled => SigningFault::Cancelled,
+        fault => {
+            let program = command.get_program().to_string_lossy().into_owned();
+            SigningFault::Program { program, reason: fault.to_string() }
+        }
+    })
 }

@@ -1,0 +1,16 @@
+//! Invariant: whatever the bytes are, they are refused or are a bundle, and no bundle counts that the key did not sign. The only
+//! good signatures in the corpus are those of the statement below.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use trust::{Bundle, PublicKey};
+
+const KEY: &[u8] = include_bytes!("../../src/tests/data/p256.pub");
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(bundle) = Bundle::parse(bytes) else { return };
+    let key = PublicKey::read(KEY).unwrap();
+    if let Ok(signed) = bundle.verify([&key]) {
+        assert_eq!(signed.statement.digest_of("demo-1.0.iso").map(|digest| digest.short()), Some("2bc795a3fd43".into()));
+    }
+});

@@ -1,0 +1,184 @@
+//! Sigstore bundles, version 0.3, signed with a key.
+
+use serde::Serialize;
+
+use crate::dsse::{Envelope, PAYLOAD_TYPE, pae};
+use crate::json::{self, Fields};
+use crate::{Fault, PublicKey, Signer, Statement, base64};
+
+/// The most bytes of a bundle.
+pub const BUNDLE_MAX: usize = 16 << 20;
+/// The most entries of transparency logs that sigstore's tools read.
+const LOG_ENTRIES_MAX: usize = 32;
+/// The type that is written.
+const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// Those that are read, with the former form of the version.
+const MEDIA_TYPES: [&str; 4] = [
+    MEDIA_TYPE,
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+];
+
+/// A bundle whose form is right; its signature is not checked yet.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    hint: String,
+    envelope: Envelope,
+}
+
+/// A statement whose signature counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Signed<'a> {
+    /// What is signed.
+    pub statement: Statement,
+    /// The key that signed it.
+    pub key: &'a PublicKey,
+}
+
+impl Bundle {
+    /// Reads a bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] for all that is not exactly one signature of a statement by a key. More than [`BUNDLE_MAX`] bytes are refused.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        if bytes.len() > BUNDLE_MAX {
+            return Err(Fault::TooLarge { what: "the bundle", limit: mebibytes(BUNDLE_MAX) });
+        }
+        let mut bundle = Fields::of(json::parse(bytes, "the bundle")?, "the bundle")?;
+        let media_type = bundle.text("mediaType")?;
+        if !MEDIA_TYPES.contains(&media_type.as_str()) {
+            return Err(Fault::MediaType(media_type));
+        }
+        let mut material = bundle.object("verificationMaterial")?;
+        let (envelope, message) = (bundle.optional("dsseEnvelope"), bundle.optional("messageSignature"));
+        bundle.end()?;
+        let hint = hint(&mut material)?;
+        material.end()?;
+        let envelope = match (envelope, message) {
+            (Some(_), Some(_)) => return Err(Fault::TwoContents),
+            (None, None) => return Err(Fault::NoContent),
+            (None, Some(_)) => return Err(Fault::MessageSignature),
+            (Some(envelope), None) => Envelope::of(Fields::of(envelope, "`dsseEnvelope`")?)?,
+        };
+        match &envelope.key_id {
+            Some(key_id) if *key_id != hint => Err(Fault::HintDiffers { hint, key_id: key_id.clone() }),
+            _ => Ok(Self { hint, envelope }),
+        }
+    }
+
+    /// The name of the key, as the bundle has it: nothing proves it.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.hint
+    }
+
+    /// The statement, if one of `keys` signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the signature counts for no key, or what it signs is not a statement.
+    pub fn verify<'a>(&self, keys: impl IntoIterator<Item = &'a PublicKey>) -> Result<Signed<'a>, Fault> {
+        let mut trusted = Vec::new();
+        for key in keys {
+            if key.id() == self.hint || key.spki_id() == self.hint {
+                key.verify(&pae(PAYLOAD_TYPE, &self.envelope.payload), &self.envelope.signature)?;
+                return Ok(Signed { statement: Statement::parse(&self.envelope.payload)?, key });
+            }
+            trusted.push(key.id().to_owned());
+        }
+        Err(Fault::UnknownKey { key_id: self.hint.clone(), trusted })
+    }
+
+    /// A bundle of a statement, in one line. Equal statements give equal bundles if the key is in a file. `cancelled` stops a
+    /// program that signs.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if the key cannot sign, or the statement breaks its format.
+    pub fn sign(statement: &str, signer: &Signer, cancelled: &dyn Fn() -> bool) -> Result<String, Fault> {
+        let payload = statement.as_bytes();
+        Statement::parse(payload)?;
+        let signature = signer.sign(&pae(PAYLOAD_TYPE, payload), cancelled)?;
+        let id = signer.public_key().id();
+        let written = Written {
+            media_type: MEDIA_TYPE,
+            verification_material: WrittenMaterial { public_key: WrittenKey { hint: id }, tlog_entries: [] },
+            dsse_envelope: WrittenEnvelope {
+                payload: base64::encode(payload),
+                payload_type: PAYLOAD_TYPE,
+                signatures: [WrittenSignature { sig: base64::encode(&signature), keyid: id }],
+            },
+        };
+        let mut text = serde_json::to_string(&written)
+            .map_err(|error| Fault::NotJson { what: "the bundle", reason: error.to_string() })?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// The name of the key. Log entries are not looked at: a key that is trusted needs no log.
+fn hint(material: &mut Fields) -> Result<String, Fault> {
+    let certificate = ["certificate", "x509CertificateChain"].map(|name| material.optional(name).is_some());
+    let key = material.optional("publicKey");
+    let log_entries = material.optional_list("tlogEntries")?;
+    if log_entries.len() > LOG_ENTRIES_MAX {
+        return Err(Fault::TooManyLogEntries { found: log_entries.len(), limit: LOG_ENTRIES_MAX });
+    }
+    let _ = material.optional("timestampVerificationData");
+    match (key, certificate.contains(&true)) {
+        (Some(_), true) => Err(Fault::TwoMaterials),
+        (None, true) => Err(Fault::Certificate),
+        (None, false) => {
+            Err(Fault::MissingField { place: "`verificationMaterial`".into(), name: "publicKey" })
+        }
+        (Some(key), false) => {
+            let mut key = Fields::of(key, "`publicKey`")?;
+            let hint = key.text("hint")?;
+            key.end()?;
+            Ok(hint)
+        }
+    }
+}
+
+pub(crate) const fn mebibytes(bytes: usize) -> usize {
+    bytes >> 20
+}
+
+/// A bundle as it is written: all tools agree on this form only. Python needs the list of log entries; cosign needs the names of
+/// the key to be its SSH fingerprint.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    media_type: &'a str,
+    verification_material: WrittenMaterial<'a>,
+    dsse_envelope: WrittenEnvelope<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenMaterial<'a> {
+    public_key: WrittenKey<'a>,
+    tlog_entries: [(); 0],
+}
+
+#[derive(Serialize)]
+struct WrittenKey<'a> {
+    hint: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenEnvelope<'a> {
+    payload: String,
+    payload_type: &'a str,
+    signatures: [WrittenSignature<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct WrittenSignature<'a> {
+    sig: String,
+    keyid: &'a str,
+}

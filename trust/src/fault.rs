@@ -1,0 +1,310 @@
+//! Why a key, a bundle or a statement does not count.
+
+use content::{Digest, FilterFault, printable};
+
+/// Why a key, a bundle, a signature or a statement is refused. Each kind of attack or mistake has a reason of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    // JSON.
+    /// More bytes than are read.
+    #[error("{what} has more than {limit} MiB")]
+    TooLarge {
+        /// The bundle or the payload.
+        what: &'static str,
+        /// The limit, in MiB.
+        limit: usize,
+    },
+    /// It begins with a byte order mark.
+    #[error("{0} begins with a byte order mark")]
+    ByteOrderMark(&'static str),
+    /// It is not JSON.
+    #[error("{what} is not JSON: {reason}")]
+    NotJson {
+        /// The bundle or the statement.
+        what: &'static str,
+        /// The reason, with its position.
+        reason: String,
+    },
+    /// Something follows the document.
+    #[error("{0} has data after its end")]
+    TrailingData(&'static str),
+    /// Parsers would disagree about which value counts.
+    #[error("{what} has the key `{}` twice in one object", printable(key))]
+    DuplicateKey {
+        /// The bundle or the statement.
+        what: &'static str,
+        /// The key.
+        key: String,
+    },
+    /// More levels of lists and objects than are read.
+    #[error("{what} has more than {limit} levels")]
+    TooDeep {
+        /// The bundle or the statement.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// A field that the format does not have.
+    #[error("{place} has the unknown field `{}`", printable(name))]
+    UnknownField {
+        /// The object.
+        place: String,
+        /// The field.
+        name: String,
+    },
+    /// A field that the format requires.
+    #[error("{place} has no field `{name}`")]
+    MissingField {
+        /// The object.
+        place: String,
+        /// The field.
+        name: &'static str,
+    },
+    /// A value of another type.
+    #[error("{place}: expected {expected}")]
+    WrongType {
+        /// The value.
+        place: String,
+        /// The type.
+        expected: &'static str,
+    },
+
+    // The bundle.
+    /// A format that is not a bundle, or a version that is unknown.
+    #[error(
+        "the media type of the bundle is `{}`: expected application/vnd.dev.sigstore.bundle.v0.3+json",
+        printable(.0)
+    )]
+    MediaType(String),
+    /// The bundle has two contents.
+    #[error("the bundle has both a `messageSignature` and a `dsseEnvelope`")]
+    TwoContents,
+    /// The bundle has no content.
+    #[error("the bundle has neither a `messageSignature` nor a `dsseEnvelope`")]
+    NoContent,
+    /// The bundle signs a file without saying what it is.
+    #[error("the bundle signs a file, not a statement about an archive")]
+    MessageSignature,
+    /// The bundle names a key and has a certificate.
+    #[error("the bundle has both a public key and a certificate")]
+    TwoMaterials,
+    /// The bundle was signed with a certificate, without a key that lasts.
+    #[error("the bundle was signed with a certificate: only signatures with keys can be verified")]
+    Certificate,
+    /// The two names of the key differ.
+    #[error(
+        "the bundle names two keys: {} in its hint, {} in its signature",
+        printable(hint),
+        printable(key_id)
+    )]
+    HintDiffers {
+        /// That of the verification material.
+        hint: String,
+        /// That of the envelope.
+        key_id: String,
+    },
+    /// Not exactly one signature.
+    #[error("the envelope has {0} signatures: expected one")]
+    SignatureCount(usize),
+    /// A signature without bytes.
+    #[error("the signature is empty")]
+    EmptySignature,
+    /// Text that is not base64.
+    #[error("`{field}` is not base64: {reason}")]
+    Base64 {
+        /// The field.
+        field: &'static str,
+        /// The reason.
+        reason: &'static str,
+    },
+    /// More entries of a transparency log than a bundle can have.
+    #[error("the bundle has {found} entries of transparency logs: expected at most {limit}")]
+    TooManyLogEntries {
+        /// The number.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+
+    // The signature.
+    /// No key that was given made the signature.
+    #[error(
+        "it was signed by the key {}, which is not trusted here{}",
+        printable(key_id),
+        trusted_keys(trusted)
+    )]
+    UnknownKey {
+        /// The key that the bundle names.
+        key_id: String,
+        /// The IDs of the keys that count.
+        trusted: Vec<String>,
+    },
+    /// The signature was made by a key that counts no longer.
+    #[error("it was signed by the key {0}, which the policy revokes")]
+    Revoked(String),
+    /// The numbers of an ECDSA signature without their DER encoding.
+    #[error("the ECDSA signature is not in DER: it has only the two numbers")]
+    RawSignature,
+    /// A signature of zeros, which some verifiers accept.
+    #[error("the ECDSA signature is zero")]
+    ZeroSignature,
+    /// Bytes that are not a signature of this algorithm.
+    #[error("the signature is not {0}")]
+    SignatureEncoding(&'static str),
+    /// The signature is of something else, or by another key.
+    #[error("the signature does not fit: the statement was changed, or another key signed it")]
+    BadSignature,
+
+    // Keys.
+    /// The file is not a key.
+    #[error("it has no key in PEM: {0}")]
+    NotPem(&'static str),
+    /// The file has something else.
+    #[error("it has {found}, not {expected}")]
+    OtherContent {
+        /// What it has.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The file has several keys.
+    #[error("it has {0} keys: expected one")]
+    SeveralKeys(usize),
+    /// Text before or after the key.
+    #[error("it has text before or after the key")]
+    TextAroundKey,
+    /// The key is encrypted.
+    #[error("the key is encrypted")]
+    EncryptedKey,
+    /// An algorithm that is not supported.
+    #[error("it is a key for {0}: expected ECDSA P-256 or Ed25519")]
+    KeyAlgorithm(String),
+    /// The key breaks its format.
+    #[error("the key is damaged: {0}")]
+    DamagedKey(&'static str),
+    /// Anybody can make signatures that fit the key.
+    #[error("the key is weak: signatures of anything fit it")]
+    WeakKey,
+    /// The program that signs failed.
+    #[error("{}: {fault}", printable(program))]
+    Program {
+        /// The program.
+        program: String,
+        /// Why.
+        fault: FilterFault,
+    },
+    /// The program that signs uses another key.
+    #[error("`{}` wrote something else than a signature by the key {key}", printable(program))]
+    OtherSigner {
+        /// The program.
+        program: String,
+        /// The ID of the public key.
+        key: String,
+    },
+
+    // The statement.
+    /// The envelope has something else than a statement.
+    #[error("the envelope has `{}`: expected application/vnd.in-toto+json", printable(.0))]
+    PayloadType(String),
+    /// Another version of the format.
+    #[error("the type of the statement is `{}`: expected https://in-toto.io/Statement/v1", printable(.0))]
+    StatementType(String),
+    /// A statement about nothing.
+    #[error("the statement has no subject")]
+    NoSubject,
+    /// More subjects than verifiers read.
+    #[error("the statement has {found} subjects: expected at most {limit}")]
+    TooManySubjects {
+        /// The number.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A subject without a usable SHA-256.
+    #[error("the subject `{}` {reason}", printable(name))]
+    SubjectDigest {
+        /// The subject.
+        name: String,
+        /// What is wrong with its digest.
+        reason: &'static str,
+    },
+    /// Two subjects have a name.
+    #[error("the statement has two subjects with the name `{}`", printable(.0))]
+    DuplicateSubject(String),
+    /// A statement about something else.
+    #[error("the statement is a `{}`, not about an archive ({expected})", printable(found))]
+    PredicateType {
+        /// Its type.
+        found: String,
+        /// The expected type.
+        expected: &'static str,
+    },
+    /// A name that shows as another one, or leads out of a folder.
+    #[error("the {what} `{}` in the statement {reason}", printable(name))]
+    Name {
+        /// What has the name.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+
+    // The archive.
+    /// The statement is about another archive.
+    #[error("the statement is about the archive {}, this is {}", printable(signed), printable(found))]
+    OtherArchive {
+        /// The name and version that are signed.
+        signed: String,
+        /// Those of the archive.
+        found: String,
+    },
+    /// The policy requires a newer version.
+    #[error(
+        "version {} is older than {}, the oldest that the policy accepts",
+        printable(found),
+        printable(oldest)
+    )]
+    TooOld {
+        /// The version of the archive.
+        found: String,
+        /// The oldest one that counts.
+        oldest: String,
+    },
+    /// The ISO is another one.
+    #[error("the ISO is not the signed one: its SHA-256 is {found}, signed is {signed}")]
+    IsoDiffers {
+        /// The digest that is signed.
+        signed: Digest,
+        /// That of the ISO.
+        found: Digest,
+    },
+    /// The ISO is another one, with the same files.
+    #[error(
+        "the files are the signed ones, but the ISO is not: its layout or bytes outside files were changed"
+    )]
+    LayoutDiffers,
+    /// Nothing about an ISO is signed.
+    #[error("the statement has no digest of an ISO")]
+    NoIso,
+    /// The checksums are others.
+    #[error("SHA256SUMS is not the signed one: its SHA-256 is {found}, signed is {signed}")]
+    SumsDiffer {
+        /// The digest that is signed.
+        signed: Digest,
+        /// That of the file.
+        found: Digest,
+    },
+    /// The checksums are not signed.
+    #[error("the statement has no digest of SHA256SUMS")]
+    NoSums,
+}
+
+fn trusted_keys(keys: &[String]) -> String {
+    match keys {
+        [] => String::new(),
+        [key] => format!("; trusted is {key}"),
+        keys => format!("; trusted are {}", keys.join(", ")),
+    }
+}

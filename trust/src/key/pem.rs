@@ -1,0 +1,80 @@
+//! PEM files with one key (RFC 7468).
+
+use ::base64::Engine as _;
+use p256::elliptic_curve::zeroize::Zeroizing;
+
+use super::KEY_MAX;
+use crate::Fault;
+
+const STANDARD: ::base64::engine::GeneralPurpose = ::base64::engine::general_purpose::STANDARD;
+
+/// A block of a PEM file.
+pub(super) struct Block {
+    pub(super) label: String,
+    pub(super) der: Zeroizing<Vec<u8>>,
+}
+
+/// The blocks of a file, between which only blanks may stand.
+pub(super) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
+    if file.len() as u64 > KEY_MAX {
+        return Err(Fault::NotPem("the file is too large"));
+    }
+    let text = str::from_utf8(file).map_err(|_| Fault::NotPem("it is not text"))?;
+    let mut blocks = Vec::new();
+    let mut has_text = false;
+    let mut lines = text.lines().map(str::trim_end);
+    while let Some(line) = lines.next() {
+        let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
+            has_text |= !line.is_empty();
+            continue;
+        };
+        let mut body = Zeroizing::new(String::with_capacity(text.len()));
+        loop {
+            let Some(line) = lines.next() else { return Err(Fault::NotPem("its end is missing")) };
+            if let Some(end) = line.strip_prefix("-----END ") {
+                if end.strip_suffix("-----") != Some(label) {
+                    return Err(Fault::NotPem("its first and last line differ"));
+                }
+                break;
+            }
+            // The header of keys that OpenSSL encrypted before version 1.0.
+            if line.starts_with("Proc-Type:") && line.contains("ENCRYPTED") {
+                return Err(Fault::EncryptedKey);
+            }
+            body.push_str(line);
+        }
+        if label.starts_with("ENCRYPTED ") {
+            return Err(Fault::EncryptedKey);
+        }
+        let mut der = Zeroizing::new(vec![0; body.len()]);
+        let length = STANDARD.decode_slice(body.as_bytes(), &mut der);
+        // Armour of OpenPGP has a checksum; only its label is needed.
+        let length = if label.starts_with("PGP ") {
+            0
+        } else {
+            length.map_err(|_| Fault::NotPem("its base64 is damaged"))?
+        };
+        der.truncate(length);
+        blocks.push(Block { label: label.to_owned(), der });
+    }
+    match (blocks.is_empty(), has_text) {
+        (true, _) if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") => {
+            Err(Fault::NotPem("it is a key for SSH; `ssh-keygen -e -m PKCS8 -f FILE` converts ECDSA keys"))
+        }
+        (true, _) => Err(Fault::NotPem("it has no line `-----BEGIN …-----`")),
+        (false, true) => Err(Fault::TextAroundKey),
+        (false, false) => Ok(blocks),
+    }
+}
+
+/// What a block is, for messages.
+pub(super) fn noun(label: &str) -> String {
+    match label {
+        "PUBLIC KEY" | "EC PUBLIC KEY" | "RSA PUBLIC KEY" => "a public key".into(),
+        "CERTIFICATE" => "a certificate".into(),
+        "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" | "DSA PRIVATE KEY" => "a private key".into(),
+        "OPENSSH PRIVATE KEY" => "a private key for SSH".into(),
+        "PGP PUBLIC KEY BLOCK" | "PGP PRIVATE KEY BLOCK" => "an OpenPGP key".into(),
+        other => format!("`{}`", content::printable(other)),
+    }
+}

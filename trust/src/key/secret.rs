@@ -1,0 +1,93 @@
+//! Secret keys, and signatures with them.
+
+use std::fmt;
+
+use p256::ecdsa::signature::Signer as _;
+use p256::pkcs8::der::Decode as _;
+use p256::pkcs8::{DecodePrivateKey as _, PrivateKeyInfo};
+
+use super::{Algorithm, PublicKey, algorithm, pem};
+use crate::Fault;
+
+/// A secret key. It signs without randomness (RFC 6979, RFC 8032): equal messages have equal signatures.
+pub struct SecretKey {
+    key: Key,
+    public_key: PublicKey,
+}
+
+enum Key {
+    P256(p256::ecdsa::SigningKey),
+    Ed25519(ed25519_dalek::SigningKey),
+}
+
+impl SecretKey {
+    /// Reads a PEM file with one secret key: PKCS#8 (`PRIVATE KEY`), or SEC1 (`EC PRIVATE KEY`), also after the parameters of the
+    /// curve, as `openssl ecparam -genkey` writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: those about keys.
+    pub fn read(file: &[u8]) -> Result<Self, Fault> {
+        let mut blocks = pem::blocks(file)?;
+        if blocks.len() > 1 && blocks.first().is_some_and(|block| block.label == "EC PARAMETERS") {
+            blocks.remove(0);
+        }
+        let [block] = blocks.as_slice() else { return Err(Fault::SeveralKeys(blocks.len())) };
+        match block.label.as_str() {
+            "PRIVATE KEY" => Self::pkcs8(&block.der),
+            "EC PRIVATE KEY" => match p256::SecretKey::from_sec1_der(&block.der) {
+                Ok(key) => Ok(Self::p256(&key)),
+                Err(_) => Err(Fault::KeyAlgorithm("another curve, or damaged".into())),
+            },
+            "RSA PRIVATE KEY" => Err(Fault::KeyAlgorithm("RSA".into())),
+            other => {
+                Err(Fault::OtherContent { found: pem::noun(other), expected: "a private key (PRIVATE KEY)" })
+            }
+        }
+    }
+
+    fn pkcs8(der: &[u8]) -> Result<Self, Fault> {
+        let info =
+            PrivateKeyInfo::from_der(der).map_err(|_| Fault::DamagedKey("it is not a private key in DER"))?;
+        let curve = info.algorithm.parameters.and_then(|curve| curve.try_into().ok());
+        match algorithm(info.algorithm.oid, curve)? {
+            Algorithm::EcdsaP256 => p256::SecretKey::from_pkcs8_der(der)
+                .map(|key| Self::p256(&key))
+                .map_err(|_| Fault::DamagedKey("its number is not on the curve, or its public key differs")),
+            Algorithm::Ed25519 => {
+                let key = ed25519_dalek::SigningKey::from_pkcs8_der(der)
+                    .map_err(|_| Fault::DamagedKey("it does not have 32 bytes, or its public key differs"))?;
+                let public_key = PublicKey::ed25519(key.verifying_key());
+                Ok(Self { key: Key::Ed25519(key), public_key })
+            }
+        }
+    }
+
+    fn p256(key: &p256::SecretKey) -> Self {
+        Self { public_key: PublicKey::p256(&key.public_key()), key: Key::P256(key.into()) }
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// A signature of `message`: in DER for ECDSA, 64 bytes for Ed25519.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.key {
+            Key::P256(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                signature.to_der().as_bytes().to_vec()
+            }
+            Key::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
+        }
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SecretKey").field(&self.public_key.id()).finish()
+    }
+}

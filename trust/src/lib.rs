@@ -1,0 +1,61 @@
+//! Signed statements about archives: keys, DSSE envelopes, in-toto statements, sigstore bundles, and the policy of a node.
+//!
+//! A [`Statement`] lists digests and says what they are. A [`Bundle`] is a statement with one signature, in the form that
+//! sigstore's tools read (bundle v0.3, DSSE, in-toto Statement v1). A [`Policy`] says which archives a node accepts, and whose
+//! signatures.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use trust::{ArchiveStatement, Bundle, PublicKey, Signer, Subject};
+//!
+//! # let secret_key = include_bytes!("tests/data/p256.pk8.pem");
+//! # let public_key = include_bytes!("tests/data/p256.pub");
+//! let statement = ArchiveStatement {
+//!     name: "example".into(),
+//!     version: "1.0".into(),
+//!     subjects: vec![Subject { name: "example-1.0.iso".into(), digest: content::Digest::of(b"ISO") }],
+//! };
+//! let bundle = Bundle::sign(&statement.render()?, &Signer::with_key(secret_key)?, &|| false)?;
+//!
+//! // On the other side of the air gap:
+//! let key = PublicKey::read(public_key)?;
+//! let signed = Bundle::parse(bundle.as_bytes())?.verify([&key])?;
+//! assert_eq!(ArchiveStatement::parse(signed.statement)?, statement);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is trusted
+//!
+//! Only the keys that the caller names, or that the policy file names. A bundle names its key, but has none. Keys are compared by
+//! their bytes. A key is ECDSA P-256 with SHA-256, or Ed25519: the two that all tools agree on.
+//!
+//! # What is refused
+//!
+//! Everything that two readers could read in different ways: a key of a JSON object that occurs twice, unknown fields, data after
+//! the document, digests in upper case, base64 with blanks. Each refusal is a [`Fault`] of its own. Input is bounded before it is
+//! parsed: 16 MiB for a bundle, 8 MiB for a statement, 64 levels, 1024 subjects.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
+
+mod archive_statement;
+mod base64;
+mod bundle;
+mod dsse;
+mod fault;
+mod json;
+mod key;
+mod policy;
+mod signer;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use archive_statement::{ARCHIVE_PREDICATE, ArchiveStatement, SUBJECTS_MAX};
+pub use bundle::{BUNDLE_MAX, Bundle, Signed};
+pub use dsse::{PAYLOAD_TYPE, pae};
+pub use fault::Fault;
+pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};
+pub use policy::{Covers, Policy, PolicyError, PolicyProblem, Require, Rule};
+pub use signer::Signer;
+pub use statement::{Statement, Subject};

@@ -1,0 +1,79 @@
+//! What signs: a key in a file, or a command.
+
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::{Fault, PublicKey, SecretKey, base64};
+
+/// How long a command may take, since a user may type a passphrase or touch a card.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// The most bytes of a signature.
+const SIGNATURE_MAX: u64 = 64 << 10;
+
+/// Signs statements. Each signature is checked with the public key before it is returned.
+#[derive(Debug)]
+pub struct Signer {
+    method: Method,
+    public_key: PublicKey,
+}
+
+#[derive(Debug)]
+enum Method {
+    Key(Box<SecretKey>),
+    Command(Vec<OsString>),
+}
+
+impl Signer {
+    /// Signs with the secret key in a PEM file. Equal data give equal signatures.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SecretKey::read`].
+    pub fn with_key(file: &[u8]) -> Result<Self, Fault> {
+        let key = SecretKey::read(file)?;
+        Ok(Self { public_key: key.public_key().clone(), method: Method::Key(Box::new(key)) })
+    }
+
+    /// Signs with a command, such as a client of a signing service or of an HSM. It gets the data on standard input, and writes the
+    /// signature to standard output, as bytes or in base64: in DER for ECDSA, 64 bytes for Ed25519.
+    #[must_use]
+    pub fn with_command(words: Vec<OsString>, public_key: PublicKey) -> Self {
+        Self { method: Method::Command(words), public_key }
+    }
+
+    /// The key that signatures are checked with.
+    #[must_use]
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// A signature of `message` that counts.
+    pub(crate) fn sign(&self, message: &[u8], cancelled: &dyn Fn() -> bool) -> Result<Vec<u8>, Fault> {
+        match &self.method {
+            Method::Key(key) => {
+                let signature = key.sign(message);
+                self.public_key.verify(message, &signature)?;
+                Ok(signature)
+            }
+            Method::Command(words) => {
+                let mut words = words.iter();
+                let program = words.next().cloned().unwrap_or_default();
+                let mut command = Command::new(&program);
+                command.args(words);
+                let program = program.to_string_lossy().into_owned();
+                let written = content::filter(&mut command, message, SIGNATURE_MAX, TIMEOUT, cancelled)
+                    .map_err(|fault| Fault::Program { program: program.clone(), fault })?;
+                if self.public_key.verify(message, &written).is_ok() {
+                    return Ok(written);
+                }
+                let decoded =
+                    str::from_utf8(&written).ok().map(|text| text.split_whitespace().collect::<String>());
+                decoded
+                    .and_then(|text| base64::decode(&text, "sig").ok())
+                    .filter(|signature| self.public_key.verify(message, signature).is_ok())
+                    .ok_or_else(|| Fault::OtherSigner { program, key: self.public_key.id().to_owned() })
+            }
+        }
+    }
+}
