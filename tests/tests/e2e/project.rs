@@ -541,7 +541,7 @@ fn a_program_compiled_in_two_folders_is_the_same() {
     assert!(build("one") == build("another folder"), "the ISOs differ");
 }
 
-/// Compiles all of Sealift again: `cargo xtask test` runs it with `--release` only.
+/// Compiles all of Sealift again in the other folder, in the profile of the program under test.
 #[test]
 fn the_same_commit_in_two_folders_gives_the_same_iso() {
     let here = sealift::archive();

@@ -55,7 +55,7 @@ Install the tools that the tests need and run all tests.
 Usage: cargo xtask test [--release] [ARGS...]
 
 Options:
-  --release   test the optimized program, and run the tests of it that take long
+  --release   test the optimized program
   ARGS        pass to `cargo test`: `-p sealift`, `--test e2e -- images::`
 
 The tools are installed below target/peers; `cargo xtask clean --peers` removes them.
@@ -72,9 +72,6 @@ Options:
 
 The tools are installed below target/peers; `cargo xtask clean --peers` removes them.
 ";
-
-/// The test that compiles all of Sealift in another folder; what it proves is a property of the optimized program.
-const COMPILES_ALL: &str = "the_same_commit_in_two_folders_gives_the_same_iso";
 
 /// The verbs of `sealift` that are not tasks.
 const VERBS: [&str; 15] = [
@@ -231,12 +228,6 @@ fn test(root: &Path, words: &[String]) -> Result<ExitCode, String> {
     succeed(Command::new("cargo").args(own).current_dir(root))?;
     let mut command = peers.command("cargo");
     cargo_test(&mut command);
-    if release.is_none() {
-        if !words.iter().any(|word| word == "--") {
-            words.push("--".into());
-        }
-        words.extend(["--skip".into(), COMPILES_ALL.into()]);
-    }
     // What the tests build of this repository is compiled as the program under test is.
     command.args(words).env("SEALIFT_BINARY", binary).env("SEALIFT_CARGO_PROFILE", profile);
     Ok(if succeed(&mut command).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
