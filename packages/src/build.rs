@@ -7,12 +7,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use content::LinkPolicy;
-use rpm::{BuildConfig, FileOptions, PackageBuilder, Timestamp};
+use rpm::{BuildConfig, CompressionWithLevel, FileOptions, PackageBuilder, Timestamp};
 
 use crate::automatic;
 use crate::definition::{PackageFile, PackageFileKind, RpmDefinition};
 use crate::error::{Error, Result};
 use crate::expand::ExpandedDefinition;
+use crate::format::PackageFormat;
 use crate::openpgp::{Signer, Signing};
 use crate::publish::PrivateFolder;
 use crate::{relations, repository};
@@ -73,7 +74,6 @@ pub fn build_signed(
     let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
     let package = assemble(&definition, base_dir, source_date)?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
-    let folder = PrivateFolder::lock(out_dir)?;
     warnings.extend(definition.warnings());
     let mut head = Vec::new();
     package.metadata.write(&mut head).map_err(build_error)?;
@@ -81,28 +81,40 @@ pub fn build_signed(
         let signing = Signing { date: source_date, cancelled };
         head = repository::sign_in_memory(&head, signer, signing, &out_dir.join(format!("{nevra}.rpm")))?;
     }
-    let path = folder.write_checked(
-        &format!("{nevra}.rpm"),
+    let mut built = BuiltPackage { path: PathBuf::from(format!("{nevra}.rpm")), nevra, warnings };
+    built.path = put(out_dir, &mut built, &[&head, &package.payload])?;
+    Ok(built)
+}
+
+/// Writes a package that is called `built.path` into the folder `out_dir`; returns its path. RPMs are read back with the digests
+/// that they carry.
+pub(crate) fn put(out_dir: &Path, built: &mut BuiltPackage, parts: &[&[u8]]) -> Result<PathBuf> {
+    let folder = PrivateFolder::lock(out_dir)?;
+    let path = out_dir.join(&built.path);
+    folder.write_checked(
+        &built.path.to_string_lossy(),
         |file| {
-            let mut write = || file.write_all(&head).and_then(|()| file.write_all(&package.payload));
-            write().map_err(Error::io("write", &out_dir.join(format!("{nevra}.rpm"))))
+            let mut write = || parts.iter().try_for_each(|part| file.write_all(part));
+            write().map_err(Error::io("write", &path))
         },
         |file, path| {
-            repository::check(file, path)?;
+            if PackageFormat::of(&path.to_string_lossy()) == Some(PackageFormat::Rpm) {
+                repository::check(file, path)?;
+            }
             if replaces_other(file, path)? {
-                warnings.push(format!(
-                    "{nevra} replaces a package with the same name but different content; \
-                     increase `release:` if that one was published"
+                built.warnings.push(format!(
+                    "{} replaces a package with the same name but different content; \
+                     increase `release:` if that one was published",
+                    built.nevra
                 ));
             }
             Ok(())
         },
-    )?;
-    Ok(BuiltPackage { path, nevra, warnings })
+    )
 }
 
 /// Whether there is a file at the path, with other bytes than the new one has.
-pub(crate) fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
+fn replaces_other(mut new: &fs::File, path: &Path) -> Result<bool> {
     let Ok(mut old) = content::open(path, LinkPolicy::Follow) else { return Ok(false) };
     let read = Error::io("read", path);
     let mut differ = || -> io::Result<bool> {
@@ -155,19 +167,26 @@ pub fn build_in_memory(
     Ok((bytes, BuiltPackage { path, nevra, warnings }))
 }
 
-fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
-    let date = u32::try_from(source_date).map(Timestamp).map_err(|_| Error::Definition {
+/// A source date as RPM stores it.
+pub(crate) fn timestamp(definition: &RpmDefinition, source_date: i64) -> Result<Timestamp> {
+    u32::try_from(source_date).map(Timestamp).map_err(|_| Error::Definition {
         package: definition.name.clone(),
         field: "the source date".to_owned(),
         expected: "Unix seconds that fit 32 bits without a sign, as RPM stores them",
         found: source_date.to_string(),
-    })?;
-    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
+    })
+}
 
-    let RpmDefinition { name, license, arch, summary, scriptlets, .. } = definition;
+/// A package that has what the definition says about it, and no files.
+pub(crate) fn described(
+    definition: &RpmDefinition,
+    compression: CompressionWithLevel,
+    date: Timestamp,
+) -> PackageBuilder {
+    let RpmDefinition { name, license, arch, summary, .. } = definition;
     let mut builder = PackageBuilder::new(name, &definition.rpm_version(), license, arch, summary);
     builder
-        .using_config(BuildConfig::v4().compression(definition.compression.of_crate()).source_date(date))
+        .using_config(BuildConfig::v4().compression(compression).source_date(date))
         .release(&definition.release)
         .build_host(definition.build_host.as_deref().unwrap_or(BUILD_HOST));
     if let Some(epoch) = definition.epoch {
@@ -188,7 +207,6 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     if let Some(vendor) = &definition.vendor {
         builder.vendor(vendor);
     }
-    scriptlets.add_to(&mut builder);
     for change in &definition.changelog {
         // `check` has parsed the date before.
         let time = change.time().map_or(date, Timestamp);
@@ -198,6 +216,23 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
             time,
         );
     }
+    builder
+}
+
+/// Checks the date of a package that was built: the crate takes the earlier one of the source date and the clock.
+pub(crate) fn check_date(definition: &RpmDefinition, package: &rpm::Package, date: Timestamp) -> Result<()> {
+    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
+    if package.metadata.get_build_time().map_err(build_error)? == u64::from(date.0) {
+        return Ok(());
+    }
+    Err(Error::FutureSourceDate { package: definition.name.clone(), source_date: date.0.into() })
+}
+
+fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Result<rpm::Package> {
+    let date = timestamp(definition, source_date)?;
+    let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
+    let mut builder = described(definition, definition.compression.of_crate(), date);
+    definition.scriptlets.add_to(&mut builder);
 
     let mut inodes = HashSet::new();
     let mut automatic = BTreeMap::new();
@@ -235,10 +270,7 @@ fn assemble(definition: &RpmDefinition, base_dir: &Path, source_date: i64) -> Re
     }
 
     let package = builder.build().map_err(build_error)?;
-    // The crate takes the earlier one of the source date and the clock.
-    if package.metadata.get_build_time().map_err(build_error)? != u64::from(date.0) {
-        return Err(Error::FutureSourceDate { package: definition.name.clone(), source_date });
-    }
+    check_date(definition, &package, date)?;
     let package = definition.compression.pack(package).map_err(build_error)?;
     relations::complete(package, definition, &automatic).map_err(build_error)
 }

@@ -68,6 +68,7 @@ mod relations;
 pub mod repository;
 mod scriptlets;
 pub mod source;
+pub mod source_package;
 pub mod spec;
 mod triggers;
 pub mod version;

@@ -183,6 +183,35 @@ fn features(lists: &mut Lists, definition: &RpmDefinition) {
     requires.extend(needed.into_iter().map(|(feature, since)| Dependency::rpmlib(feature, since)));
 }
 
+/// The dependencies of one kind, as tags of a header.
+fn stored(list: &[Dependency], [names, flags, versions]: [IndexTag; 3]) -> Vec<HeaderEntry> {
+    if list.is_empty() {
+        return Vec::new();
+    }
+    let texts =
+        |text: fn(&Dependency) -> &String| IndexData::StringArray(list.iter().map(text).cloned().collect());
+    let bits = list.iter().map(|one| one.flags.bits()).collect();
+    vec![
+        HeaderEntry::new(names as u32, texts(|one| &one.name)),
+        HeaderEntry::new(flags as u32, IndexData::Int32(bits)),
+        HeaderEntry::new(versions as u32, texts(|one| &one.version)),
+    ]
+}
+
+/// What a source package requires of what the crate made it require: the names of its files have no `./` before them, and it
+/// provides nothing.
+pub(crate) fn of_source(header: &Header<IndexTag>) -> Vec<HeaderEntry> {
+    let [(_, tags), ..] = TAGS;
+    let mut requires = existing(header, tags);
+    requires.retain(|one| one.name != "rpmlib(PayloadFilesHavePrefix)");
+    stored(&requires, tags)
+}
+
+/// Whether a tag belongs to the dependencies.
+pub(crate) fn is_tag(tag: u32) -> bool {
+    TAGS.iter().flat_map(|(_, tags)| tags).chain(&PER_FILE).any(|known| *known as u32 == tag)
+}
+
 fn existing(header: &Header<IndexTag>, [names, flags, versions]: [IndexTag; 3]) -> Vec<Dependency> {
     // The crate leaves out tags without content.
     let names = header.get_entry_data_as_string_array(names).unwrap_or_default();
@@ -229,10 +258,7 @@ fn rewrite(
     of_files: &[OfFile],
     more: Vec<HeaderEntry>,
 ) -> Result<Package, Error> {
-    let replaced = |tag: u32| {
-        tag == IndexTag::RPMTAG_HEADERIMMUTABLE as u32
-            || TAGS.iter().flat_map(|(_, tags)| tags).chain(&PER_FILE).any(|known| *known as u32 == tag)
-    };
+    let replaced = |tag: u32| tag == IndexTag::RPMTAG_HEADERIMMUTABLE as u32 || is_tag(tag);
     let entries = package.metadata.header.get_all_entries()?;
     let mut entries: Vec<HeaderEntry> = entries
         .into_iter()
@@ -240,20 +266,8 @@ fn rewrite(
         .map(|(tag, data)| HeaderEntry::new(tag, data))
         .chain(more)
         .collect();
-    for (relation, [names, flags, versions]) in TAGS {
-        let list = lists.get(&relation).map(Vec::as_slice).unwrap_or_default();
-        if list.is_empty() {
-            continue;
-        }
-        let texts = |text: fn(&Dependency) -> &String| {
-            IndexData::StringArray(list.iter().map(text).cloned().collect())
-        };
-        entries.push(HeaderEntry::new(names as u32, texts(|one| &one.name)));
-        entries.push(HeaderEntry::new(
-            flags as u32,
-            IndexData::Int32(list.iter().map(|one| one.flags.bits()).collect()),
-        ));
-        entries.push(HeaderEntry::new(versions as u32, texts(|one| &one.version)));
+    for (relation, tags) in TAGS {
+        entries.extend(stored(lists.get(&relation).map(Vec::as_slice).unwrap_or_default(), tags));
     }
     let (mut starts, mut counts, mut dictionary) = (Vec::new(), Vec::new(), Vec::new());
     for of_file in of_files {
@@ -275,7 +289,11 @@ fn rewrite(
         }
     }
 
-    let mut package = package;
+    with_header(package, entries)
+}
+
+/// The package with this header, and the digests of it.
+pub(crate) fn with_header(mut package: Package, entries: Vec<HeaderEntry>) -> Result<Package, Error> {
     package.metadata.header = Header::from_entries(entries, IndexTag::RPMTAG_HEADERIMMUTABLE);
     let header = package.header_bytes()?;
     package.metadata.signature = SignatureHeaderBuilder::from_existing(&package.metadata.signature)?

@@ -128,6 +128,14 @@ impl Scriptlets {
         self.each().into_iter().filter_map(|(key, text, ..)| Some((key, text?.as_str())))
     }
 
+    /// The scripts with their keys and what runs them.
+    pub(crate) fn scripts_with_interpreters(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &str, &ScriptletInterpreter)> {
+        let each = self.each().into_iter();
+        each.filter_map(|(key, text, interpreter, _)| Some((key, text?.as_str(), interpreter)))
+    }
+
     pub(crate) fn add_to(&self, builder: &mut PackageBuilder) {
         for (_, text, interpreter, set) in self.each() {
             if let Some(text) = text {

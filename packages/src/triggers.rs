@@ -78,7 +78,7 @@ pub enum FileTriggerEvent {
     Postun,
 }
 
-const fn usual_priority() -> u32 {
+pub(crate) const fn usual_priority() -> u32 {
     PRIORITY
 }
 

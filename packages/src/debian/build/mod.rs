@@ -15,11 +15,10 @@ use self::archive::{assemble, container};
 use self::control::Identity;
 pub use self::definition::{DebDefinition, DebDependency, DebScripts};
 use super::package::DebPackage;
-use crate::build::{BuiltPackage, replaces_other};
+use crate::build::{BuiltPackage, put};
 use crate::definition::RpmDefinition;
 use crate::error::{Error, Result};
 use crate::expand::ExpandedDefinition;
-use crate::publish::PrivateFolder;
 
 /// Builds the Debian package of a definition and puts it into `out_dir` (created where it is missing) as [`file_name`] says.
 ///
@@ -37,23 +36,7 @@ pub fn build(
     out_dir: &Path,
 ) -> Result<BuiltPackage> {
     let (bytes, mut built) = build_in_memory(definition, base_dir, source_date)?;
-    let folder = PrivateFolder::lock(out_dir)?;
-    let name = built.path.to_string_lossy().into_owned();
-    let path = out_dir.join(&name);
-    built.path = folder.write_checked(
-        &name,
-        |file| file.write_all(&bytes).map_err(Error::io("write", &path)),
-        |file, path| {
-            if replaces_other(file, path)? {
-                built.warnings.push(format!(
-                    "{} replaces a package with the same name but different content; \
-                     increase `release:` if that one was published",
-                    built.nevra
-                ));
-            }
-            Ok(())
-        },
-    )?;
+    built.path = put(out_dir, &mut built, &[&bytes])?;
     Ok(built)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use packages::debian;
+use packages::{debian, source_package};
 
 use crate::failure::CommandResult;
 use crate::output::documents::packages::PackageDocument;
@@ -21,6 +21,8 @@ pub(crate) enum Format {
     Rpm,
     /// For apt and dpkg
     Deb,
+    /// The source package, of which `rpmbuild --rebuild` makes the RPM
+    Srpm,
 }
 
 /// Where a package is written.
@@ -53,11 +55,13 @@ pub(super) fn run(
         PackageDestination::Folder(into) => match format {
             Format::Rpm => packages::build(&definition, base, date, into)?,
             Format::Deb => debian::build(&definition, base, date, into)?,
+            Format::Srpm => source_package::build(&definition, base, date, into)?,
         },
         PackageDestination::File(to) => {
             let (bytes, mut built) = match format {
                 Format::Rpm => packages::build_in_memory(&definition, base, date)?,
                 Format::Deb => debian::build_in_memory(&definition, base, date)?,
+                Format::Srpm => source_package::build_in_memory(&definition, base, date)?,
             };
             output::write_file(to, &bytes)?;
             built.path = to.to_path_buf();

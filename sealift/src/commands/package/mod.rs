@@ -20,7 +20,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms\n  \
                       sealift package build package.yaml --release 8\n  \
-                      sealift package build packages/hello/package.yaml --format deb"
+                      sealift package build packages/hello/package.yaml --format deb\n  \
+                      sealift package build packages/hello/package.yaml --format srpm"
     )]
     Build {
         /// The definition, as `packages/<name>/package.yaml`

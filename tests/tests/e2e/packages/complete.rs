@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use packages::RpmDefinition;
 use tests::{peer, sealift};
 
 use super::DATE;
@@ -161,48 +162,130 @@ fn share(scratch: &Path) {
     symlink("deep/b.conf", share.join("link.conf")).unwrap();
 }
 
-fn rpmbuild(scratch: &Path) -> Option<PathBuf> {
+/// Builds in the folder `top` of rpmbuild what `arguments` say; the folder `RPMS` in it.
+fn rpmbuild(top: &Path, arguments: &[&str], input: &Path) -> Option<PathBuf> {
     let rpmbuild = peer::find("rpmbuild")?;
-    let top = scratch.join("rpmbuild");
-    fs::create_dir_all(top.join("SOURCES")).unwrap();
-    let spec = SPEC.replace("%{SOURCE}", scratch.join("prog").to_str().unwrap());
-    let spec = spec.replace("%{SHARE}", scratch.join("share").to_str().unwrap());
-    fs::write(top.join("complete.spec"), spec).unwrap();
     let mut command = Command::new(rpmbuild);
     command.env("LC_ALL", "C.UTF-8").env("SOURCE_DATE_EPOCH", DATE.to_string());
-    command.args(["-bb", "--nodeps", "--quiet", "--define"]).arg(format!("_topdir {}", top.display()));
+    command
+        .args(arguments)
+        .args(["--nodeps", "--quiet", "--define"])
+        .arg(format!("_topdir {}", top.display()));
     for define in [
         "_buildhost builder.example.org",
-        "__os_install_post %{nil}",
         "use_source_date_epoch_as_buildtime 1",
         "clamp_mtime_to_source_date_epoch 1",
     ] {
         command.args(["--define", define]);
     }
-    peer::run(command.arg(top.join("complete.spec")));
-    Some(top.join("RPMS/noarch/complete-1.0-3.noarch.rpm"))
+    peer::run(command.arg(input));
+    Some(top.join("RPMS"))
+}
+
+/// A folder with the files of the definition, and the package that is built of it.
+fn complete(more: &str) -> (tempfile::TempDir, RpmDefinition, PathBuf) {
+    let scratch = tempfile::tempdir().unwrap();
+    fs::write(scratch.path().join("prog"), "text\n").unwrap();
+    share(scratch.path());
+    let definition = serde_saphyr::from_str(&format!("{DEFINITION}{more}")).unwrap();
+    let package = packages::build(&definition, scratch.path(), DATE, scratch.path()).unwrap().path;
+    (scratch, definition, package)
 }
 
 #[test]
 fn rpmbuild_makes_the_same_of_an_equal_spec() {
+    let (scratch, _, ours) = complete("");
+    let top = scratch.path().join("rpmbuild");
+    fs::create_dir_all(top.join("SOURCES")).unwrap();
+    let spec = SPEC.replace("%{SOURCE}", scratch.path().join("prog").to_str().unwrap());
+    let spec = spec.replace("%{SHARE}", scratch.path().join("share").to_str().unwrap());
+    fs::write(top.join("complete.spec"), spec).unwrap();
+    let arguments = ["-bb", "--define", "__os_install_post %{nil}"];
+    let Some(built) = rpmbuild(&top, &arguments, &top.join("complete.spec")) else { return };
+    assert_equal_packages(&ours, &built.join("noarch/complete-1.0-3.noarch.rpm"));
+}
+
+#[test]
+fn rpmbuild_makes_the_same_of_the_source_package() {
+    let more = "symlinks: [{path: /usr/bin/link, target: prog}]\n\
+                directories: [{path: '/var/lib/with blank', mode: '0750', owner: adm}]\n\
+                compression: xz\nautoRequires: false\nurl: 'https://example.org/100%25'\n\
+                description: |\n  All of it:\n  100 % {of} it.\n\
+                changelog:\n  - {date: 2026-01-02, author: 'A <a@example.org>', version: '2:1.0-3', text: \"- 100 %\"}\n  \
+                - {date: 2025-12-31, author: B, version: '1', text: \"- Line.\\n- Another.\"}\n";
+    let (scratch, definition, ours) = complete(more);
+    let build = |into: &str| {
+        let into = scratch.path().join(into);
+        packages::source_package::build(&definition, scratch.path(), DATE, &into).unwrap().path
+    };
+    let (source, again) = (build("source"), build("again"));
+    assert_eq!(source.file_name().unwrap(), "complete-1.0-3.src.rpm");
+    assert!(fs::read(&source).unwrap() == fs::read(again).unwrap(), "equal inputs, equal bytes");
+    let top = scratch.path().join("rpmbuild");
+    let Some(built) = rpmbuild(&top, &["--rebuild"], &source) else { return };
+    assert_equal_packages(&ours, &built.join("noarch/complete-1.0-3.noarch.rpm"));
+
+    // The package itself is as rpmbuild writes it of the same spec and sources.
     let Some(rpm) = peer::find("rpm") else { return };
-    let scratch = tempfile::tempdir().unwrap();
-    fs::write(scratch.path().join("prog"), "text\n").unwrap();
-    share(scratch.path());
-    let Some(theirs) = rpmbuild(scratch.path()) else { return };
-    let definition = serde_saphyr::from_str(DEFINITION).unwrap();
-    let ours = packages::build(&definition, scratch.path(), DATE, scratch.path()).unwrap().path;
+    let unpacked = scratch.path().join("unpacked");
+    let mut install = Command::new(&rpm);
+    install.args(["-i", "--nosignature", "--define"]).arg(format!("_topdir {}", unpacked.display()));
+    peer::run(install.arg(&source));
+    let spec = unpacked.join("SPECS/complete.spec");
+    if rpmbuild(&unpacked, &["-bs"], &spec).is_none() {
+        return;
+    }
+    let theirs = unpacked.join("SRPMS/complete-1.0-3.src.rpm");
+    for query in [
+        "%{NEVRA} %{SOURCEPACKAGE} %{GROUP} %{VENDOR} %{URL} %{BUILDHOST} %{BUILDTIME} %{SOURCERPM}\n%{DESCRIPTION}\n",
+        "[%{FILENAMES} %{FILEMODES:perms} %{FILEFLAGS:fflags} %{FILEUSERNAME} %{FILEDIGESTS} %{FILEMTIMES}\n]",
+        "[%{REQUIRENEVRS}\n]",
+        "[%{CHANGELOGTIME} %{CHANGELOGNAME} %{CHANGELOGTEXT}\n]",
+        "[%{SOURCE}\n]",
+    ] {
+        let [ours, theirs] = [&source, &theirs].map(|package| queried(&rpm, package, query));
+        assert_eq!(ours, theirs, "{query}");
+    }
+    let checked = peer::run(Command::new(&rpm).args(["-Kv", "--nosignature"]).arg(&source)).stdout;
+    let checked = String::from_utf8(checked).unwrap();
+    assert!(checked.lines().skip(1).all(|line| line.ends_with("digest: OK")), "{checked}");
+}
+
+#[test]
+fn what_a_spec_cannot_say_is_no_source_package() {
+    let (scratch, definition, _) = complete("");
+    let file = |to: &str| packages::PackageFile { to: to.into(), ..definition.files[0].clone() };
+    let post = |text: &str| {
+        let mut changed = definition.clone();
+        changed.scriptlets.post = Some(text.into());
+        changed
+    };
+    for (changed, message) in [
+        (RpmDefinition { files: vec![file("/opt/a*")], ..definition.clone() }, "found `/opt/a*`"),
+        (post("true\n %files\n"), "scriptlets.post: expected no line that starts with `%`"),
+    ] {
+        let error = packages::source_package::build(&changed, scratch.path(), DATE, scratch.path());
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+/// What rpm says, a line for each item, without what differs with the version of rpm.
+fn queried(rpm: &Path, package: &Path, query: &str) -> Vec<String> {
+    let mut command = Command::new(rpm);
+    command.env("LC_ALL", "C.UTF-8").args(["-qp", "--queryformat", query]);
+    let said = String::from_utf8(peer::run(command.arg(package)).stdout).unwrap();
+    let mut lines: Vec<_> =
+        said.lines().filter(|line| !line.starts_with("rpmlib(")).map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// Compares all that rpm says about two packages.
+fn assert_equal_packages(ours: &Path, theirs: &Path) {
+    let Some(rpm) = peer::find("rpm") else { return };
     for query in QUERIES {
-        let [ours, theirs] = [&ours, &theirs].map(|package| {
-            let mut command = Command::new(&rpm);
-            command.env("LC_ALL", "C.UTF-8").args(["-qp", "--queryformat", query]);
-            let said = String::from_utf8(peer::run(command.arg(package)).stdout).unwrap();
-            // How rpm itself stores a package differs with its version.
-            let mut lines: Vec<_> =
-                said.lines().filter(|line| !line.starts_with("rpmlib(")).map(str::to_owned).collect();
-            lines.sort();
-            lines
-        });
+        let [ours, theirs] = [ours, theirs].map(|package| queried(&rpm, package, query));
         assert_eq!(ours, theirs, "{query}");
     }
     // The size of a folder is that of the file system of the builder.
@@ -216,7 +299,7 @@ fn rpmbuild_makes_the_same_of_an_equal_spec() {
         }
     };
     for option in ["--scripts", "--triggers", "--filetriggers", "--list", "--dump", "--info"] {
-        let [ours, theirs] = [&ours, &theirs].map(|package| {
+        let [ours, theirs] = [ours, theirs].map(|package| {
             let mut command = Command::new(&rpm);
             command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").args(["-qp", option]).arg(package);
             let said = String::from_utf8(peer::run(&mut command).stdout).unwrap();
