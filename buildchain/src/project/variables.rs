@@ -11,7 +11,7 @@ use serde_saphyr::Location;
 
 use super::error::{Error, Mistakes};
 use super::field::Field;
-use super::file::{GitValue, ProjectMetadata, VariableEntry, VariableSource};
+use super::file::{GitValue, ProjectMetadata, VariableEntry, VariableSource, VersionFact, VersionSource};
 use super::git::{Commit, GitRepository};
 use super::names::{InnerPath, ParsedName, VariableName, Version};
 use super::paths::Territory;
@@ -206,19 +206,7 @@ impl Resolver<'_> {
                 let version = parsed(file, version, &text)?;
                 Ok(Some(Value::from(version.as_str())))
             }
-            (None, Some(source)) => {
-                let value = self.file(file, &source.file, source.key.as_ref())?;
-                let Some(value) = value else { return Ok(None) };
-                let Value::String(text) = value else {
-                    let key = source.key.as_ref().map_or("", |key| key.written());
-                    let message = format!("{}: `{key}` is not a string", source.file.written());
-                    return Err(Error::at(file, source.file.place(), message));
-                };
-                match Version::parse(&text) {
-                    Ok(version) => Ok(Some(Value::from(version.as_str()))),
-                    Err(message) => Err(Error::at(file, source.file.place(), message)),
-                }
-            }
+            (None, Some(source)) => self.version_from(source),
             (Some(version), Some(_)) => {
                 let message = "both `version` and `versionFrom`: write the version in one place only";
                 Err(Error::at(file, version.place(), message))
@@ -227,6 +215,56 @@ impl Resolver<'_> {
                 let message = "no version: `metadata` needs `version` or `versionFrom`";
                 Err(Error::at(file, metadata.name.place(), message))
             }
+        }
+    }
+
+    fn version_from(&mut self, source: &VersionSource) -> Result<Option<Value>, Error> {
+        let file = self.context.project_file;
+        let VersionSource { file: from, key, git, default } = source;
+        let name = self.context.metadata.name.place();
+        let wrong = |place: Location, message: &str| Err(Error::at(file, place, message.to_owned()));
+        match (from, git) {
+            (Some(from), None) => {
+                if let Some(default) = default {
+                    return wrong(default.place(), "`default` needs `git`");
+                }
+                let Some(value) = self.file(file, from, key.as_ref())? else { return Ok(None) };
+                let Value::String(text) = value else {
+                    let key = key.as_ref().map_or("", |key| key.written());
+                    let message = format!("{}: `{key}` is not a string", from.written());
+                    return Err(Error::at(file, from.place(), message));
+                };
+                let version = Version::parse(&text);
+                version
+                    .map(|version| Some(Value::from(version.as_str())))
+                    .map_err(|message| Error::at(file, from.place(), message))
+            }
+            (None, Some(VersionFact::Tag)) => {
+                if let Some(key) = key {
+                    return wrong(key.place(), "`key` needs `file`");
+                }
+                let tags = match (self.context.repository, self.context.commit) {
+                    (Some(repository), Some(_)) => repository.release_tags()?,
+                    _ => Vec::new(),
+                };
+                match (tags.first(), default) {
+                    (Some(tag), _) => Ok(Some(Value::from(tag.version()))),
+                    (None, Some(default)) => {
+                        let Some(text) = self.text(file, default)? else { return Ok(None) };
+                        let version = parsed(file, default, &text)?;
+                        Ok(Some(Value::from(version.as_str())))
+                    }
+                    (None, None) => wrong(
+                        name,
+                        "the commit has no tag such as `1.2.0` or `v1.2.0-rc0`; create one (git tag -a), or write the version of \
+                         other commits as `versionFrom.default`",
+                    ),
+                }
+            }
+            (Some(from), Some(_)) => {
+                wrong(from.place(), "both `file` and `git`: the version has one place only")
+            }
+            (None, None) => wrong(name, "`versionFrom` needs `file` or `git`"),
         }
     }
 

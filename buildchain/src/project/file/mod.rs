@@ -82,9 +82,9 @@ pub struct ProjectMetadata {
     /// The version. Either this or `versionFrom` is required.
     #[serde(default)]
     pub version: Option<Field<Version>>,
-    /// The file that has the version.
+    /// The file or the tag that has the version.
     #[serde(default)]
-    pub version_from: Option<VersionFile>,
+    pub version_from: Option<VersionSource>,
     /// How `product.txt` names the commit.
     #[serde(default)]
     pub revision: RevisionForm,
@@ -102,15 +102,31 @@ pub enum RevisionForm {
     Describe,
 }
 
-/// A file that has the version.
+/// Where the version is: in a file, or in the tag of the commit.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct VersionFile {
+pub struct VersionSource {
     /// The file, relative to the project: TOML, JSON or YAML by its extension, else lines `KEY=value`.
-    pub file: Field<InnerPath>,
+    #[serde(default)]
+    pub file: Option<Field<InnerPath>>,
     /// The key in the file, such as `package.version`. Without one, the first line of the file is the version.
     #[serde(default)]
     pub key: Option<Field<Text>>,
+    /// `tag`: the tag of the commit is the version. It is `X.Y.Z` or `vX.Y.Z`, with `-rcN` for a release candidate. Of several
+    /// ones, the last version counts; a release comes after its candidates.
+    #[serde(default)]
+    pub git: Option<VersionFact>,
+    /// The version of a commit without such a tag, such as `1.2.0-dev`.
+    #[serde(default)]
+    pub default: Option<Field<Version>>,
+}
+
+/// A fact about the commit that is a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum VersionFact {
+    /// Its tag.
+    Tag,
 }
 
 /// Defines the types that have the keys of content: the project itself and its parts, profiles, and what the two have in common.

@@ -4,6 +4,7 @@
 //! clone (its depth, its tags), on the user (configuration) or on the caller (`GIT_DIR` and similar variables). git therefore
 //! runs without the configuration of the user and of the system, and without its own variables.
 
+mod release_tag;
 mod remote;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,6 +16,7 @@ use std::process::{Command, Output};
 
 use content::printable;
 
+pub(crate) use self::release_tag::ReleaseTag;
 pub use self::remote::{RemoteError, RemoteGit};
 use super::error::Error;
 use super::settings::Settings;
@@ -193,6 +195,19 @@ impl GitRepository {
         let output = self.run(&["tag", "--points-at", "HEAD", "--sort=-version:refname"])?;
         let text = self.printed(output)?;
         Ok(String::from_utf8_lossy(&text).lines().next().map(str::to_owned))
+    }
+
+    /// The tags of a release or a candidate that the commit has, the last one first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot read it.
+    pub(crate) fn release_tags(&self) -> Result<Vec<ReleaseTag>, Error> {
+        let listed = self.printed(self.run(&["tag", "--points-at", "HEAD"])?)?;
+        let listed = String::from_utf8_lossy(&listed);
+        let mut tags: Vec<_> = listed.lines().filter_map(ReleaseTag::parse).collect();
+        tags.sort_by(|one, other| other.cmp(one));
+        Ok(tags)
     }
 
     /// The files of the project that git tracks, relative to it.

@@ -251,3 +251,19 @@ fn a_submodule_differs_if_one_of_its_files_does() {
     scratch.write("project/below/file", "2\n");
     assert!(scratch.open("project").changes().unwrap().differs(file));
 }
+
+#[test]
+fn the_last_release_of_a_commit_comes_first() {
+    let scratch = Scratch::new();
+    let tags = || {
+        let repository =
+            GitRepository::open(&scratch.settings(&[]), &scratch.path("project")).unwrap().unwrap();
+        let tags = repository.release_tags().unwrap();
+        tags.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(tags(), [""; 0]);
+    for tag in ["1.3.0-rc2", "v1.3.0", "1.3.0-rc10", "latest", "v2"] {
+        scratch.git("project", &["tag", tag]);
+    }
+    assert_eq!(tags(), ["v1.3.0", "1.3.0-rc10", "1.3.0-rc2"]);
+}

@@ -18,9 +18,9 @@ use content::{AtomicFile, Durability, IoError, LinkPolicy};
 
 use self::ignored::Ignored;
 use super::error::Error;
-use super::git::GitRepository;
+use super::git::{GitRepository, ReleaseTag};
 use super::model::{FILE_NAME, Project};
-use super::names::{ArchiveName, ParsedName as _, Version};
+use super::names::{ArchiveName, Version};
 use super::paths;
 use super::settings::Settings;
 
@@ -28,6 +28,8 @@ use super::settings::Settings;
 const VERSION: &str = "0.1.0";
 /// The most bytes of a name and a version together: both are in the volume ID of the ISO, with a blank between them.
 const NAME_AND_VERSION_MAX: usize = 31;
+/// The most bytes of a tag that is the version.
+const TAG_MAX: usize = 16;
 /// How many bytes a version is expected to need at least.
 const VERSION_MIN: usize = 10;
 /// The permission bits of new files.
@@ -72,7 +74,7 @@ pub struct ProjectDraft {
     pub root: PathBuf,
     /// The name of the project.
     pub name: String,
-    /// Its version, which may be an expression.
+    /// Its version; if that is the tag of the commit, the version of a commit without one.
     pub version: String,
     /// How much was found.
     pub counts: InitCounts,
@@ -146,7 +148,7 @@ impl Project {
         Ok(ProjectDraft {
             root: root.to_owned(),
             name,
-            version: version.text,
+            version: version.text().to_owned(),
             counts,
             skipped: survey.tests,
             warnings,
@@ -189,13 +191,18 @@ impl ProjectDraft {
 
 /// The version of a new project.
 #[derive(Debug)]
-struct DraftVersion {
-    /// As the project file has it.
-    text: String,
-    /// The value of the variable `tag` for commits without a tag, if the version is the tag.
-    default: Option<String>,
-    /// How long it may be.
-    length: usize,
+enum DraftVersion {
+    Fixed(String),
+    /// That of the tag of the commit; the text is the version of a commit without one.
+    Tag(String),
+}
+
+impl DraftVersion {
+    fn text(&self) -> &str {
+        match self {
+            Self::Fixed(text) | Self::Tag(text) => text,
+        }
+    }
 }
 
 /// The last tag of the repository that holds `root`, and the files that it tracks. Both are empty without a repository.
@@ -208,22 +215,12 @@ fn repository(root: &Path, settings: &Settings) -> Result<(Option<String>, BTree
 
 /// Chooses the version: that of the user, the tag of the commit where `tag` is the last one, or the first one.
 fn version(tag: Option<&str>, options: &InitOptions) -> DraftVersion {
-    let fixed = |text: &str| DraftVersion { text: text.to_owned(), default: None, length: text.len() };
     if let Some(version) = &options.version {
-        return fixed(version.as_str());
+        return DraftVersion::Fixed(version.as_str().to_owned());
     }
-    let number = |tag: &str| {
-        let number = tag.strip_prefix('v').unwrap_or(tag);
-        let is_number = number.starts_with(|first: char| first.is_ascii_digit());
-        (is_number && tag.len() <= 16 && Version::parse(number).is_ok()).then(|| number.to_owned())
-    };
-    match tag.and_then(|tag| Some((tag, number(tag)?))) {
-        Some((tag, number)) => DraftVersion {
-            text: if tag == number { "{{ tag }}" } else { "{{ tag[1:] }}" }.to_owned(),
-            default: Some(format!("{tag}-dev")),
-            length: number.len() + 4,
-        },
-        None => fixed(VERSION),
+    match tag.filter(|tag| tag.len() <= TAG_MAX).and_then(ReleaseTag::parse) {
+        Some(tag) => DraftVersion::Tag(format!("{}-dev", tag.release())),
+        None => DraftVersion::Fixed(VERSION.to_owned()),
     }
 }
 
@@ -238,7 +235,7 @@ fn name(root: &Path, version: &DraftVersion) -> String {
             name.push(if matches!(character, '.' | '_') { character } else { '-' });
         }
     }
-    name.truncate(NAME_AND_VERSION_MAX.saturating_sub(version.length.max(VERSION_MIN)));
+    name.truncate(NAME_AND_VERSION_MAX.saturating_sub(version.text().len().max(VERSION_MIN)));
     let name = name.trim_end_matches(['.', '-', '_']);
     if name.is_empty() { "archive".to_owned() } else { name.to_owned() }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::*;
 use crate::project::SettingsFlags;
+use crate::project::names::ParsedName as _;
 
 /// A folder that is going to be a project.
 struct Folder {
@@ -328,7 +329,7 @@ fn the_name_is_made_valid() {
         ("a--b__c", "a-b_c"),
         ("a-very-long-name-of-a-folder-that-goes-on", "a-very-long-name-of-a"),
     ];
-    let version = DraftVersion { text: VERSION.to_owned(), default: None, length: VERSION.len() };
+    let version = DraftVersion::Fixed(VERSION.to_owned());
     for (folder, expected) in cases {
         assert_eq!(name(&Path::new("/x").join(folder), &version), expected, "{folder}");
     }
@@ -345,8 +346,9 @@ fn the_version_is_that_of_the_user_or_the_tag_or_the_first() {
     folder.git(&["commit", "-qm", "a"]);
     for (tag, version, value) in [
         ("release/1", "0.1.0", "0.1.0"),
-        ("v1.2.0", "{{ tag[1:] }}", "1.2.0"),
-        ("1.3.0", "{{ tag }}", "1.3.0"),
+        ("2024.1", "0.1.0", "0.1.0"),
+        ("v1.2.0", "1.2.0-dev", "1.2.0"),
+        ("1.3.0-rc1", "1.3.0-dev", "1.3.0-rc1"),
     ] {
         folder.git(&["tag", "-f", tag]);
         let draft = folder.draft();

@@ -16,18 +16,18 @@ pub(super) fn project(
     packages: &PackagesPlan,
     images: &ImagesPlan,
 ) -> String {
+    let version = match version {
+        DraftVersion::Fixed(text) => format!("version: {}", scalar(text)),
+        DraftVersion::Tag(default) => format!(
+            "# The version is the tag of the commit. A commit without one has the default.\n  versionFrom: {{git: tag, default: {}}}",
+            scalar(default)
+        ),
+    };
     let mut text = format!(
         "# What goes into the archive. `sealift schema` prints all keys, `sealift list` the tasks.\n\
-         apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata:\n  name: {}\n  version: {}\nspec:\n",
+         apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata:\n  name: {}\n  {version}\nspec:\n",
         scalar(name),
-        scalar(&version.text)
     );
-    if let Some(default) = &version.default {
-        text.push_str(
-            "  variables:\n    # The tag of the commit. A commit without one builds what `default` says.\n",
-        );
-        text.push_str(&format!("    tag: {{git: tag, default: {}}}\n", scalar(default)));
-    }
     write_images(&mut text, images);
     write_packages(&mut text, packages);
     write_files(&mut text, files);

@@ -69,6 +69,12 @@ fn metadata_is_checked() {
         ("{name: 'a b', version: '1'}", "cannot name an archive"),
         ("{name: Example-with-a-long-name, version: '1.2.3-alpha.4'}", "at most 32"),
         ("{name: Example, versionFrom: {file: VERSION}}", "VERSION"),
+        ("{name: Example, versionFrom: {}}", "needs `file` or `git`"),
+        ("{name: Example, versionFrom: {file: VERSION, git: tag}}", "one place only"),
+        ("{name: Example, versionFrom: {git: tag, key: a}}", "`key` needs `file`"),
+        ("{name: Example, versionFrom: {file: VERSION, default: '1'}}", "`default` needs `git`"),
+        ("{name: Example, versionFrom: {git: tag}}", "the commit has no tag such as"),
+        ("{name: Example, versionFrom: {git: commit}}", "expected `tag`"),
     ];
     for (metadata, message) in cases {
         let text =
