@@ -22,6 +22,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
+pub mod attestation;
 pub mod check;
 pub mod closure;
 pub mod diff;

@@ -24,6 +24,20 @@ pub fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
     }
 }
 
+/// Whether a version is older than another one.
+///
+/// ```
+/// assert!(archive::version::is_older("1.9.0", "1.10.0"));
+/// assert!(!archive::version::is_older("1.10.0", "1.10.0"));
+/// ```
+#[must_use]
+pub fn is_older(version: &str, other: &str) -> bool {
+    // Equal versions keep their order.
+    let mut both = [(other, false), (version, true)];
+    sort(&mut both, |(text, _)| text);
+    both.first().is_some_and(|(_, is_version)| *is_version)
+}
+
 /// Sorts archives in the order in which they provide an image that several of them have under one name: the newest version
 /// first, equal versions by ID, and those without a product last, in their order. All nodes with the same archives have the
 /// same order, whatever the order of their lists.

@@ -1,5 +1,6 @@
 //! What is signed about an archive.
 
+use content::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -20,6 +21,8 @@ pub struct ArchiveStatement {
     pub name: String,
     /// The version of the archive.
     pub version: String,
+    /// The name of the subject that is the ISO; `None` if an archive in a folder was signed.
+    pub iso: Option<String>,
     /// The ISO by its file name, and files of the archive by their paths.
     pub subjects: Vec<Subject>,
 }
@@ -40,7 +43,8 @@ impl ArchiveStatement {
             Some(_) => Err(Fault::WrongType { place: format!("`{name}`"), expected: "text" }),
             None => Err(Fault::MissingField { place: "`predicate`".into(), name }),
         };
-        let parsed = Self { name: text("name")?, version: text("version")?, subjects };
+        let iso = predicate.contains_key("iso").then(|| text("iso")).transpose()?;
+        let parsed = Self { name: text("name")?, version: text("version")?, iso, subjects };
         parsed.check()?;
         Ok(parsed)
     }
@@ -60,12 +64,22 @@ impl ArchiveStatement {
             kind: STATEMENT_TYPE,
             subject: self.subjects.iter().map(subject).collect(),
             predicate_type: ARCHIVE_PREDICATE,
-            predicate: WrittenPredicate { name: &self.name, version: &self.version },
+            predicate: WrittenPredicate {
+                name: &self.name,
+                version: &self.version,
+                iso: self.iso.as_deref(),
+            },
         };
         let text = serde_json::to_string(&written)
             .map_err(|error| Fault::NotJson { what: "the statement", reason: error.to_string() })?;
         Statement::parse(text.as_bytes())?;
         Ok(text)
+    }
+
+    /// The digest of the subject with this name.
+    #[must_use]
+    pub fn digest_of(&self, name: &str) -> Option<Digest> {
+        self.subjects.iter().find(|subject| subject.name == name).map(|subject| subject.digest)
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -75,6 +89,9 @@ impl ArchiveStatement {
         };
         part("archive name", &self.name, "._-")?;
         part("archive version", &self.version, "._-+~")?;
+        if let Some(iso) = self.iso.as_ref().filter(|iso| self.digest_of(iso).is_none()) {
+            return Err(Fault::Name { what: "ISO", name: iso.clone(), reason: "is not a subject" });
+        }
         for subject in &self.subjects {
             if let Some(reason) = path_problem(&subject.name) {
                 return Err(Fault::Name { what: "subject", name: subject.name.clone(), reason });
@@ -132,4 +149,6 @@ struct WrittenDigest {
 struct WrittenPredicate<'a> {
     name: &'a str,
     version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iso: Option<&'a str>,
 }

@@ -280,9 +280,9 @@ pub enum Fault {
         /// That of the ISO.
         found: Digest,
     },
-    /// The ISO is another one, with the same files.
+    /// The ISO is another one, with the same checksums.
     #[error(
-        "the files are the signed ones, but the ISO is not: its layout or bytes outside files were changed"
+        "the ISO is not the signed one, but its SHA256SUMS is: its layout, a file or bytes outside files were changed"
     )]
     LayoutDiffers,
     /// Nothing about an ISO is signed.
@@ -299,6 +299,39 @@ pub enum Fault {
     /// The checksums are not signed.
     #[error("the statement has no digest of SHA256SUMS")]
     NoSums,
+    /// The archive has no checksums that could be signed.
+    #[error("SHA256SUMS is missing in the archive")]
+    SumsMissing,
+    /// Links that no signed list has.
+    #[error("SHA256SUMS is signed, but {0} symbolic links are in no list: LINKS.mtree is missing")]
+    LinksNotSigned(u64),
+    /// A list of files breaks its format.
+    #[error("{0}")]
+    InvalidList(String),
+    /// A file is not in the signed lists.
+    #[error("{}: no signed list has it", printable(.0))]
+    NotListed(String),
+    /// A listed file is something else.
+    #[error("{}: it is {found}, not a file", printable(path))]
+    NotAFile {
+        /// The path in the archive.
+        path: String,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A listed file is missing.
+    #[error("{}: it is missing", printable(.0))]
+    FileMissing(String),
+    /// A file is not what the signed list says.
+    #[error("{}: its SHA-256 is {found}, signed is {signed}", printable(path))]
+    FileDiffers {
+        /// The path in the archive.
+        path: String,
+        /// The digest that is signed.
+        signed: Digest,
+        /// That of the file.
+        found: Digest,
+    },
 }
 
 fn trusted_keys(keys: &[String]) -> String {

@@ -13,6 +13,7 @@
 //! let statement = ArchiveStatement {
 //!     name: "example".into(),
 //!     version: "1.0".into(),
+//!     iso: Some("example-1.0.iso".into()),
 //!     subjects: vec![Subject { name: "example-1.0.iso".into(), digest: content::Digest::of(b"ISO") }],
 //! };
 //! let bundle = Bundle::sign(&statement.render()?, &Signer::with_key(secret_key)?, &|| false)?;

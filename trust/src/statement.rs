@@ -69,12 +69,6 @@ impl Statement {
         }
         Ok(Self { subjects, predicate_type, predicate })
     }
-
-    /// The digest of the subject with this name.
-    #[must_use]
-    pub fn digest_of(&self, name: &str) -> Option<Digest> {
-        self.subjects.iter().find(|subject| subject.name == name).map(|subject| subject.digest)
-    }
 }
 
 fn subject(value: Value) -> Result<Subject, Fault> {

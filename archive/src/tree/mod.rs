@@ -75,7 +75,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    fn noun(&self) -> &'static str {
+    pub(crate) fn noun(&self) -> &'static str {
         match self {
             Self::Directory => "a folder",
             Self::File => "a file",

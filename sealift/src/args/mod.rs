@@ -8,3 +8,4 @@ pub(crate) mod node_paths;
 pub(crate) mod registry_client;
 pub(crate) mod remote;
 pub(crate) mod signing;
+pub(crate) mod trust;

@@ -1,5 +1,6 @@
 //! The options of the commands that sign.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -68,10 +69,7 @@ impl SigningArguments {
             return Ok(Some(KeySource::Gpg { program, key: key.clone() }));
         }
         let Some(command) = &self.sign_command else { return Ok(None) };
-        let words = shlex::split(command).filter(|words| !words.is_empty());
-        let words =
-            words.ok_or_else(|| Failure::usage("--sign-command: expected a command, with closed quotes"))?;
-        Ok(Some(KeySource::Command { words: words.into_iter().map(Into::into).collect(), folder: None }))
+        Ok(Some(KeySource::Command { words: command_words(command)?, folder: None }))
     }
 
     fn passphrase(&self) -> Result<Option<Passphrase>, Failure> {
@@ -88,4 +86,12 @@ impl SigningArguments {
             }
         }
     }
+}
+
+/// The program and the arguments of `--sign-command`.
+pub(crate) fn command_words(command: &str) -> Result<Vec<OsString>, Failure> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words =
+        words.ok_or_else(|| Failure::usage("--sign-command: expected a command, with closed quotes"))?;
+    Ok(words.into_iter().map(Into::into).collect())
 }

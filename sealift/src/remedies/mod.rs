@@ -14,6 +14,7 @@ pub(crate) mod serving;
 pub(crate) mod tasks;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trust;
 
 use crate::failure::Failure;
 

@@ -34,6 +34,7 @@ mod runtime;
 mod salt;
 mod same_bytes;
 mod scripts;
+mod signed_archives;
 mod solution_build;
 mod solution_check;
 mod sources;

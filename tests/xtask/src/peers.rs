@@ -95,13 +95,18 @@ const UNITS: [&str; 6] = [
     "ssh.service",
 ];
 
-/// The peers that only Python's registry has: a program, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 4] = [
+/// The peers that only Python's registry has: a program or a module, and what pip is asked for.
+const PYTHON: [(&str, &[&str]); 5] = [
     ("salt-call", &["salt==3008.3"]),
     ("salt-lint", &["salt-lint==0.9.2"]),
     ("check-jsonschema", &["check-jsonschema==0.39.0"]),
     // The types of Kubernetes, for the API server of the tests.
     ("kubernetes-validate", &["kubernetes-validate==1.37.0"]),
+    // They read bundles of signed archives.
+    (
+        "sigstore_models",
+        &["securesystemslib[crypto]==1.6.0", "in-toto-attestation==0.9.3", "sigstore-models==0.0.6"],
+    ),
 ];
 
 /// The accessibility checks that only npm's registry has: the package, and the SHA-256 of its file there.
@@ -275,8 +280,8 @@ fn is_unit(unit: &str) -> bool {
 
 /// The peers from Python's registry, in the virtual environment `environment`.
 fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
-    for (program, requirements) in PYTHON {
-        if environment.join("bin").join(program).is_file() {
+    for (name, requirements) in PYTHON {
+        if environment.join("bin").join(name).is_file() || has_module(environment, name) {
             continue;
         }
         let shown = environment.display();
@@ -285,9 +290,15 @@ fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
         let mut pip = in_layer(layer, &environment.join("bin/pip").to_string_lossy());
         pip.args(["install", "--quiet", "--no-compile", "--disable-pip-version-check"]).args(requirements);
         run(&mut pip)
-            .map_err(|error| format!("{error}; the tests need `{program}` from Python's registry"))?;
+            .map_err(|error| format!("{error}; the tests need `{name}` from Python's registry"))?;
     }
     Ok(())
+}
+
+/// Whether a virtual environment has a module. The name of one folder has the version of Python.
+fn has_module(environment: &Path, module: &str) -> bool {
+    let versions = fs::read_dir(environment.join("lib")).into_iter().flatten().flatten();
+    versions.into_iter().any(|version| version.path().join("site-packages").join(module).is_dir())
 }
 
 /// The accessibility checks, in `folder`.

@@ -105,6 +105,11 @@ fn a_statement_that_readers_could_understand_differently_is_refused() {
         (name("\\ud800"), "the statement is not JSON: unexpected end of hex escape"),
         (good.replace("\"name\":\"demo\",", ""), "`predicate` has no field `name`"),
         (good.replace("\"version\":\"1.0\"", "\"version\":1"), "`version`: expected text"),
+        (
+            good.replace("\"version\":\"1.0\"", "\"version\":\"1.0\",\"iso\":\"other.iso\""),
+            "the ISO `other.iso` in the statement is not a subject",
+        ),
+        (good.replace("\"version\":\"1.0\"", "\"version\":\"1.0\",\"iso\":\"demo-1.0.iso\""), "good"),
         (good.replace("predicateType", "predicatetype"), "the statement has no field `predicateType`"),
     ] {
         let found = outcome(text.as_bytes());

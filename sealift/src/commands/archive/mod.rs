@@ -10,6 +10,7 @@ mod inspect;
 pub(crate) mod mount;
 mod push;
 mod receive;
+mod sign;
 pub(crate) mod steps;
 pub(crate) mod verify;
 
@@ -31,26 +32,21 @@ pub(crate) enum Command {
     #[command(
         visible_alias = "check",
         after_help = "Examples:\n  sealift archive verify metalk8s.iso\n  sealift archive verify *.iso --output json\n  \
-                      sealift archive verify app.iso --base metalk8s.iso\n\n\
+                      sealift archive verify app.iso --base metalk8s.iso\n  \
+                      sealift archive verify app.iso --key vendor.pub\n\n\
                       Exit codes: 0 all archives are intact, 1 one is not, or requires more, 2 one cannot be read"
     )]
-    Verify {
-        /// The archives: ISO files, mount points or folders
-        #[arg(required = true)]
-        archives: Vec<PathBuf>,
-        /// Also fail if an archive requires what none of these archives has (repeatable). With --closure, package repositories of
-        /// the distribution are accepted as well
-        #[arg(long = "base", value_name = "PATH")]
-        bases: Vec<PathBuf>,
-        /// Also fail if an RPM cannot be installed from the archives, those of --base, and the repositories of --base
-        #[arg(long)]
-        closure: bool,
-        /// Hash files with this many threads [default: one per core]
-        #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
-        jobs: usize,
-        #[command(flatten)]
-        output: ReportOutput,
-    },
+    Verify(verify::Arguments),
+    /// Sign an archive: write a sigstore bundle beside it
+    ///
+    /// The bundle has the digests of the ISO, of SHA256SUMS, of the manifest of each image, and of the metadata of each package
+    /// repository. The archive is verified first and does not change.
+    #[command(after_help = "Examples:\n  sealift archive sign app-1.0.iso --key vendor.pem\n  \
+                            sealift archive sign app-1.0.iso --sign-command 'openssl dgst -sha256 -sign vendor.pem' \
+                            --public-key vendor.pub\n\n\
+                            `openssl genpkey -algorithm ed25519 -out vendor.pem` makes a key, and\n\
+                            `openssl pkey -in vendor.pem -pubout -out vendor.pub` its public key.")]
+    Sign(sign::Arguments),
     /// Import archives: verify, mount where possible, add them to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
                             Re-run the command to finish an interrupted import. A failed import changes nothing.")]
@@ -107,9 +103,8 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: Command) -> CommandResult {
     match command {
-        Command::Verify { archives, bases, closure, jobs, output } => {
-            verify::run(&archives, &bases, closure, jobs, output)
-        }
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments, Only::Any),
@@ -151,7 +146,7 @@ mod tests {
         let inspection = archive::inspect(folder.path()).unwrap();
         let first = "warning: packages/redhat/8/r00: 1 RPM package without metadata (no repodata/repomd.xml): dnf cannot find it; \
                      run `sealift package index packages/redhat/8/r00` before the archive is built";
-        for text in [verify::verdict(folder.path(), &report), inspect::contents(&inspection)] {
+        for text in [verify::verdict(folder.path(), &report, false), inspect::contents(&inspection)] {
             let warnings: Vec<&str> = text.lines().filter(|line| line.starts_with("warning: ")).collect();
             assert_eq!((warnings.len(), warnings[0]), (21, first), "{text}");
             assert_eq!(warnings[20], "warning: and 2 more repositories without metadata");

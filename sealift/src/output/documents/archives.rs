@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::packages::ClosureCheck;
+use super::signatures::SignatureDocument;
 use super::text;
 use crate::output::document::{Document, List};
 
@@ -51,6 +52,8 @@ pub(crate) struct ArchiveVerification {
     packages: Health,
     /// Package repositories without metadata, which dnf and apt cannot use. These are not findings.
     unindexed: Vec<Unindexed>,
+    /// The check of its signature; null if neither `--key` nor the policy of `--trust` requires one.
+    signature: Option<SignatureDocument>,
     /// What the archive requires and no archive of `--base` has; null without `--base`.
     unmet: Option<Vec<String>>,
     /// Whether its RPMs can be installed, for each release and architecture; null without `--closure`.
@@ -359,9 +362,10 @@ impl From<&verify::ImplantedMd5> for ImplantedMd5 {
 }
 
 impl ArchiveVerification {
-    /// The document of a report; `unmet` is what the archive requires and no base has, `closure` the checks of its packages.
+    /// The document of a report; `signature` is the check of its signature, `unmet` is what the archive requires and no base has, `closure` the checks of its packages.
     pub(crate) fn of(
         report: &VerifyReport,
+        signature: Option<SignatureDocument>,
         unmet: Option<&[Unmet]>,
         closure: Option<&[ClosureCheck]>,
     ) -> Self {
@@ -386,6 +390,7 @@ impl ArchiveVerification {
             images: (&report.images).into(),
             packages: (&report.packages).into(),
             unindexed: report.unindexed.iter().map(Into::into).collect(),
+            signature,
             unmet: unmet.map(|unmet| unmet.iter().map(ToString::to_string).collect()),
             closure: closure.map(<[ClosureCheck]>::to_vec),
         }

@@ -13,6 +13,7 @@ pub(crate) mod node_care;
 pub(crate) mod packages;
 pub(crate) mod project;
 mod server;
+pub(crate) mod signatures;
 pub(crate) mod solutions;
 #[cfg(test)]
 mod tests;
@@ -46,10 +47,12 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
     kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),
     kind::<archive_diff::ArchiveDiffDocument>("`archive diff`"),
+    kind::<signatures::ArchiveFileVerification>("`archive verify --file`"),
     kind::<archives::ArchiveInspection>("`archive inspect`"),
     kind::<List<node::ArchiveDocument>>("`archive get`"),
     kind::<node::ArchivePush>("`archive push`"),
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
+    kind::<signatures::ArchiveSignature>("`archive sign`"),
     kind::<archives::ArchiveVerification>("`archive verify` of one archive"),
     kind::<List<archives::ArchiveVerification>>("`archive verify` of several archives"),
     kind::<List<node::ArchivedImageDocument>>("`archive get --images`"),

@@ -119,12 +119,17 @@ fn every_document_has_the_form_that_is_recorded() {
     fs::write(folder.join("package.yaml"), package).unwrap();
     let key = sealift::repository().join("packages/src/openpgp/tests/data/ed.secret.asc");
     fs::copy(key, folder.join("key")).unwrap();
+    for (from, to) in [("ed.pk8.pem", "vendor.pem"), ("ed.pub", "vendor.pub")] {
+        fs::copy(sealift::repository().join("trust/src/tests/data").join(from), folder.join(to)).unwrap();
+    }
     fs::create_dir(folder.join("manifests")).unwrap();
     let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: web, image: nginx:1.27}]}\n";
     fs::write(folder.join("manifests/pod.yaml"), pod).unwrap();
     for words in [
         &["archive", "verify", "damaged.iso"][..],
         &["archive", "verify", "site.iso", "tree"],
+        &["archive", "sign", "site.iso", "--key", "vendor.pem"],
+        &["archive", "verify", "site.iso", "--key", "vendor.pub", "--file", "product.txt"],
         &["archive", "inspect", "site.iso"],
         &["archive", "push", "site.iso", "--to", "127.0.0.1:1", "--dry-run"],
         &["archive", "inspect", "missing.iso"],

@@ -1,0 +1,136 @@
+//! Whether an archive is the signed one.
+
+use std::path::Path;
+
+use content::{Digest, LinkPolicy};
+use serde::Serialize;
+use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy};
+
+use super::describe::{digest_of_iso, product_of};
+use super::{AttestationError, bundle_path};
+use crate::verify::{Verdict, VerifyReport};
+use crate::{Tree, layout, sums, version};
+
+/// What a signature proves about an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Each byte of the ISO.
+    Iso,
+    /// Each file and link, if the verification of the archive has no findings: `SHA256SUMS` is the signed one.
+    Contents,
+}
+
+/// A statement about an archive whose signature counts, and which has the name, version and checksums of the archive.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SignedStatement {
+    /// The statement.
+    pub statement: ArchiveStatement,
+    /// The ID of the key that signed it.
+    pub key_id: String,
+    /// The algorithm of that key.
+    pub algorithm: Algorithm,
+    /// What the signature must cover.
+    covers: Covers,
+}
+
+impl Proof {
+    /// Whether the proof holds for an archive with this report: that of the contents needs an archive that is intact.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError::Refused`] for symbolic links that no signed list has.
+    pub fn complete(self, report: &VerifyReport) -> Result<bool, AttestationError> {
+        match self {
+            Self::Iso => Ok(report.verdict() != Verdict::Damaged),
+            Self::Contents if report.sha256sums && !report.links && report.symbolic_links > 0 => {
+                let fault = Fault::LinksNotSigned(report.symbolic_links);
+                Err(AttestationError::Refused { path: report.archive.clone(), fault })
+            }
+            Self::Contents => Ok(report.verdict() == Verdict::Intact),
+        }
+    }
+}
+
+impl SignedStatement {
+    /// Checks the signature of the archive in `tree` by the rule of `policy` for it. `bundle` is the file of the bundle; by default
+    /// the one beside the archive. Reads `SHA256SUMS` and no other content.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]: the archive is not signed by a key of the policy, or the statement is about another one.
+    pub fn check(tree: &Tree, bundle: Option<&Path>, policy: &Policy) -> Result<Self, AttestationError> {
+        let product = product_of(tree)?;
+        let path = bundle.map_or_else(|| bundle_path(tree.path()), Path::to_owned);
+        let bytes = match content::open_read(&path, LinkPolicy::Refuse, BUNDLE_MAX as u64) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let archive = tree.path().to_owned();
+                return Err(AttestationError::Unsigned { archive, bundle: path });
+            }
+            read => read?,
+        };
+        let in_bundle = |fault| AttestationError::Refused { path: path.clone(), fault };
+        let in_archive = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
+        let bundle = Bundle::parse(&bytes).map_err(in_bundle)?;
+        let (statement, key) = policy.verify(&product.name, &bundle).map_err(in_bundle)?;
+        if (&statement.name, &statement.version) != (&product.name, &product.version) {
+            return Err(in_archive(Fault::OtherArchive {
+                signed: format!("{} {}", statement.name, statement.version),
+                found: format!("{} {}", product.name, product.version),
+            }));
+        }
+        let rule = policy.rule(&product.name);
+        if let Some(oldest) = &rule.minimum_version
+            && version::is_older(&product.version, oldest)
+        {
+            let (found, oldest) = (product.version, oldest.clone());
+            return Err(in_archive(Fault::TooOld { found, oldest }));
+        }
+        let signed =
+            Self { key_id: key.id().to_owned(), algorithm: key.algorithm(), covers: rule.covers, statement };
+        signed.check_sums(tree)?;
+        Ok(signed)
+    }
+
+    /// Whether `SHA256SUMS` is the signed one, if it is signed.
+    fn check_sums(&self, tree: &Tree) -> Result<(), AttestationError> {
+        let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
+        let Some(signed) = self.sums() else { return Ok(()) };
+        if tree.entry(layout::SUMS)?.is_none() {
+            return Err(refused(Fault::SumsMissing));
+        }
+        match Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?) {
+            found if found == signed => Ok(()),
+            found => Err(refused(Fault::SumsDiffer { signed, found })),
+        }
+    }
+
+    /// The digest of `SHA256SUMS`, if it is signed.
+    pub(super) fn sums(&self) -> Option<Digest> {
+        self.statement.digest_of(layout::SUMS)
+    }
+
+    /// What the signature proves about the archive. Reads all of an ISO whose digest must be the signed one; `progress` gets
+    /// [`super::iso_bytes`] bytes then.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]: it does not cover what it must.
+    pub fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<Proof, AttestationError> {
+        let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
+        match (tree, self.covers) {
+            (Tree::Iso(image), Covers::Iso) => {
+                let name = self.statement.iso.as_ref().ok_or_else(|| refused(Fault::NoIso))?;
+                let signed = self.statement.digest_of(name).ok_or_else(|| refused(Fault::NoIso))?;
+                match (digest_of_iso(image, progress)?, self.sums()) {
+                    (found, _) if found == signed => Ok(Proof::Iso),
+                    (_, Some(_)) => Err(refused(Fault::LayoutDiffers)),
+                    (found, None) => Err(refused(Fault::IsoDiffers { signed, found })),
+                }
+            }
+            _ if self.sums().is_some() => Ok(Proof::Contents),
+            _ => Err(refused(Fault::NoSums)),
+        }
+    }
+}

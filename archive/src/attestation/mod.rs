@@ -1,0 +1,66 @@
+//! Signed archives: what is signed about an archive, and whether an archive is the signed one.
+//!
+//! The statement lists the ISO, `SHA256SUMS`, the manifest of each image and the metadata of each package repository. It lies beside
+//! the archive in a sigstore bundle ([`bundle_path`]), so signing changes no byte of the archive.
+//!
+//! The digest of the ISO proves each byte of it. That of `SHA256SUMS` proves each file of the archive, also in a folder or mounted,
+//! and single files without the others ([`SignedStatement::verify_file`]).
+
+mod check;
+mod describe;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use content::{IoError, printable_path};
+
+pub use check::{Proof, SignedStatement};
+pub use describe::{ArchiveDescription, describe, iso_bytes};
+use trust::Fault;
+
+use crate::Error;
+
+/// What follows the name of an archive in that of its bundle.
+pub const BUNDLE_SUFFIX: &str = ".sigstore.json";
+
+/// Where the bundle of an archive is: `example-1.0.iso.sigstore.json` beside `example-1.0.iso`.
+#[must_use]
+pub fn bundle_path(archive: &Path) -> PathBuf {
+    // Without a slash at the end.
+    let mut path = archive.components().as_path().as_os_str().to_owned();
+    path.push(BUNDLE_SUFFIX);
+    path.into()
+}
+
+/// Why an archive is not the signed one, or cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttestationError {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] Error),
+    /// The bundle cannot be read.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// The archive has no bundle.
+    #[error("{} is not signed: {} is missing", printable_path(archive), printable_path(bundle))]
+    Unsigned {
+        /// The archive.
+        archive: PathBuf,
+        /// Its bundle.
+        bundle: PathBuf,
+    },
+    /// The archive has neither `product.txt` nor `manifest.yaml`.
+    #[error("{} has no name: it contains neither product.txt nor manifest.yaml", printable_path(.0))]
+    Nameless(PathBuf),
+    /// The bundle does not count, or the archive is another one.
+    #[error("{}: {fault}", printable_path(path))]
+    Refused {
+        /// The bundle, or the archive.
+        path: PathBuf,
+        /// Why.
+        fault: Fault,
+    },
+}

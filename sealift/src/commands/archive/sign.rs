@@ -1,0 +1,120 @@
+//! `sealift archive sign`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use archive::Tree;
+use archive::attestation::{self, ArchiveDescription};
+use archive::verify::{Verdict, Verification, VerifyOptions};
+use clap::Args;
+use content::{AtomicFile, Durability, LinkPolicy, printable, printable_path};
+use trust::{Bundle, KEY_MAX, Signer};
+
+use crate::failure::{CommandResult, Failure};
+use crate::output::documents::signatures::ArchiveSignature;
+use crate::output::{ReportOutput, count};
+use crate::progress::Bar;
+use crate::remedies::trust as remedies;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The archive: an ISO, a mount point or a folder
+    archive: PathBuf,
+    /// Sign with the private key in FILE (PEM): ECDSA P-256 or Ed25519
+    #[arg(long, value_name = "FILE", required_unless_present = "sign_command", help_heading = "Signing")]
+    key: Option<PathBuf>,
+    /// Sign with COMMAND: it reads the data from standard input and writes the signature to standard output
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with = "key",
+        requires = "public_key",
+        help_heading = "Signing"
+    )]
+    sign_command: Option<String>,
+    /// Check the signature of COMMAND with the public key in FILE (PEM)
+    #[arg(long, value_name = "FILE", requires = "sign_command", help_heading = "Signing")]
+    public_key: Option<PathBuf>,
+    /// Write the bundle to FILE [default: ARCHIVE.sigstore.json]
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Hash files with this many threads [default: one per core]
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
+    jobs: usize,
+    /// Report what would be signed, without writing the bundle
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: ReportOutput,
+}
+
+impl Arguments {
+    fn signer(&self) -> Result<Signer, Failure> {
+        match (&self.key, &self.sign_command, &self.public_key) {
+            (Some(key), ..) => {
+                let bytes = content::open_read(key, LinkPolicy::Follow, KEY_MAX)?;
+                Signer::with_key(&bytes).map_err(|fault| remedies::key(key, fault))
+            }
+            (None, Some(command), Some(public_key)) => {
+                let words = crate::args::signing::command_words(command)?;
+                Ok(Signer::with_command(words, crate::args::trust::public_key(public_key)?))
+            }
+            _ => Err(Failure::usage("the key that signs is missing")),
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    // Before the archive is read, which takes minutes.
+    let signer = arguments.signer()?;
+    let path = &arguments.archive;
+    let bundle = arguments.bundle.clone().unwrap_or_else(|| attestation::bundle_path(path));
+    let tree = Tree::open(path)?;
+    let described = {
+        let bar = Bar::bytes("hashing", attestation::iso_bytes(&tree));
+        attestation::describe(&tree, &bar).map_err(remedies::signing)?
+    };
+    // Nobody signs damage.
+    let options = VerifyOptions { threads: arguments.jobs, ..VerifyOptions::default() };
+    let work = Verification::of(tree, &options)?;
+    let report = {
+        let bar = Bar::bytes("verifying", work.bytes());
+        work.run(&bar)
+    };
+    if report.verdict() == Verdict::Damaged {
+        return Err(remedies::damaged(path, &report));
+    }
+    let statement = described.statement.render().map_err(|fault| remedies::fault(path, fault))?;
+    let text = Bundle::sign(&statement, &signer, &|| false).map_err(|fault| remedies::signer(path, fault))?;
+    if !arguments.dry_run {
+        AtomicFile::write(&bundle, text.as_bytes(), 0o644, Durability::Durable)?;
+    }
+    let document = || ArchiveSignature::of(path, &bundle, &described, signer.public_key());
+    let lines = || {
+        let wrote = if arguments.dry_run { "would write" } else { "wrote" };
+        lines(&described, &signer, &format!("{wrote} {}", printable_path(&bundle)))
+    };
+    Ok(arguments.output.report(document, lines)?)
+}
+
+fn lines(described: &ArchiveDescription, signer: &Signer, wrote: &str) -> String {
+    let ArchiveDescription { statement, omitted, .. } = described;
+    let key = signer.public_key();
+    let mut text = format!(
+        "{wrote}: {} {}, {}, by the key {} ({})\n",
+        printable(&statement.name),
+        printable(&statement.version),
+        count(statement.subjects.len() as u64, "digest"),
+        key.id(),
+        key.algorithm().name(),
+    );
+    if *omitted > 0 {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "the signed SHA256SUMS covers {} of images and repositories that have no room of their own",
+            count(*omitted as u64, "digest")
+        );
+    }
+    text
+}

@@ -1,0 +1,119 @@
+//! The check of the signature of an archive.
+
+use std::path::{Path, PathBuf};
+
+use archive::Tree;
+use archive::attestation::{self, AttestationError, Proof, SignedStatement};
+use archive::verify::VerifyReport;
+use content::{printable, printable_path};
+use trust::{Policy, Require};
+
+use crate::failure::Failure;
+use crate::output::documents::signatures::SignatureDocument;
+use crate::output::{self, documents};
+use crate::progress::Bar;
+use crate::remedies::trust::unproven;
+
+/// What the signature of an archive proves.
+#[derive(Debug)]
+pub(super) struct SignatureCheck {
+    bundle: PathBuf,
+    /// A statement that counts.
+    statement: Option<SignedStatement>,
+    proof: Option<Proof>,
+    /// Why it does not count, and what helps.
+    problem: Option<(String, Option<String>)>,
+}
+
+/// Checks the signature of an archive before the archive is verified; `None` if the policy requires none.
+///
+/// # Errors
+///
+/// The archive cannot be read.
+pub(super) fn check(
+    tree: &Tree,
+    bundle: Option<&Path>,
+    policy: &Policy,
+) -> Result<Option<SignatureCheck>, Failure> {
+    let product = archive::product::of(tree)?;
+    let name = product.map(|product| product.name).unwrap_or_default();
+    if policy.rule(&name).require != Require::Signature {
+        let path = printable_path(tree.path());
+        output::note(&format!("{path}: the policy requires no signature of {}", printable(&name)));
+        return Ok(None);
+    }
+    let path = bundle.map_or_else(|| attestation::bundle_path(tree.path()), Path::to_owned);
+    let mut check = SignatureCheck { bundle: path, statement: None, proof: None, problem: None };
+    let proven = SignedStatement::check(tree, bundle, policy).and_then(|statement| {
+        let bar = Bar::bytes("hashing", attestation::iso_bytes(tree));
+        check.proof = Some(check.statement.insert(statement).prove(tree, &bar)?);
+        Ok(())
+    });
+    match proven {
+        Err(AttestationError::Archive(error)) => Err(error.into()),
+        Err(error) => Ok(Some(check.refused(&error))),
+        Ok(()) => Ok(Some(check)),
+    }
+}
+
+impl SignatureCheck {
+    fn refused(mut self, error: &AttestationError) -> Self {
+        self.problem = Some((error.to_string(), unproven(error)));
+        self
+    }
+
+    /// The check of an archive that was verified with this report.
+    pub(super) fn complete(self, report: &VerifyReport) -> Self {
+        match self.proof.map(|proof| proof.complete(report)) {
+            Some(Err(error)) => self.refused(&error),
+            Some(Ok(false)) => {
+                let reason = "files differ from the signed SHA256SUMS".to_owned();
+                let problem = self.problem.or(Some((reason, None)));
+                Self { problem, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether the signature counts for the whole archive.
+    pub(super) fn ok(&self) -> bool {
+        self.proof.is_some() && self.problem.is_none()
+    }
+
+    pub(super) fn text(&self, path: &Path) -> String {
+        let path = printable_path(path);
+        match (&self.problem, &self.statement, self.proof) {
+            (Some((reason, help)), ..) => {
+                let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{path}: NOT the signed archive: {reason}{help}\n")
+            }
+            (None, Some(signed), Some(proof)) => {
+                let covered = match proof {
+                    Proof::Iso => "each byte of the ISO is the signed one",
+                    Proof::Contents => "each file is the signed one",
+                };
+                let (key, algorithm) = (&signed.key_id, signed.algorithm.name());
+                let (name, version) = (&signed.statement.name, &signed.statement.version);
+                let name = format!("{} {}", printable(name), printable(version));
+                format!("{path}: signed as {name} by the key {key} ({algorithm}): {covered}\n")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+impl From<&SignatureCheck> for SignatureDocument {
+    fn from(check: &SignatureCheck) -> Self {
+        Self {
+            ok: check.ok(),
+            bundle: documents::text(&check.bundle),
+            key_id: check.statement.as_ref().map(|signed| signed.key_id.clone()),
+            algorithm: check.statement.as_ref().map(|signed| signed.algorithm.name().to_owned()),
+            covers: check.proof.map(|proof| match proof {
+                Proof::Iso => "iso",
+                Proof::Contents => "contents",
+            }),
+            reason: check.problem.as_ref().map(|(reason, _)| reason.clone()),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Signatures of archives.
+
+use std::path::Path;
+
+use archive::attestation::ArchiveDescription;
+use schemars::JsonSchema;
+use serde::Serialize;
+use trust::PublicKey;
+
+use super::text;
+use crate::output::document::Document;
+
+/// What the signature of an archive proves.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Signature")]
+pub(crate) struct SignatureDocument {
+    /// Whether the archive is the signed one.
+    pub(crate) ok: bool,
+    /// The path of the bundle.
+    pub(crate) bundle: String,
+    /// The key that signed the statement, as `SHA256:` and 43 letters: the fingerprint that `ssh-keygen -l` shows. Null if no
+    /// trusted key did.
+    pub(crate) key_id: Option<String>,
+    /// The algorithm of the key: `ECDSA P-256` or `Ed25519`.
+    pub(crate) algorithm: Option<String>,
+    /// What the signature covers: `iso`, each byte of the ISO, or `contents`, each file through the signed `SHA256SUMS`.
+    pub(crate) covers: Option<&'static str>,
+    /// Why the archive is not the signed one.
+    pub(crate) reason: Option<String>,
+}
+
+/// The files that were verified through the signed checksums.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ArchiveFileVerification {
+    /// The path of the archive, as it was given.
+    pub(crate) archive: String,
+    /// Whether all files are the signed ones.
+    pub(crate) ok: bool,
+    /// The key that signed the checksums.
+    pub(crate) key_id: String,
+    /// The files, in the order of the options.
+    pub(crate) files: Vec<VerifiedFile>,
+}
+
+impl Document for ArchiveFileVerification {
+    const KIND: &'static str = "ArchiveFileVerification";
+}
+
+/// A file that was verified.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerifiedFile {
+    /// Its path in the archive.
+    pub(crate) path: String,
+    /// Whether it is the signed one.
+    pub(crate) ok: bool,
+    /// Its digest, if it is the signed one.
+    pub(crate) digest: Option<String>,
+    /// Why it is not.
+    pub(crate) reason: Option<String>,
+}
+
+/// An archive that was signed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ArchiveSignature {
+    /// The path of the archive, as it was given.
+    archive: String,
+    /// The path of the bundle.
+    bundle: String,
+    /// The name of the archive.
+    name: String,
+    /// The version of the archive.
+    version: String,
+    /// The key that signed it, as `SHA256:` and 43 letters: the fingerprint that `ssh-keygen -l` shows.
+    key_id: String,
+    /// The algorithm of the key: `ECDSA P-256` or `Ed25519`.
+    algorithm: String,
+    /// What is signed.
+    subjects: Vec<SignedSubject>,
+    /// The number of manifests of images and of metadata of repositories that only `SHA256SUMS` covers: a statement has at most
+    /// 1024 subjects.
+    omitted: u64,
+}
+
+impl Document for ArchiveSignature {
+    const KIND: &'static str = "ArchiveSignature";
+}
+
+/// A digest that is signed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct SignedSubject {
+    /// The name of the ISO, or the path of a file in the archive.
+    name: String,
+    /// Its digest.
+    digest: String,
+}
+
+impl ArchiveSignature {
+    /// The signature of the archive at `archive`, in the file `bundle`.
+    pub(crate) fn of(archive: &Path, bundle: &Path, described: &ArchiveDescription, key: &PublicKey) -> Self {
+        let statement = &described.statement;
+        let subjects = statement
+            .subjects
+            .iter()
+            .map(|subject| SignedSubject { name: subject.name.clone(), digest: subject.digest.to_string() });
+        Self {
+            archive: text(archive),
+            bundle: text(bundle),
+            name: statement.name.clone(),
+            version: statement.version.clone(),
+            key_id: key.id().to_owned(),
+            algorithm: key.algorithm().name().to_owned(),
+            subjects: subjects.collect(),
+            omitted: described.omitted as u64,
+        }
+    }
+}

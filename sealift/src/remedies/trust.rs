@@ -1,0 +1,108 @@
+//! Help for errors about signatures of archives.
+
+use std::path::Path;
+
+use archive::attestation::AttestationError;
+use archive::verify::VerifyReport;
+use content::printable_path;
+use trust::{Fault, PolicyError, PolicyProblem};
+
+use crate::failure::Failure;
+
+/// A key that cannot be used.
+pub(crate) fn key(path: &Path, fault: Fault) -> Failure {
+    let help = key_help(&fault, path);
+    super::helped(Failure::usage_by(about(path, fault)), help)
+}
+
+fn key_help(fault: &Fault, path: &Path) -> Option<String> {
+    let path = printable_path(path);
+    Some(match fault {
+        Fault::OtherContent { expected, found }
+            if expected.starts_with("a public") && found == "a private key" =>
+        {
+            format!("write its public key: `openssl pkey -in {path} -pubout -out key.pub`")
+        }
+        Fault::OtherContent { expected, found }
+            if expected.starts_with("a private") && found == "a public key" =>
+        {
+            "name the file of the private key".into()
+        }
+        Fault::EncryptedKey => format!(
+            "decrypt it: `openssl pkey -in {path} -out key.pem`; or sign with a command that asks for its \
+             passphrase: --sign-command 'openssl dgst -sha256 -sign {path}' --public-key FILE"
+        ),
+        Fault::KeyAlgorithm(_) => "make one: `openssl genpkey -algorithm ed25519 -out key.pem`".into(),
+        _ => return None,
+    })
+}
+
+/// A policy that cannot be used.
+pub(crate) fn policy(error: PolicyError) -> Failure {
+    let path = printable_path(&error.path);
+    let help = match &error.problem {
+        PolicyProblem::Writable => Some(format!("run `chmod go-w {path}`")),
+        PolicyProblem::FolderWritable => {
+            Some("move it to a folder that only root can change, such as /etc/sealift".into())
+        }
+        PolicyProblem::Owner(_) => Some(format!("run `chown root {path}` once you have read it")),
+        PolicyProblem::Link => Some("name the file itself, or replace the link with the file".into()),
+        PolicyProblem::Key(fault) => key_help(fault, &error.path),
+        _ => None,
+    };
+    super::helped(Failure::usage_by(error), help)
+}
+
+/// An archive that cannot be signed.
+pub(crate) fn signing(error: AttestationError) -> Failure {
+    let help = match &error {
+        AttestationError::Refused { fault: Fault::SumsMissing, .. } => {
+            Some("sign its ISO, or build it with Sealift, which writes SHA256SUMS")
+        }
+        AttestationError::Nameless(_) => Some("name an archive: an ISO with product.txt or manifest.yaml"),
+        _ => None,
+    };
+    super::helped(error.into(), help)
+}
+
+/// A statement that cannot be written, or a program that does not sign.
+pub(crate) fn signer(archive: &Path, error: Fault) -> Failure {
+    let help = matches!(error, Fault::OtherSigner { .. }).then_some(
+        "the command must write a signature of its standard input by the key of --public-key: in DER for ECDSA with SHA-256, \
+         64 bytes for Ed25519",
+    );
+    super::helped(fault(archive, error), help)
+}
+
+/// A fault of an archive.
+pub(crate) fn fault(archive: &Path, fault: Fault) -> Failure {
+    about(archive, fault).into()
+}
+
+/// An archive that is damaged, so it is not signed.
+pub(crate) fn damaged(archive: &Path, report: &VerifyReport) -> Failure {
+    let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
+    Failure::failed(anyhow::anyhow!("{} is damaged and was not signed: {first}", printable_path(archive)))
+        .remedy("list every finding: `sealift archive verify`")
+}
+
+/// What helps if an archive is not the signed one.
+pub(crate) fn unproven(error: &AttestationError) -> Option<String> {
+    Some(match error {
+        AttestationError::Unsigned { .. } => {
+            "get its bundle from the vendor and name it with --bundle FILE".into()
+        }
+        AttestationError::Refused { fault: Fault::LayoutDiffers, .. } => {
+            "`--covers contents`, or `covers: contents` in the policy, accepts equal files in another layout"
+                .into()
+        }
+        AttestationError::Refused { fault: Fault::UnknownKey { .. }, .. } => {
+            "name the key that signed it with --key FILE, if you trust it".into()
+        }
+        _ => return None,
+    })
+}
+
+fn about(path: &Path, fault: Fault) -> AttestationError {
+    AttestationError::Refused { path: path.to_owned(), fault }
+}

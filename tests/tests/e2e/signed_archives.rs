@@ -1,0 +1,235 @@
+//! Signed archives, read by openssl and by Python's libraries for DSSE, in-toto and sigstore.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tests::{peer, sealift};
+
+/// Reads the bundle `$1` with the public key `$2` as each library does, and writes the bytes that are signed and the signature.
+const READ: &str = r#"
+import base64, copy, json, pathlib, sys
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from google.protobuf import json_format
+from in_toto_attestation.v1.statement import Statement
+from in_toto_attestation.v1 import statement_pb2
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+from sigstore_models.bundle.v1 import Bundle
+
+text = pathlib.Path(sys.argv[1]).read_text()
+Bundle.from_json(text)
+bundle = json.loads(text)
+envelope = bundle["dsseEnvelope"]
+key_id = envelope["signatures"][0]["keyid"]
+assert key_id == bundle["verificationMaterial"]["publicKey"]["hint"]
+public = load_pem_public_key(pathlib.Path(sys.argv[2]).read_bytes())
+key = SSlibKey.from_crypto(public, keyid=key_id)
+read = Envelope.from_dict(copy.deepcopy(envelope))
+assert list(read.verify([key], 1)) == [key_id]
+payload = base64.b64decode(envelope["payload"], validate=True)
+statement = json_format.Parse(payload, statement_pb2.Statement())
+Statement.copy_from_pb(statement).validate()
+pathlib.Path("pae").write_bytes(read.pae())
+pathlib.Path("sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"], validate=True))
+print(json.dumps(json.loads(payload)))
+"#;
+
+/// The Python of the peers.
+fn python() -> Option<PathBuf> {
+    let python = peer::find("check-jsonschema")?.with_file_name("python3");
+    let imports = "import securesystemslib, sigstore_models, in_toto_attestation";
+    let has_them =
+        Command::new(&python).args(["-c", imports]).output().is_ok_and(|output| output.status.success());
+    if !has_them {
+        peer::skip("Python's libraries for signatures are not installed; `cargo xtask test` installs them");
+    }
+    has_them.then_some(python)
+}
+
+/// A folder with the archive `site.iso` and the tree that it was made from.
+fn archive() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    fs::create_dir_all(tree.join("packages/redhat/8/site/repodata")).unwrap();
+    fs::write(tree.join("packages/redhat/8/site/repodata/repomd.xml"), "<repomd/>").unwrap();
+    fs::write(tree.join("product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+    archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+    let options = iso::IsoOptions { volume_id: "Site 1.0".into(), ..iso::IsoOptions::default() };
+    let file = folder.path().join("site.iso");
+    iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&file, &()).unwrap();
+    folder
+}
+
+/// Runs a command that must exit with `code`; what it prints.
+fn run(folder: &Path, code: i32, words: &[&str]) -> String {
+    let (found, out, err) = sealift::run(folder, words);
+    assert_eq!(found, code, "{words:?}\n{out}{err}");
+    out + &err
+}
+
+/// Writes a new key with openssl: the private one to `NAME.pem`, the public one to `NAME.pub`.
+fn make_key(openssl: &Path, folder: &Path, name: &str, options: &[&str]) {
+    let key = format!("{name}.pem");
+    let of = |words: &[&str]| peer::run(Command::new(openssl).current_dir(folder).args(words));
+    of(&[&["genpkey", "-out", &key], options].concat());
+    of(&["pkey", "-in", &key, "-pubout", "-out", &format!("{name}.pub")]);
+}
+
+const P256: [&str; 4] = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+const ED25519: [&str; 2] = ["-algorithm", "ed25519"];
+
+#[test]
+fn openssl_and_python_verify_what_we_sign() {
+    let (Some(openssl), Some(python)) = (peer::find("openssl"), python()) else { return };
+    let folder = archive();
+    let path = folder.path();
+    make_key(&openssl, path, "p256", &P256);
+    make_key(&openssl, path, "ed25519", &ED25519);
+    let by_command = |words: &str| format!("{} {words}", openssl.display());
+    let signers = [
+        ("p256", None),
+        ("ed25519", None),
+        ("p256", Some(by_command("dgst -sha256 -sign p256.pem"))),
+        ("ed25519", Some(by_command("pkeyutl -sign -inkey ed25519.pem -rawin -in /dev/stdin"))),
+    ];
+    for (name, command) in signers {
+        let (key, public) = (format!("{name}.pem"), format!("{name}.pub"));
+        let words = match &command {
+            None => vec!["archive", "sign", "site.iso", "--key", &key],
+            Some(command) => {
+                vec!["archive", "sign", "site.iso", "--sign-command", command, "--public-key", &public]
+            }
+        };
+        run(path, 0, &words);
+        let bundle = fs::read(path.join("site.iso.sigstore.json")).unwrap();
+        if command.is_none() {
+            run(path, 0, &words);
+            assert_eq!(
+                fs::read(path.join("site.iso.sigstore.json")).unwrap(),
+                bundle,
+                "equal bytes each time"
+            );
+        }
+        let read = peer::run(Command::new(&python).current_dir(path).args([
+            "-c",
+            READ,
+            "site.iso.sigstore.json",
+            &public,
+        ]));
+        let statement: Value = serde_json::from_slice(&read.stdout).unwrap();
+        let subjects = statement["subject"].as_array().unwrap();
+        let digest = content::hash_file(&path.join("site.iso"), content::LinkPolicy::Refuse).unwrap().0;
+        assert_eq!(
+            (&subjects[0]["name"], &subjects[0]["digest"]["sha256"]),
+            (&"site.iso".into(), &digest.hex().into())
+        );
+        assert_eq!(subjects[2]["name"], "packages/redhat/8/site/repodata/repomd.xml");
+        assert_eq!(statement["predicateType"], "https://sealift.dev/attestation/archive/v1");
+        let verify: &[&str] = match name {
+            "p256" => &["dgst", "-sha256", "-verify", &public, "-signature", "sig", "pae"],
+            _ => &[
+                "pkeyutl", "-verify", "-pubin", "-inkey", &public, "-rawin", "-in", "pae", "-sigfile", "sig",
+            ],
+        };
+        peer::run(Command::new(&openssl).current_dir(path).args(verify));
+        let text = run(path, 0, &["archive", "verify", "site.iso", "--key", &public]);
+        assert!(text.contains("site.iso: signed as Site 1.0 by the key SHA256:"), "{text}");
+        assert!(text.ends_with("): each byte of the ISO is the signed one\n"), "{text}");
+    }
+}
+
+#[test]
+fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
+    let folder = archive();
+    let path = folder.path();
+    for name in ["ed.pk8.pem", "ed.pub", "p256.pub"] {
+        fs::copy(sealift::repository().join("trust/src/tests/data").join(name), path.join(name)).unwrap();
+    }
+    let iso = fs::read(path.join("site.iso")).unwrap();
+    let verify = |code, words: &[&str]| run(path, code, &[&["archive", "verify"], words].concat());
+    let key = ["--key", "ed.pub"];
+    let text = verify(1, &["site.iso", "--key", "ed.pub"]);
+    assert!(
+        text.contains(
+            "site.iso: NOT the signed archive: site.iso is not signed: site.iso.sigstore.json is missing; get"
+        ),
+        "{text}"
+    );
+    let text = run(path, 0, &["archive", "sign", "site.iso", "--key", "ed.pk8.pem", "--dry-run"]);
+    assert!(
+        text.starts_with("would write site.iso.sigstore.json: Site 1.0, 3 digests, by the key SHA256:"),
+        "{text}"
+    );
+    assert!(!path.join("site.iso.sigstore.json").exists());
+    let report = run(path, 0, &["archive", "sign", "site.iso", "--key", "ed.pk8.pem", "--output", "json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["bundle"], &report["omitted"]), (&"site.iso.sigstore.json".into(), &0.into()));
+    assert_eq!(fs::read(path.join("site.iso")).unwrap(), iso, "signing changes no byte");
+
+    // Another key, another archive, and a policy.
+    let text = verify(1, &["site.iso", "--key", "p256.pub"]);
+    assert!(text.contains("which is not trusted here; trusted is SHA256:HqH4"), "{text}");
+    run(path, 0, &["archive", "sign", "tree", "--key", "ed.pk8.pem"]);
+    let text = verify(1, &["site.iso", "--bundle", "tree.sigstore.json", "--key", "ed.pub"]);
+    assert!(text.contains("site.iso: the statement has no digest of an ISO"), "{text}");
+    let text = verify(0, &["tree", "--key", "ed.pub", "--key", "p256.pub"]);
+    assert!(text.ends_with("): each file is the signed one\n"), "{text}");
+    fs::write(
+        path.join("trust.yaml"),
+        "require: none\narchives:\n  site: {require: signature, keys: [ed.pub]}\n",
+    )
+    .unwrap();
+    for file in ["trust.yaml", "ed.pub"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(path.join(file), mode).unwrap();
+    }
+    let report = verify(0, &["site.iso", "--trust", "trust.yaml", "--output", "json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["signature"]["ok"], &report["signature"]["covers"]), (&true.into(), &"iso".into()));
+    fs::write(path.join("trust.yaml"), "require: none\n").unwrap();
+    let text = verify(0, &["site.iso", "--trust", "trust.yaml"]);
+    assert!(text.contains("the policy requires no signature of Site"), "{text}");
+    fs::write(path.join("trust.yaml"), "require: signature\n").unwrap();
+    let text = verify(3, &["site.iso", "--trust", "trust.yaml"]);
+    assert!(text.contains("trust.yaml: the policy requires signatures, but has no `keys`"), "{text}");
+    let text = verify(3, &["site.iso", "--key", "ed.pk8.pem"]);
+    assert!(
+        text.contains("help: write its public key: `openssl pkey -in ed.pk8.pem -pubout -out key.pub`"),
+        "{text}"
+    );
+
+    // Single files, also of an archive with damage elsewhere.
+    let mut damaged = iso.clone();
+    let at = damaged.windows(9).position(|bytes| bytes == b"<repomd/>").unwrap();
+    damaged[at] = b'X';
+    fs::write(path.join("site.iso"), damaged).unwrap();
+    let text = verify(1, &["site.iso", "--key", "ed.pub"]);
+    assert!(
+        text.contains("repomd.xml: damaged: ") && text.contains("but its SHA256SUMS is: its layout"),
+        "{text}"
+    );
+    let repomd = "packages/redhat/8/site/repodata/repomd.xml";
+    let text = verify(1, &[&["site.iso", "--file", "product.txt", "--file", repomd][..], &key].concat());
+    assert!(text.contains("product.txt: signed by the key SHA256:"), "{text}");
+    assert!(text.contains(&format!("site.iso: {repomd}: its SHA-256 is ")), "{text}");
+    verify(0, &[&["site.iso", "--file", "product.txt"][..], &key].concat());
+    verify(3, &["site.iso", "--file", "product.txt"]);
+
+    // Damage is not signed.
+    let text = run(path, 1, &["archive", "sign", "site.iso", "--key", "ed.pk8.pem"]);
+    assert!(text.contains("site.iso is damaged and was not signed: "), "{text}");
+
+    // Equal files in another layout, where that is enough.
+    let options = iso::IsoOptions { volume_id: "Other".into(), ..iso::IsoOptions::default() };
+    let planned = iso::PlannedIso::from_dir(&path.join("tree"), &options).unwrap();
+    planned.write_file(&path.join("site.iso"), &()).unwrap();
+    let text = verify(1, &[&["site.iso"], &key[..]].concat());
+    assert!(
+        text.contains("; `--covers contents`, or `covers: contents` in the policy, accepts equal files"),
+        "{text}"
+    );
+    let text = verify(0, &[&["site.iso", "--covers", "contents"], &key[..]].concat());
+    assert!(text.ends_with("): each file is the signed one\n"), "{text}");
+}
