@@ -1,11 +1,11 @@
 //! Programs that turn bytes into other bytes, such as those that sign.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use crate::{Supervision, duration, exit, printable, supervised_with_input};
+use crate::{Stream, Supervision, duration, exit, printable, supervised_with_input};
 
 /// Why a program gave nothing that can be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ pub fn filter(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, FilterFault> {
     let deadline = Instant::now() + timeout;
-    let stopped = OnceCell::new();
+    let (stopped, printed) = (OnceCell::new(), Cell::new(0_u64));
     let supervision = Supervision {
         lock: None,
         cancelled: &|| {
@@ -55,10 +55,17 @@ pub fn filter(
                 stopped.get_or_init(|| FilterFault::Cancelled);
             } else if Instant::now() >= deadline {
                 stopped.get_or_init(|| FilterFault::TimedOut(timeout));
+            } else if printed.get() > most.saturating_add(1) {
+                stopped.get_or_init(|| FilterFault::TooMuch(most));
             }
             stopped.get().is_some()
         },
-        line: &|_, _| {},
+        // Characters and the ends of lines: never more than the bytes and one.
+        line: &|stream, line| {
+            if matches!(stream, Stream::Out) {
+                printed.set(printed.get().saturating_add(line.chars().count() as u64 + 1));
+            }
+        },
         kept: most.saturating_add(1),
     };
     let output = supervised_with_input(&supervision, command, input).map_err(FilterFault::Start)?;
@@ -102,6 +109,10 @@ mod tests {
             ("echo one >&2; echo two >&2; exit 3", long, false, "it exited with code 3: two"),
             ("exit 4", long, false, "it exited with code 4"),
             ("head -c 101 /dev/zero", long, false, "it wrote more than 100 bytes"),
+            // They would not end by themselves.
+            ("exec yes", long, false, "it wrote more than 100 bytes"),
+            ("exec yes ''", long, false, "it wrote more than 100 bytes"),
+            ("exec cat /dev/urandom", long, false, "it wrote more than 100 bytes"),
             ("exec sleep 600", Duration::ZERO, false, "it took longer than 0.0 s"),
             ("exec sleep 600", long, true, "it was stopped"),
         ] {

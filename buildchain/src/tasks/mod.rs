@@ -40,6 +40,7 @@ pub(crate) use self::own::fuzz_depfile;
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 pub use self::run::{ProjectRunError, run};
+pub use self::signing::SigningError;
 pub(crate) use self::sources::{shown_url, wanted};
 pub(crate) use self::specs::wanted_by_spec;
 use crate::project::{self, Origin, Project};

@@ -1,7 +1,7 @@
 //! What signs packages and repositories of a project.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use content::{AtomicFile, Durability, LinkPolicy};
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
@@ -10,8 +10,19 @@ use packages::openpgp::{KEYS_MAX, KeySource, Keys, Signer};
 use super::TaskBuilder;
 use crate::project::Project;
 
-/// How to build without the secret key.
-const WITHOUT: &str = "to build without signatures, set SEALIFT_SIGN=no";
+/// Nothing can be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// The project does not say where the secret key is, and neither does the environment.
+    #[error("cannot sign: the secret key is missing")]
+    NoSecretKey,
+    /// The key cannot be used.
+    #[error("cannot sign: {0}")]
+    Key(#[source] packages::Error),
+    /// Another task reports the reason.
+    #[error("cannot sign, for the same reason as another task")]
+    Reported,
+}
 
 /// What signs, opened when the first task needs it.
 #[derive(Clone)]
@@ -23,13 +34,14 @@ struct Inner {
     secret_key: Option<KeySource>,
     /// Where signatures by programs are kept.
     kept: PathBuf,
-    opened: OnceLock<Result<Arc<Signer>, String>>,
+    /// The signer, or the reason why there is none until a task has reported it.
+    opened: OnceLock<Result<Arc<Signer>, Mutex<Option<SigningError>>>>,
 }
 
 impl ProjectSigner {
     /// What signs for `project`, if anything does.
     pub(super) fn of(project: &Project) -> Option<Self> {
-        let signing = project.signing.as_ref()?;
+        let signing = project.signing.as_ref().filter(|_| project.settings.signs)?;
         Some(Self(Arc::new(Inner {
             name: signing.name.clone(),
             public_key: signing.public_key.clone(),
@@ -44,18 +56,19 @@ impl ProjectSigner {
         builder.input(&self.0.public_key, &self.0.name)
     }
 
-    pub(super) fn open(&self) -> Result<Arc<Signer>, ActionError> {
-        let opened = self.0.opened.get_or_init(|| {
-            let Some(source) = &self.0.secret_key else {
-                return Err(format!(
-                    "cannot sign: the secret key is missing: set SEALIFT_SIGNING_KEY to its file; {WITHOUT}"
-                ));
-            };
-            let signer = Signer::open(source, Some(&self.0.public_key));
-            let signer = signer.map_err(|error| format!("cannot sign: {error}; {WITHOUT}"))?;
+    pub(super) fn open(&self) -> Result<Arc<Signer>, SigningError> {
+        let open = || {
+            let source = self.0.secret_key.as_ref().ok_or(SigningError::NoSecretKey)?;
+            let signer = Signer::open(source, Some(&self.0.public_key)).map_err(SigningError::Key)?;
             Ok(Arc::new(signer.remembering(self.0.kept.clone())))
-        });
-        opened.clone().map_err(ActionError::failed)
+        };
+        match self.0.opened.get_or_init(|| open().map_err(|error| Mutex::new(Some(error)))) {
+            Ok(signer) => Ok(Arc::clone(signer)),
+            Err(reason) => {
+                let reason = reason.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Err(reason.unwrap_or(SigningError::Reported))
+            }
+        }
     }
 
     /// The task that puts the public key into a repository.

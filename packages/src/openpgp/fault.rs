@@ -74,6 +74,9 @@ pub enum SigningFault {
         /// Why.
         reason: String,
     },
+    /// GnuPG has no terminal on which to ask for the passphrase.
+    #[error("gpg cannot ask for the passphrase of the key {}, because it has no terminal", printable(.0))]
+    NoTerminal(String),
     /// The run was stopped.
     #[error("stopped")]
     Cancelled,
@@ -99,7 +102,11 @@ pub enum SignatureFault {
     #[error("it cannot be read: {}", printable(.0))]
     Content(String),
     /// It is by a key that is not among the given ones.
-    #[error("it is signed by {}, which is not among the keys of the repository", key_ids(.0))]
+    #[error(
+        "it is signed by {}, which {} not among the keys of the repository",
+        key_ids(.0),
+        if .0.len() > 1 { "are" } else { "is" }
+    )]
     UnknownKey(Vec<String>),
     /// The signature does not fit the content.
     #[error("it was altered after the key {0} signed it")]
@@ -150,6 +157,16 @@ pub enum SignatureFault {
 }
 
 impl SignatureFault {
+    /// The fault as one of a key that has not signed yet.
+    #[must_use]
+    pub fn before_signing(&self) -> String {
+        match self {
+            Self::KeyExpired { key, on } => format!("the key {key} expired on {}", Day(*on)),
+            Self::Revoked { key, on } => format!("the key {key} was revoked on {}", Day(*on)),
+            other => other.to_string(),
+        }
+    }
+
     /// How much it says: of several signatures the fault of the highest rank counts.
     pub(super) fn rank(&self) -> u8 {
         match self {

@@ -12,7 +12,10 @@ use super::signer::{SignatureKind, Signing};
 use super::{KEYS_MAX, SIGNATURE_MAX};
 
 /// How long a program may take, since a user may type a passphrase or touch a card.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// What gpg says if it has no terminal on which to ask for a passphrase.
+const NO_TERMINAL: [&str; 3] = ["Inappropriate ioctl for device", "No pinentry", "No such device or address"];
 
 /// GnuPG.
 #[derive(Debug)]
@@ -66,7 +69,12 @@ impl Gpg {
             command.arg("--textmode");
         }
         command.args(["--output", "-", "--detach-sign"]);
-        run(&mut command, data, SIGNATURE_MAX, signing.cancelled)
+        run(&mut command, data, SIGNATURE_MAX, signing.cancelled).map_err(|fault| match fault {
+            SigningFault::Program { reason, .. } if NO_TERMINAL.iter().any(|said| reason.contains(said)) => {
+                SigningFault::NoTerminal(self.key.clone())
+            }
+            fault => fault,
+        })
     }
 }
 

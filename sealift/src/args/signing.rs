@@ -8,7 +8,7 @@ use packages::openpgp::{KeySource, Passphrase, Signer};
 
 use crate::failure::Failure;
 use crate::output;
-use crate::remedies::packages::signing as explained;
+use crate::remedies::packages::{outdated, signing as explained};
 
 /// The variable with a passphrase, where no other one is named.
 const PASSPHRASE: &str = "SEALIFT_SIGNING_PASSPHRASE";
@@ -49,12 +49,17 @@ pub(crate) struct SigningArguments {
 }
 
 impl SigningArguments {
-    /// What signs, if an option says it. Warns about a key that has expired.
-    pub(crate) fn signer(&self) -> Result<Option<Signer>, Failure> {
+    /// What signs, if an option says it. `date` is the option with the date of the signatures, and whether it is given: without it,
+    /// the key must be valid now. With it, the key must be valid at that date; one that is outdated is a warning.
+    pub(crate) fn signer(&self, date: (&str, bool)) -> Result<Option<Signer>, Failure> {
         let Some(source) = self.source()? else { return Ok(None) };
         let signer = Signer::open(&source, self.public_key.as_deref()).map_err(explained)?;
         if let Some(fault) = signer.keys().outdated(jiff::Timestamp::now().as_second()) {
-            output::warn(&format!("clients refuse what this key signs: {fault}"));
+            let (option, is_given) = date;
+            if !is_given {
+                return Err(outdated(&fault, option));
+            }
+            output::warn(&format!("clients refuse the signatures: {}", fault.before_signing()));
         }
         Ok(Some(signer))
     }

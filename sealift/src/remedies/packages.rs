@@ -23,17 +23,60 @@ pub(crate) fn signing(error: Error) -> Failure {
         let failure = Failure::from(error);
         return if is_old { failure.remedy("build the package with RPM 4.14 or later") } else { failure };
     };
-    let remedy = match fault {
+    match signing_help(fault, Caller::Command) {
+        Some(help) => Failure::from(error).remedy(help),
+        None => error.into(),
+    }
+}
+
+/// Where the key that signs is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// In the options of a command.
+    Command,
+    /// In a project.
+    Project,
+}
+
+/// What to do about a key that cannot sign.
+pub(crate) fn signing_help(fault: &SigningFault, caller: Caller) -> Option<&'static str> {
+    let is_project = caller == Caller::Project;
+    Some(match fault {
+        SigningFault::PassphraseMissing(_) if is_project => {
+            "add `passphraseFile` to `signing`, or set SEALIFT_SIGNING_PASSPHRASE"
+        }
         SigningFault::PassphraseMissing(_) => "add --passphrase-file FILE, or set SEALIFT_SIGNING_PASSPHRASE",
+        SigningFault::PassphraseWrong(_) if is_project => {
+            "correct the file of `passphraseFile` of `signing`, or SEALIFT_SIGNING_PASSPHRASE"
+        }
+        SigningFault::PassphraseWrong(_) => {
+            "correct the file of --passphrase-file, or SEALIFT_SIGNING_PASSPHRASE"
+        }
         SigningFault::NoSecretKey => "export it: `gpg --armor --export-secret-keys KEY > FILE`",
         SigningFault::SeveralKeys(_) => "export one key only: `gpg --armor --export-secret-keys KEY > FILE`",
         SigningFault::Unsuitable { .. } => "use a key of version 4 with RSA of 4096 bits, or Ed25519",
         SigningFault::NoPublicKey => "name its file with --public-key FILE",
+        SigningFault::PublicKey(_) => "export it: `gpg --armor --export KEY > FILE`",
+        SigningFault::NoTerminal(_) => {
+            "run `export GPG_TTY=$(tty)` in a terminal, or sign with a key in a file"
+        }
         SigningFault::Refused(SignatureFault::KeyExpired { .. }) => {
             "extend the key with `gpg --quick-set-expire`, and export it again"
         }
-        SigningFault::Refused(SignatureFault::UnknownKey(_)) => "name the public key of the key that signs",
-        _ => return error.into(),
-    };
-    Failure::from(error).remedy(remedy)
+        SigningFault::Refused(SignatureFault::UnknownKey(_)) if is_project => {
+            "make `publicKey` of `signing` the public key of the key that signs"
+        }
+        SigningFault::Refused(SignatureFault::UnknownKey(_)) => {
+            "name the public key of the key that signs with --public-key FILE"
+        }
+        _ => return None,
+    })
+}
+
+/// A key that has expired or was revoked.
+pub(crate) fn outdated(fault: &SignatureFault, date: &str) -> Failure {
+    let failure = Failure::from(anyhow::anyhow!("cannot sign: {}", fault.before_signing()));
+    failure.remedy(format!(
+        "extend the key with `gpg --quick-set-expire`, and export it again; to sign as of a date, add {date}"
+    ))
 }

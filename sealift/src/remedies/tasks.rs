@@ -3,9 +3,13 @@
 use std::error::Error;
 use std::io;
 
+use buildchain::tasks::SigningError;
 use graph::{CannotRun, FileError};
 
-use super::images;
+use super::{images, packages};
+
+/// How to build without the secret key.
+const WITHOUT: &str = "or build without signatures: SEALIFT_SIGN=no";
 
 /// What to do about the error of a task, from the outermost of its causes that there is help for.
 pub(crate) fn help(error: &(dyn Error + 'static)) -> Option<String> {
@@ -30,6 +34,15 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
             true => format!("check the path `{program}` and the first line of that file"),
             false => format!("install `{program}`, or add its folder to PATH"),
         });
+    }
+    if let Some(SigningError::NoSecretKey) = error.downcast_ref() {
+        return Some(format!("set SEALIFT_SIGNING_KEY to its file, {WITHOUT}"));
+    }
+    if let Some(::packages::Error::Key { fault, .. } | ::packages::Error::Signing { fault, .. }) =
+        error.downcast_ref()
+    {
+        let help = packages::signing_help(fault, packages::Caller::Project)?;
+        return Some(format!("{help}, {WITHOUT}"));
     }
     let is_store = |error: &::images::Error| error.is_unusable_place();
     if error.downcast_ref().is_some_and(is_store) {

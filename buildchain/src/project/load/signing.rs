@@ -32,9 +32,7 @@ impl Loader {
             self.wrong(path, &entry.public_key, message);
         }
         self.project.sources.push(public_key.clone());
-        if self.project.settings.signs {
-            self.project.signing = Some(SigningDefinition { name, public_key, secret_key });
-        }
+        self.project.signing = Some(SigningDefinition { name, public_key, secret_key });
     }
 
     fn secret_key(&mut self, path: &Path, entry: &SigningEntry) -> Option<KeySource> {

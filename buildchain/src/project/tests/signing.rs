@@ -64,7 +64,6 @@ fn the_secret_key_is_where_the_project_or_the_environment_says() {
         let found = signing(&format!("publicKey: key.asc{entry}"), environment).unwrap().unwrap();
         assert_eq!((found.public_key.to_str(), found.secret_key), (Some("key.asc"), expected), "{entry}");
     }
-    assert!(signing("publicKey: key.asc", &[("SEALIFT_SIGN", "no")]).unwrap().is_none());
     let profile = signing("publicKey: key.asc, gpg: a", &[("SEALIFT_PROFILE", "other")]).unwrap().unwrap();
     assert!(matches!(profile.secret_key, Some(KeySource::Gpg { key, .. }) if key == "b"));
 }

@@ -17,6 +17,8 @@ use crate::output::documents::packages::PackageIndex;
 use crate::output::{self, ReportOutput, count, documents};
 use crate::remedies;
 
+/// The revision of the metadata where none is given.
+const DEFAULT_REVISION: &str = "0";
 /// Packages that a list may name, in bytes of the list.
 const MAX_LIST: u64 = 64 << 20;
 /// Entries of each changelog.
@@ -99,7 +101,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "TAG", help_heading = "Content")]
     repo: Vec<String>,
     /// Set the revision of the metadata; clients reload when it changes. A number is also their time
-    #[arg(long, env = "SOURCE_DATE_EPOCH", default_value = "0", help_heading = "Form")]
+    #[arg(long, env = "SOURCE_DATE_EPOCH", default_value = DEFAULT_REVISION, help_heading = "Form")]
     revision: String,
     /// Set the modification time of the metadata files to the revision
     #[arg(long, help_heading = "Form")]
@@ -230,7 +232,7 @@ impl IndexArgs {
             .parse()
             .map_err(|_| Failure::usage("the --revision of DEBs is their date, in seconds since 1970"))?;
         let compression = self.compression();
-        let signer = self.signing.signer()?.map(Arc::new);
+        let signer = self.signing.signer(("--revision", self.revision != DEFAULT_REVISION))?.map(Arc::new);
         let Self { deb, outputdir, update, workers, .. } = self;
         Ok(DebIndexOptions {
             selection,
@@ -245,7 +247,7 @@ impl IndexArgs {
     }
 
     fn options(self, selection: PackageSelection) -> Result<IndexOptions, Failure> {
-        let signer = self.signing.signer()?.map(Arc::new);
+        let signer = self.signing.signer(("--revision", self.revision != DEFAULT_REVISION))?.map(Arc::new);
         let time = self.revision.trim().parse();
         let compression = self.compression();
         let distribution = |distro: String| match distro.split_once(',') {
@@ -322,7 +324,11 @@ pub(super) fn run(mut args: IndexArgs) -> CommandResult {
         ([..], None) => {}
     }
     let options = args.options(selection)?;
-    let index = packages::repository::index_with(&folder, &options).map_err(remedies::packages::index)?;
+    let mut index = packages::repository::index_with(&folder, &options).map_err(remedies::packages::index)?;
+    if found.is_empty() && index.packages == 0 {
+        let folder = content::printable_path(&folder);
+        index.warnings.push(format!("{folder} has no packages: the metadata are for dnf"));
+    }
     index.warnings.iter().for_each(|warning| output::warn(warning));
     if !index.dropped.is_empty() {
         output::warn(&format!(

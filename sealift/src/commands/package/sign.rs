@@ -30,7 +30,7 @@ pub(crate) struct SignArgs {
 }
 
 pub(super) fn run(args: &SignArgs) -> CommandResult {
-    let Some(signer) = args.signing.signer()? else {
+    let Some(signer) = args.signing.signer(("--source-date", args.source_date.is_some()))? else {
         return Err(Failure::usage("the key that signs is missing")
             .remedy("add --sign-key FILE, --sign-gpg KEY, or --sign-command COMMAND"));
     };

@@ -137,12 +137,21 @@ fn altered_files_other_keys_and_expired_keys_are_refused_by_dnf_and_by_us() {
             &["package", "build", "package.yaml", "--into", "repository", "--source-date", date],
         );
         let name = package.to_str().unwrap();
-        succeeds(folder, &["package", "sign", name, "--sign-key", package_key]);
+        succeeds(folder, &["package", "sign", name, "--sign-key", package_key, "--source-date", date]);
         succeeds(folder, &["package", "index", "repository", "--sign-key", metadata_key, "--revision", date]);
         fs::copy(repository.join("repodata/repomd.xml.key"), &shipped).unwrap();
     };
     let now = DATE.to_string();
     let today = now.as_str();
+    // Without a date, neither packages nor metadata are signed with a key that has expired.
+    publish("key", "key", today);
+    for arguments in [["package", "sign", package.to_str().unwrap()], ["package", "index", "repository"]] {
+        let (code, _, err) = sealift::run(folder, &[&arguments[..], &["--sign-key", "old"]].concat());
+        assert!(
+            code == 2 && err.contains("cannot sign: the key ") && err.contains("expired on 2020"),
+            "{err}"
+        );
+    }
     let edit = |path: &Path, change: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = fs::read(path).unwrap();
         change(&mut bytes);
@@ -228,9 +237,11 @@ fn a_project_signs_its_packages_and_repositories_and_dnf_installs_from_its_archi
     // Without the secret key: the error says what to do.
     let (code, out, err) = project.sealift(&["run", "packaging"]);
     let said = format!("{out}{err}");
-    assert!(code == 1 && said.contains("the secret key is missing: set SEALIFT_SIGNING_KEY"), "{said}");
+    assert!(code == 2 && said.contains("set SEALIFT_SIGNING_KEY to its file, or build without"), "{said}");
+    assert_eq!(said.matches("cannot sign: the secret key is missing").count(), 1, "{said}");
     let without = with(&[("SEALIFT_SIGN", "no")], &["run", "packaging"]);
     assert_eq!(without.0, 0, "{}", without.2);
+    assert!(without.2.contains("not signed, because SEALIFT_SIGN is `no`"), "{}", without.2);
     assert!(!project.path(REPOSITORY).join("repodata/repomd.xml.asc").exists());
 
     let with_key = [("SEALIFT_SIGNING_KEY", "secret.asc")];
