@@ -17,7 +17,8 @@ use crate::publish::{PrivateFolder, remove_folder, replace_folder};
 const DISTS: &str = "dists";
 /// Where the metadata of a repository without suites are written first.
 const STAGING: &str = ".packages.new";
-/// The public key of a signed repository, which `repository apt-config` gives to clients.
+/// The public key of a signed repository, which `repository apt-config` gives to clients. A suite with another key than the others
+/// has it beside its `Release`.
 pub const KEY: &str = "archive-key.asc";
 /// The signatures of `Release`.
 const SIGNATURES: [&str; 2] = ["InRelease", "Release.gpg"];
@@ -72,13 +73,29 @@ impl<'a> Place<'a> {
         &self.staging
     }
 
-    /// Writes the public key of the repository into its folder.
+    /// Writes the public key of the repository into its folder, or of a suite beside suites with another key into that of the suite.
     pub(super) fn write_key(&self, key: &[u8]) -> Result<()> {
         let path = self.root.join(KEY);
-        if content::open_read(&path, LinkPolicy::Refuse, KEYS_MAX).ok().as_deref() == Some(key) {
-            return Ok(());
+        match content::open_read(&path, LinkPolicy::Refuse, KEYS_MAX) {
+            Ok(old) if old == key => Ok(()),
+            Ok(_) if self.has_other_suites()? => {
+                Ok(AtomicFile::write(&self.staging.join(KEY), key, 0o644, Durability::Durable)?)
+            }
+            _ => Ok(AtomicFile::write(&path, key, 0o644, Durability::Durable)?),
         }
-        Ok(AtomicFile::write(&path, key, 0o644, Durability::Durable)?)
+    }
+
+    /// Whether the repository has suites beside this one.
+    fn has_other_suites(&self) -> Result<bool> {
+        let Some(suite) = &self.options.suite else { return Ok(false) };
+        let dists = self.root.join(DISTS);
+        for entry in fs::read_dir(&dists).map_err(Error::io("read", &dists))? {
+            let entry = entry.map_err(Error::io("read", &dists))?;
+            if *entry.file_name() != *suite.name && entry.path().join("Release").exists() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What at the root of the folder has no packages.
@@ -111,6 +128,10 @@ impl<'a> Place<'a> {
             } else if self.options.suite.is_some() {
                 link(&path, &self.staging.join(name))?;
             }
+        }
+        let key = self.metadata.join(KEY);
+        if is_same && self.options.suite.is_some() && self.options.signer.is_none() && key.exists() {
+            link(&key, &self.staging.join(KEY))?;
         }
         if self.options.suite.is_some() {
             replace_folder(&self.folder, &self.staging, &self.metadata)?;

@@ -304,6 +304,29 @@ fn a_signer_signs_the_release_in_both_forms() {
 }
 
 #[test]
+fn suites_with_different_keys_keep_them() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("a.deb"), &hello("a", "amd64"));
+    let signer = |key: &[u8]| Arc::new(Signer::with_key(key, None, None).unwrap());
+    let one = signer(include_bytes!("../openpgp/tests/data/ed.secret.asc"));
+    let other = signer(include_bytes!("../openpgp/tests/data/rsa.secret.asc"));
+    let index = |name: &str, signer: Option<&Arc<Signer>>| {
+        let suite = Some(Suite::new(name));
+        let options = DebIndexOptions { suite, signer: signer.cloned(), ..self::suite(&["main"]) };
+        index(dir.path(), &options).unwrap()
+    };
+    let key = |path: &str| fs::read(dir.path().join(path)).ok();
+    index("stable", Some(&one));
+    index("testing", Some(&other));
+    // Metadata that stay the same keep their signatures, and the key.
+    index("testing", None);
+    assert_eq!(key(super::KEY).unwrap(), one.public_key());
+    assert_eq!(key("dists/testing/archive-key.asc").unwrap(), other.public_key());
+    index("testing", Some(&one));
+    assert_eq!((key("dists/testing/archive-key.asc"), key("dists/stable/archive-key.asc")), (None, None));
+}
+
+#[test]
 fn damaged_packages_are_an_error_or_left_out() {
     let dir = tempfile::tempdir().unwrap();
     write(&dir.path().join("a.deb"), &hello("a", "amd64"));

@@ -131,7 +131,11 @@ impl ArchivePackages {
                     release.lines().find_map(|line| line.strip_prefix("Components:")).unwrap_or("main");
                 let components = components.split_whitespace().collect::<Vec<_>>();
                 components.iter().try_for_each(|component| plain(&shown, component))?;
-                let keys = keys(&tree, folder, is_apt_key, &shown)?;
+                let own = format!("{folder}/dists/{suite}");
+                let keys = match keys(&tree, &own, is_apt_key, &shown)? {
+                    own if !own.is_empty() => own,
+                    _ => keys(&tree, folder, is_apt_key, &shown)?,
+                };
                 let (path, suite) = (below_packages(folder).to_owned(), suite.to_owned());
                 found.deb.push(DebRepository { path, suite, components: components.join(" "), keys });
             } else if let Some(folder) = flat_repository(&path) {

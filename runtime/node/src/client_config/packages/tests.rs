@@ -165,6 +165,8 @@ fn debs_have_a_stanza_for_each_suite_and_each_folder_without_suites() {
     let folder = archive(&[
         ("packages/debian/12/site-base/dists/stable/Release", "Components: main extra\n"),
         ("packages/debian/12/site-base/dists/stable/main/binary-amd64/Packages", ""),
+        ("packages/debian/12/site-base/dists/testing/Release", "Components: main\n"),
+        ("packages/debian/12/site-base/dists/testing/archive-key.asc", "its key\n"),
         ("packages/debian/12/site-flat/Packages", ""),
         ("packages/debian/12/site-flat/Packages.gz", ""),
         ("packages/debian/12/site-flat/site.asc", "a key\n"),
@@ -176,6 +178,7 @@ fn debs_have_a_stanza_for_each_suite_and_each_folder_without_suites() {
         stanzas,
         [
             "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-base\nSuites: stable\nComponents: main extra\nTrusted: yes",
+            "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-base\nSuites: testing\nComponents: main\nSigned-By:\n its key",
             "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-flat\nSuites: ./\nSigned-By:\n a key\n"
         ]
     );
