@@ -91,8 +91,9 @@ impl Comparing {
     ///
     /// Those of [`inspect`] and [`sums::of`].
     pub fn open(former: &Path, new: &Path) -> Result<Self> {
+        let inspected = |path: &Path| inspect(path).map_err(|error| error.in_archive(path));
         Ok(Self {
-            inspections: [inspect(former)?, inspect(new)?],
+            inspections: [inspected(former)?, inspected(new)?],
             sides: [Side::open(former)?, Side::open(new)?],
         })
     }
@@ -147,7 +148,7 @@ impl Side {
             }
         }
         let entries = tree.walk()?.into_iter().collect();
-        let listed = sums::of(&tree)?.unwrap_or_default();
+        let listed = sums::of(&tree).map_err(|error| error.in_archive(path))?.unwrap_or_default();
         let listed = listed.into_iter().map(|sum| (sum.path, sum.digest)).collect();
         Ok(Self { tree, entries, listed })
     }
@@ -179,11 +180,16 @@ impl Side {
         read.fold(0, |sum, (_, entry)| sum.saturating_add(entry.size))
     }
 
+    /// Whether the digest of a file is needed: if nothing lists it, for a comparison with a file of the same size; if both sides list the
+    /// same one for files of different sizes, because one of the lists is out of date.
     fn is_read(&self, path: &str, entry: &TreeEntry, other: &Self) -> bool {
-        let is_rival = |there: &TreeEntry| there.kind == EntryKind::File && there.size == entry.size;
-        entry.kind == EntryKind::File
-            && self.known(path).is_none()
-            && other.entries.get(path).is_some_and(is_rival)
+        let known = self.known(path);
+        let is_rival = |there: &TreeEntry| {
+            let is_same_size = there.size == entry.size;
+            there.kind == EntryKind::File
+                && if known.is_none() { is_same_size } else { !is_same_size && known == other.known(path) }
+        };
+        entry.kind == EntryKind::File && other.entries.get(path).is_some_and(is_rival)
     }
 
     fn known(&self, path: &str) -> Option<Digest> {
@@ -410,6 +416,20 @@ mod tests {
         std::fs::File::options().write(true).open(cut.path()).unwrap().set_len(length - 2048).unwrap();
         let error = Comparing::open(whole.path(), cut.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("truncated: it has {} of {length} bytes", length - 2048)), "{error}");
+    }
+
+    #[test]
+    fn lists_that_are_out_of_date_do_not_hide_what_differs() {
+        let (former, new) = (sample(), sample());
+        // Both lists have the digest of the former file.
+        put(new.path(), "salt/top.sls", b"other\n");
+        let found = compared(former.path(), new.path());
+        let digests: Vec<_> =
+            found.files[0].former.iter().chain(&found.files[0].new).map(|one| one.digest).collect();
+        assert_eq!(digests, [Some(Digest::of(b"{}\n")), Some(Digest::of(b"other\n"))]);
+        put(new.path(), "product.txt", b"NAME\n");
+        let error = Comparing::open(former.path(), new.path()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: product.txt", new.path().display())), "{error}");
     }
 
     #[test]
