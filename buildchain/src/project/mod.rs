@@ -61,6 +61,7 @@ pub use names::{
 pub use package::read_package;
 pub use paths::Territory;
 pub use pull::{PullDefinition, PullSource, SelectedTags, TagSelection};
+pub(crate) use repository::MACROS_SET;
 pub use repository::{
     PackageDefinition, RepositoryDefinition, RpmFile, SpecBuilder, SpecDownload, SpecPackage,
 };

@@ -40,6 +40,20 @@ pub struct PackageDefinition {
     pub definition: packages::RpmDefinition,
 }
 
+/// The macros that each build of a spec file sets: where it works, and what makes two builds equal.
+pub(crate) const MACROS_SET: [&str; 6] = [
+    "_topdir",
+    "_tmppath",
+    "_buildhost",
+    "use_source_date_epoch_as_buildtime",
+    "clamp_mtime_to_source_date_epoch",
+    // The same since rpm 4.20.
+    "build_mtime_policy",
+];
+/// The macros of the folders below `_topdir`, where the results are collected.
+pub(super) const MACROS_OF_FOLDERS: [&str; 6] =
+    ["_builddir", "_buildrootdir", "_rpmdir", "_sourcedir", "_specdir", "_srcrpmdir"];
+
 /// A package to build from a spec file.
 #[derive(Debug, Clone)]
 pub struct SpecPackage {

@@ -236,7 +236,14 @@ impl Macros {
 }
 
 fn unsupported(inner: &str) -> String {
-    let shown: String = inner.chars().take(40).collect();
+    // The arguments can be a program of many lines.
+    let is_short = inner.len() <= 60 && !inner.contains('\n');
+    let name = inner.split(|c: char| c == ':' || c.is_whitespace()).next().unwrap_or_default();
+    let shown = if is_short {
+        inner.to_owned()
+    } else {
+        format!("{}:…", name.chars().take(60).collect::<String>())
+    };
     format!("only rpmbuild knows `%{{{shown}}}`: write its result, or give the macro under `macros`")
 }
 

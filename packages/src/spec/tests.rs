@@ -95,6 +95,10 @@ fn a_source_that_only_rpmbuild_knows_is_named_and_nothing_is_run() {
         ),
         ("%global c %(git rev-parse HEAD)\nSource: %{c}.tgz\n", "line 2: Source: it runs a command"),
         ("Source: %{lua:os.execute('x')}\n", "line 1: Source: only rpmbuild knows `%{lua:os.execute('x')}`"),
+        (
+            "Source: %{lua:print(string.lower(rpm.expand('%{name}-%{version}.tar.gz')))}\n",
+            "line 1: Source: only rpmbuild knows `%{lua:…}`",
+        ),
         ("Source: %[1+1].tgz\n", "line 1: Source: it has an expression"),
         (
             "Source: %{forgesource}\n",

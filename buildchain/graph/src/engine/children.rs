@@ -7,19 +7,22 @@ pub use content::probe;
 
 use crate::model::error::{ActionError, CannotRun};
 
-/// Runs a child process to its end; see [`TaskContext::run`](crate::TaskContext::run).
-pub(crate) fn run(supervision: &Supervision<'_>, command: &mut Command) -> Result<Output, ActionError> {
+/// Runs a child process to its end; see [`TaskContext::run_as`](crate::TaskContext::run_as).
+pub(crate) fn run(
+    supervision: &Supervision<'_>,
+    name: &str,
+    command: &mut Command,
+) -> Result<Output, ActionError> {
     let program = command.get_program().to_string_lossy().into_owned();
     if (supervision.cancelled)() {
         return Err(ActionError::Cancelled);
     }
-    let output = content::supervised(supervision, command)
-        .map_err(|source| CannotRun { program: program.clone(), source })?;
+    let output = content::supervised(supervision, command).map_err(|source| CannotRun { program, source })?;
     if output.status.success() {
         Ok(output)
     } else if (supervision.cancelled)() {
         Err(ActionError::Cancelled)
     } else {
-        Err(ActionError::Failed(format!("`{program}` {}", content::exit(output.status))))
+        Err(ActionError::Failed(format!("`{name}` {}", content::exit(output.status))))
     }
 }

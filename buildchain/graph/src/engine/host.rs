@@ -103,17 +103,17 @@ impl Host for Attempt<'_> {
         self.files.link(from, to)
     }
 
-    fn run(&self, command: &mut Command) -> Result<Output, ActionError> {
+    fn run(&self, name: &str, command: &mut Command) -> Result<Output, ActionError> {
         let supervision = Supervision {
             lock: self.lock,
             cancelled: &|| self.cancelled(),
             line: &|stream, line| self.line(stream, line),
             kept: u64::MAX,
         };
-        children::run(&supervision, command)
+        children::run(&supervision, name, command)
     }
 
-    fn run_logged(&self, command: &mut Command, log: &Path) -> Result<Output, ActionError> {
+    fn run_logged(&self, name: &str, command: &mut Command, log: &Path) -> Result<Output, ActionError> {
         if let Some(folder) = log.parent() {
             content::create_folder(folder)?;
         }
@@ -135,7 +135,7 @@ impl Host for Attempt<'_> {
             },
             kept: LOGGED_KEPT,
         };
-        let ran = children::run(&supervision, command);
+        let ran = children::run(&supervision, name, command);
         let (mut file, result, last) = written.into_inner();
         result.and_then(|()| file.flush()).map_err(IoError::at("write", log))?;
         drop(file);

@@ -22,8 +22,8 @@ pub(crate) trait Host: Sync {
     fn digest(&self, path: &Path) -> Result<Digest, FileError>;
     fn record(&self, path: &Path, digest: Digest) -> Result<(), FileError>;
     fn link(&self, from: &Path, to: &Path) -> Result<(), FileError>;
-    fn run(&self, command: &mut Command) -> Result<Output, ActionError>;
-    fn run_logged(&self, command: &mut Command, log: &Path) -> Result<Output, ActionError>;
+    fn run(&self, name: &str, command: &mut Command) -> Result<Output, ActionError>;
+    fn run_logged(&self, name: &str, command: &mut Command, log: &Path) -> Result<Output, ActionError>;
 }
 
 impl<'run> TaskContext<'run> {
@@ -103,16 +103,31 @@ impl<'run> TaskContext<'run> {
     /// [`ActionError::Broken`] if it cannot be started, [`ActionError::Failed`] if it exits with another code than 0,
     /// [`ActionError::Cancelled`] if it was stopped.
     pub fn run(&self, command: &mut Command) -> Result<Output, ActionError> {
-        self.host.run(command)
+        let name = command.get_program().to_string_lossy().into_owned();
+        self.host.run(&name, command)
     }
 
-    /// As [`TaskContext::run`], for a child that prints much: its output goes into the file `log`, which is replaced, and only its
+    /// As [`TaskContext::run`], for a program that another one starts: errors have its `name`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TaskContext::run`].
+    pub fn run_as(&self, name: &str, command: &mut Command) -> Result<Output, ActionError> {
+        self.host.run(name, command)
+    }
+
+    /// As [`TaskContext::run_as`], for a child that prints much: its output goes into the file `log`, which is replaced, and only its
     /// last lines are logged, if it fails. The log is also there after a failure, which names it.
     ///
     /// # Errors
     ///
     /// Those of [`TaskContext::run`], and [`ActionError::Broken`] if the file cannot be written.
-    pub fn run_logged(&self, command: &mut Command, log: impl AsRef<Path>) -> Result<Output, ActionError> {
-        self.host.run_logged(command, log.as_ref())
+    pub fn run_logged(
+        &self,
+        name: &str,
+        command: &mut Command,
+        log: impl AsRef<Path>,
+    ) -> Result<Output, ActionError> {
+        self.host.run_logged(name, command, log.as_ref())
     }
 }

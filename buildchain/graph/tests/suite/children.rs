@@ -73,7 +73,7 @@ fn the_output_of_a_child_that_prints_much_is_in_its_log_and_its_last_lines_in_th
             name: "a".into(),
             action: Some(Box::new(move |context| {
                 let log = context.path("logs/a.log");
-                context.run_logged(Command::new("sh").args(["-c", script]), log).map(drop)
+                context.run_logged("lister", Command::new("sh").args(["-c", script]), log).map(drop)
             })),
             ..Task::default()
         };
@@ -84,7 +84,8 @@ fn the_output_of_a_child_that_prints_much_is_in_its_log_and_its_last_lines_in_th
         let kept = &ran.reports["a"].err;
         if verdict == TaskVerdict::Failed {
             assert!(kept.starts_with("61\n62\n") && kept.ends_with("\n100\n"), "{kept}");
-            assert!(ran.error("a").contains("; its output is in ") && ran.error("a").ends_with("logs/a.log"));
+            assert!(ran.error("a").contains("`lister` exited with code 3; its output is in "));
+            assert!(ran.error("a").ends_with("logs/a.log"));
         } else {
             assert_eq!(kept, "");
         }

@@ -11,7 +11,9 @@ use crate::project::field::Field;
 use crate::project::file::{BuilderEntry, RepositoryEntry};
 use crate::project::names::{FileUrl, InnerPath, MacroName, PackageName, ParsedName as _};
 use crate::project::read::read;
-use crate::project::repository::{RepositoryDefinition, SpecBuilder, SpecDownload, SpecPackage};
+use crate::project::repository::{
+    MACROS_OF_FOLDERS, MACROS_SET, RepositoryDefinition, SpecBuilder, SpecDownload, SpecPackage,
+};
 
 /// A path of the project without `..`; `None` if it leads out of the project.
 fn inner(path: &Path) -> Option<PathBuf> {
@@ -128,6 +130,8 @@ impl Loader {
             let Some(value) = self.entries(path).text(field) else { continue };
             if let Err(message) = MacroName::parse(name) {
                 self.wrong(path, field, message);
+            } else if MACROS_SET.iter().chain(&MACROS_OF_FOLDERS).any(|set| set == name) {
+                self.wrong(path, field, format!("Sealift sets the macro `{name}`: leave it out"));
             } else if value.contains(|c: char| c.is_control()) {
                 self.wrong(path, field, format!("the value of the macro `{name}` has a control character"));
             } else {

@@ -99,13 +99,14 @@ pub(super) fn action(
             }
         }
         words.extend(umask::prefix().iter().map(OsString::from));
+        let name = program.display().to_string();
         words.push(program.into());
         words.extend(arguments.into_iter().map(OsString::from));
         let Some((program, arguments)) = words.split_first() else { return Ok(()) };
         let mut child = Command::new(program);
         child.args(arguments).current_dir(&command.directory);
         child.env_clear().envs(environment(&project, &command, &home));
-        let result = context.run(&mut child);
+        let result = context.run_as(&name, &mut child);
         // What a failed command leaves there is of no use, and a folder that cannot be removed now is removed next time.
         let _ = remove(&home);
         result?;

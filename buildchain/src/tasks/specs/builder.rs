@@ -14,7 +14,7 @@ use images::{RegistrySession, Store};
 use packages::BUILD_HOST;
 
 use super::super::{images as image_tasks, place_file};
-use crate::project::{Project, SpecBuilder, SpecPackage};
+use crate::project::{MACROS_SET, Project, SpecBuilder, SpecPackage};
 
 /// Where rpmbuild works, the same on every machine: source packages have the path in their scripts.
 const IN_CONTAINER: &str = "/build";
@@ -161,19 +161,17 @@ impl Builder {
         context: &TaskContext<'_>,
     ) -> Result<(), ActionError> {
         let top = self.top();
-        let fixed = [
-            ("_topdir", top.to_owned()),
-            ("_tmppath", format!("{top}/tmp")),
-            ("_buildhost", BUILD_HOST.to_owned()),
-            ("use_source_date_epoch_as_buildtime", "1".to_owned()),
-            ("clamp_mtime_to_source_date_epoch", "1".to_owned()),
-            // The same since rpm 4.20.
-            ("build_mtime_policy", "clamp_to_source_date_epoch".to_owned()),
-        ];
+        let set = MACROS_SET.into_iter().zip([
+            top.to_owned(),
+            format!("{top}/tmp"),
+            BUILD_HOST.to_owned(),
+            "1".to_owned(),
+            "1".to_owned(),
+            "clamp_to_source_date_epoch".to_owned(),
+        ]);
         let mut words = vec!["rpmbuild".to_owned()];
-        let macros = fixed.iter().map(|(name, value)| (*name, value));
-        for (name, value) in macros.chain(self.spec.macros.iter().map(|(name, value)| (name.as_str(), value)))
-        {
+        let given = self.spec.macros.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        for (name, value) in set.chain(given) {
             words.extend(["--define".to_owned(), format!("{name} {value}")]);
         }
         words.extend_from_slice(arguments);
@@ -189,19 +187,6 @@ impl Builder {
         store: &Store,
         context: &TaskContext<'_>,
     ) -> Result<Vec<u8>, ActionError> {
-        self.run_words(words, work, store, context).map_err(|error| match error {
-            ActionError::Failed(error) => ActionError::Failed(format!("{program} failed: {error}")),
-            error => error,
-        })
-    }
-
-    fn run_words(
-        &self,
-        words: &[String],
-        work: &Workplace,
-        store: &Store,
-        context: &TaskContext<'_>,
-    ) -> Result<Vec<u8>, ActionError> {
         let top = self.top();
         let environment: Vec<(&'static str, OsString)> = vec![
             ("HOME", format!("{top}/home").into()),
@@ -211,7 +196,7 @@ impl Builder {
             ("SOURCE_DATE_EPOCH", self.date().to_string().into()),
         ];
         match &self.spec.builder {
-            SpecBuilder::Host => self.on_host(words, environment, work, context),
+            SpecBuilder::Host => self.on_host(program, words, environment, work, context),
             SpecBuilder::Image(image) => {
                 let engine = Engine::of_containers(self.project.settings.engine())?;
                 let images = std::slice::from_ref(image);
@@ -231,9 +216,10 @@ impl Builder {
                 let mut printed = Vec::new();
                 engine.run_in_container(&container, store, &mut |step, command: &mut Command| {
                     if step == ContainerStep::Unpack {
-                        return context.run_logged(command, &self.log).map(drop);
+                        let name = command.get_program().to_string_lossy().into_owned();
+                        return context.run_logged(&name, command, &self.log).map(drop);
                     }
-                    printed = context.run_logged(command, &self.log)?.stdout;
+                    printed = context.run_logged(program, command, &self.log)?.stdout;
                     Ok::<(), ActionError>(())
                 })?;
                 Ok(printed)
@@ -243,6 +229,7 @@ impl Builder {
 
     fn on_host(
         &self,
+        name: &str,
         words: &[String],
         environment: Vec<(&'static str, OsString)>,
         work: &Workplace,
@@ -272,6 +259,6 @@ impl Builder {
             command.env("PATH", path);
         }
         command.envs(environment);
-        Ok(context.run_logged(&mut command, &self.log)?.stdout)
+        Ok(context.run_logged(name, &mut command, &self.log)?.stdout)
     }
 }

@@ -222,7 +222,7 @@ fn a_spec_file_is_locked_and_becomes_equal_packages_in_two_folders() {
     one.write("packages/rpmlintrc", &filters.replace("no-signature", "no-such-check"));
     let text = fails(&one, &["run", "packaging"], 1);
     assert!(
-        text.contains("error: rpmlint failed: ") && text.contains("hello.noarch: E: no-signature"),
+        text.contains("error: `rpmlint` exited with code ") && text.contains("hello.noarch: E: no-signature"),
         "{text}"
     );
     assert_eq!(ran(&text), Vec::<String>::new());
@@ -267,6 +267,11 @@ fn nothing_of_a_spec_file_is_run_to_read_it_and_no_source_leads_out() {
     let project = sources.project("");
     let text = fails(&project, &["list"], 3);
     assert!(text.contains("sealift.yaml:8:15: a spec file needs a `builder`"), "{text}");
+    let project = sources.project(HOST);
+    let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    project.write("sealift.yaml", &text.replace("hello_commit: abc", "_topdir: /elsewhere"));
+    let text = fails(&project, &["list"], 3);
+    assert!(text.contains("Sealift sets the macro `_topdir`: leave it out"), "{text}");
     let project = sources.project("      builder: hots\n");
     assert!(
         fails(&project, &["list"], 3)
