@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
@@ -12,6 +12,8 @@ use tempfile::NamedTempFile;
 
 use crate::IoError;
 
+/// The maximum size of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
+const ATTRIBUTES_MAX: usize = 64 * 1024;
 /// The prefix of temporary files, where the file system cannot create files without a name.
 const PREFIX: &str = ".sealift.";
 
@@ -71,6 +73,35 @@ impl AtomicFile {
     #[must_use]
     pub fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Gives the file the owner, the permissions and the extended attributes of `former`, so that the same users can read it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system: only root can give a file to another user.
+    pub fn take_attributes(&self, former: &File) -> io::Result<()> {
+        let new = self.file();
+        let (data, now) = (former.metadata()?, new.metadata()?);
+        // First: a change of owner clears permission bits.
+        if (data.uid(), data.gid()) != (now.uid(), now.gid()) {
+            fchown(new, Some(data.uid()), Some(data.gid()))?;
+        }
+        new.set_permissions(data.permissions())?;
+        let mut names = vec![0; ATTRIBUTES_MAX];
+        let Ok(length) = rustix::fs::flistxattr(former, names.as_mut_slice()) else { return Ok(()) };
+        let names = names.get(..length).unwrap_or_default();
+        for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            let mut value = vec![0; ATTRIBUTES_MAX];
+            let Ok(length) = rustix::fs::fgetxattr(former, name, value.as_mut_slice()) else { continue };
+            let value = value.get(..length).unwrap_or_default();
+            match rustix::fs::fsetxattr(new, name, value, rustix::fs::XattrFlags::empty()) {
+                // Labels that only the system sets; it has labelled the new file, too.
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {}
+                done => done?,
+            }
+        }
+        Ok(())
     }
 
     /// Gives the file its name, replacing what has it.

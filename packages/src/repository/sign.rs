@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use content::{AtomicFile, Durability, LinkPolicy};
@@ -58,7 +59,7 @@ pub fn sign_package(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<SignedPackage> {
     let mut file = content::open(path, LinkPolicy::Follow)?;
-    let mode = std::os::unix::fs::MetadataExt::mode(&file.metadata().map_err(Error::io("read", path))?);
+    let metadata = file.metadata().map_err(Error::io("read", path))?;
     let mut input = io::BufReader::with_capacity(BUFFER, &mut file);
     let (headers, covers_payload) = read_checked(&mut input, path)?;
     if !covers_payload {
@@ -85,7 +86,14 @@ pub fn sign_package(
     if was_signed && path == to {
         return Ok(signed);
     }
-    let new = AtomicFile::create(to, mode & 0o7777, Durability::Durable)?;
+    let new = AtomicFile::create(to, metadata.mode() & 0o7777, Durability::Durable)?;
+    if path == to
+        && let Err(error) = new.take_attributes(&file)
+        // Only root can give the file to its owner.
+        && error.kind() != io::ErrorKind::PermissionDenied
+    {
+        return Err(Error::io("set the owner of", to)(error));
+    }
     let mut output = io::BufWriter::with_capacity(BUFFER, new.file());
     let write = Error::io("write", to);
     let mut copy = || {

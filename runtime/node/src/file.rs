@@ -1,18 +1,15 @@
 //! Replacing configuration files, with their owner and attributes.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{Metadata, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 use content::{AtomicFile, Durability, LinkPolicy};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 /// The prefix of temporary files.
 const PREFIX: &str = ".sealift.";
-/// The maximum size of an extended attribute, and of the list of their names: Linux's `XATTR_SIZE_MAX`, `XATTR_LIST_MAX`.
-const ATTRIBUTES_MAX: usize = 64 * 1024;
 
 /// The permissions and the owner of a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +40,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 pub(crate) fn replace_as(path: &Path, content: &[u8], attributes: Option<Attributes>) -> io::Result<()> {
     let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
     match content::open(new.target(), LinkPolicy::Refuse) {
-        Ok(former) => copy_attributes(new.file(), &former)?,
+        Ok(former) => new.take_attributes(&former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.source),
     }
@@ -53,30 +50,6 @@ pub(crate) fn replace_as(path: &Path, content: &[u8], attributes: Option<Attribu
     }
     new.file().write_all(content)?;
     new.commit().map_err(|error| error.source)
-}
-
-/// Copies owner, permissions and extended attributes, so that the same users can read the new file.
-fn copy_attributes(new: &File, former: &File) -> io::Result<()> {
-    let (data, now) = (former.metadata()?, new.metadata()?);
-    // First: a change of owner clears permission bits.
-    if (data.uid(), data.gid()) != (now.uid(), now.gid()) {
-        fchown(new, Some(data.uid()), Some(data.gid()))?;
-    }
-    new.set_permissions(data.permissions())?;
-    let mut names = vec![0; ATTRIBUTES_MAX];
-    let Ok(length) = rustix::fs::flistxattr(former, names.as_mut_slice()) else { return Ok(()) };
-    let names = names.get(..length).unwrap_or_default();
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let mut value = vec![0; ATTRIBUTES_MAX];
-        let Ok(length) = rustix::fs::fgetxattr(former, name, value.as_mut_slice()) else { continue };
-        let value = value.get(..length).unwrap_or_default();
-        match rustix::fs::fsetxattr(new, name, value, rustix::fs::XattrFlags::empty()) {
-            // Labels that only the system sets; it has labelled the new file, too.
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS) => {}
-            done => done?,
-        }
-    }
-    Ok(())
 }
 
 /// Removes the temporary files that a killed [`replace`] has left in a folder. The caller must know that no other one runs.

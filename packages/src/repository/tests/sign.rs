@@ -1,5 +1,7 @@
 //! Signed packages and metadata. What rpm, GnuPG and dnf say to them is in the end-to-end tests.
 
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
 use super::*;
 use crate::openpgp::{SignatureFault, Signer, ValidAt};
 
@@ -49,7 +51,12 @@ fn a_signature_changes_the_signature_header_only_and_is_always_equal() {
         assert_eq!(fs::read(&again).unwrap(), bytes);
         // Signed in place, and then once more.
         fs::copy(&plain, &again).unwrap();
+        fs::set_permissions(&again, fs::Permissions::from_mode(0o640)).unwrap();
+        let is_root = chown(&again, Some(4242), Some(4243)).is_ok();
         assert!(!sign(&again, &again, by).unwrap().was_signed);
+        let metadata = fs::metadata(&again).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, 0o640);
+        assert!(!is_root || (metadata.uid(), metadata.gid()) == (4242, 4243), "the owner stays");
         assert!(sign(&again, &again, by).unwrap().was_signed);
         assert_eq!(fs::read(&again).unwrap(), bytes);
         // Another key replaces the signature, and the file is what it would be without the first one.
