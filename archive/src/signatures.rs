@@ -56,12 +56,17 @@ pub fn check_metadata(tree: &Tree, folder: &str, at: ValidAt) -> Result<Option<S
 }
 
 /// Checks the signatures of all packages in `folder`, if keys are beside them. Only headers are read, whose digests cover the
-/// payload.
+/// payload. `checked` is called after each package.
 ///
 /// # Errors
 ///
 /// The folder cannot be read.
-pub fn check_packages(tree: &Tree, folder: &str, at: ValidAt) -> Result<Vec<SignatureFinding>> {
+pub fn check_packages(
+    tree: &Tree,
+    folder: &str,
+    at: ValidAt,
+    checked: &dyn Fn(),
+) -> Result<Vec<SignatureFinding>> {
     let keys = match keys(tree, folder)? {
         Ok(keys) if keys.is_empty() => return Ok(Vec::new()),
         Ok(keys) => keys,
@@ -74,6 +79,7 @@ pub fn check_packages(tree: &Tree, folder: &str, at: ValidAt) -> Result<Vec<Sign
         if let Err(reason) = check_signature_of(&open, &keys, at) {
             findings.push(SignatureFinding { path, reason });
         }
+        checked();
     }
     Ok(findings)
 }

@@ -8,7 +8,7 @@ use content::Digest;
 use images::pull::TransferProgress;
 use indicatif::{MultiProgress, ProgressBar};
 
-use super::lines::ByteLines;
+use super::lines::{ProgressLines, ProgressUnit};
 use super::{style, target};
 use crate::output;
 
@@ -21,14 +21,14 @@ pub(crate) struct Blobs {
     /// The bars of the blobs in transit, by key.
     each: RefCell<HashMap<String, ProgressBar>>,
     /// `None` if the bars are drawn.
-    lines: Option<ByteLines>,
+    lines: Option<ProgressLines>,
 }
 
 impl Blobs {
     /// `verb` is `pulling` or `pushing`.
     pub(crate) fn start(verb: &'static str) -> Self {
         let mut blobs = Self::above(MultiProgress::with_draw_target(target()), verb);
-        blobs.lines = ByteLines::start(verb);
+        blobs.lines = ProgressLines::start(verb, ProgressUnit::Bytes);
         blobs
     }
 

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::lines::ByteLines;
+use self::lines::{ProgressLines, ProgressUnit};
 use crate::output;
 
-/// A bar of bytes on standard error; lines if that is not a terminal.
+/// A bar on standard error; lines if that is not a terminal.
 pub(crate) struct Bar {
     bar: ProgressBar,
-    lines: Option<ByteLines>,
+    lines: Option<ProgressLines>,
 }
 
 impl Bar {
@@ -28,7 +28,18 @@ impl Bar {
         if is_drawn() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Self { bar, lines: ByteLines::start(verb) }
+        Self { bar, lines: ProgressLines::start(verb, ProgressUnit::Bytes) }
+    }
+
+    /// A count of things, such as `package`, whose number is not known before. [`advance`](iso::ByteProgress::advance) counts them.
+    pub(crate) fn items(verb: &'static str, noun: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target());
+        style(&bar, &format!("{{msg:>12}} {{spinner}} {{pos}} {noun}s"));
+        bar.set_message(verb);
+        if is_drawn() {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar, lines: ProgressLines::start(verb, ProgressUnit::Items(noun)) }
     }
 }
 
@@ -45,7 +56,7 @@ impl Bars {
         let bar = self.0.add(ProgressBar::new(total));
         style(&bar, "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
         bar.set_message(label.clone());
-        Bar { bar, lines: ByteLines::start(label) }
+        Bar { bar, lines: ProgressLines::start(label, ProgressUnit::Bytes) }
     }
 
     /// Writes to standard error while no bar is drawn.

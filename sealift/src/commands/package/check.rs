@@ -7,18 +7,22 @@ use archive::Tree;
 use archive::closure::{ArchitectureCheck, ClosureSet, Source, check_set, sets};
 use archive::signatures::{SignatureFinding, check_metadata, check_packages};
 use content::printable;
+use iso::ByteProgress as _;
 use packages::metadata::RepositoryFiles as _;
 use packages::openpgp::ValidAt;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::packages::{ClosureCheck, ClosureProblem, PackageCheck, SignatureProblem};
 use crate::output::{self, ReportOutput, count, documents};
+use crate::progress::Bar;
 
 pub(super) fn run(repositories: &[PathBuf], bases: &[PathBuf], output: ReportOutput) -> CommandResult {
     let open = |paths: &[PathBuf]| paths.iter().map(|path| Tree::open(path)).collect::<Result<Vec<_>, _>>();
     let (repositories, bases) = (open(repositories)?, open(bases)?);
+    let bar = Bar::items("checking", "package");
     let checks = checks(&repositories, &bases)?;
-    let signatures = signatures(&repositories)?;
+    let signatures = signatures(&repositories, &bar)?;
+    drop(bar);
     let is_incomplete = checks.iter().any(|one| !one.findings.is_empty());
     let document = || PackageCheck { checks: checks.clone(), signatures: signatures.clone() };
     output.report(document, || text_of_signatures(&signatures) + &text(&checks))?;
@@ -42,12 +46,12 @@ pub(crate) fn checks(repositories: &[Tree], bases: &[Tree]) -> Result<Vec<Closur
 }
 
 /// Checks the signatures of metadata, by keys that are valid now, and of packages, by keys that were valid when they were signed.
-fn signatures(repositories: &[Tree]) -> Result<Vec<SignatureProblem>, Failure> {
+fn signatures(repositories: &[Tree], bar: &Bar) -> Result<Vec<SignatureProblem>, Failure> {
     let now = ValidAt::Time(jiff::Timestamp::now().as_second());
     let mut problems = Vec::new();
     for Source { tree, folder } in sets(repositories, &[])?.iter().flat_map(|set| &set.sources) {
         let mut found: Vec<SignatureFinding> = check_metadata(tree, folder, now)?.into_iter().collect();
-        found.extend(check_packages(tree, folder, ValidAt::Signing)?);
+        found.extend(check_packages(tree, folder, ValidAt::Signing, &|| bar.advance(1))?);
         problems.extend(found.into_iter().map(|SignatureFinding { path, reason }| SignatureProblem {
             path: documents::text(tree.path().join(path)),
             reason,
