@@ -55,16 +55,10 @@ fn rpmlint_finds_nothing_in_a_complete_package() {
             folder.join(format!("{release}/lighthouse-base-el{release}/noarch/hello-3.1.0-1.noarch.rpm"))
         })
         .into();
+    packages
+        .push(build("minimal", scratch.path()).join("8/example-base-el8/noarch/hello-1.0.0-1.noarch.rpm"));
     packages.push(build_own("2.11.0", scratch.path(), scratch.path()));
     let mut found = findings(&rpmlint, scratch.path(), &packages);
     found.retain(|line| !(line.starts_with("sealift.") && OWN.iter().any(|own| line.contains(own))));
     assert_eq!(found, [""; 0]);
-    // The smallest package says no more than it must.
-    let package = build("minimal", scratch.path()).join("8/example-base-el8/noarch/hello-1.0.0-1.noarch.rpm");
-    let found = findings(&rpmlint, scratch.path(), &[package]);
-    let found: Vec<&str> = found.iter().filter_map(|line| line.split(": ").nth(2)).collect();
-    assert_eq!(
-        found,
-        ["no-url-tag", "no-packager-tag", "no-group-tag", "no-documentation", "no-changelogname-tag",]
-    );
 }
