@@ -75,6 +75,7 @@ pub fn build_signed(
     let package = assemble(&definition, base_dir, source_date)?;
     let build_error = |reason| Error::Build { package: definition.name.clone(), reason: Box::new(reason) };
     warnings.extend(definition.warnings());
+    warnings.extend(automatic::machine_warnings(&definition, base_dir, &definition.arch)?);
     let mut head = Vec::new();
     package.metadata.write(&mut head).map_err(build_error)?;
     if let Some((signer, cancelled)) = signer {
@@ -157,6 +158,7 @@ pub fn build_in_memory(
     let nevra = definition.nevra()?;
     let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
     warnings.extend(definition.warnings());
+    warnings.extend(automatic::machine_warnings(&definition, base_dir, &definition.arch)?);
     let package = assemble(&definition, base_dir, source_date)?;
     let mut bytes = Vec::new();
     package

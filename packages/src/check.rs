@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use crate::definition::{ChangelogEntry, PackageFile, RpmDefinition};
 use crate::dependency::Relation;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::pattern::{self, PackageSource};
 use crate::scriptlets::ScriptletInterpreter;
 
@@ -21,10 +21,22 @@ const LINES: &str = "text without control characters other than line ends and ta
 const SOURCE: &str = "a relative path without `..`";
 const ONE_FILE: &str = "this key only with a folder or a pattern";
 const PATTERN: &str = "a pattern of files such as `*.yaml`";
-const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters";
+const INSTALLED: &str = "an absolute path without `.`, `..`, `//`, a `/` at its end or control characters, with 246 bytes \
+                         at most in each name and 4086 in all";
+const TARGET: &str = "one line of text without control characters, 4095 bytes at most";
+const NAMES: &str = "parts with which the name of the package's file has 255 bytes at most";
 const OWNER: &str = "the name of a user or group: a lower-case letter or `_`, then also digits and `-`";
 const CAPABILITIES: &str = "capabilities as setcap takes them, such as `cap_net_bind_service=ep`";
 const DATE: &str = "a day between 1970-01-01 and 2105-12-31 as `YYYY-MM-DD`";
+
+/// Bytes of a file name and of a path on Linux.
+pub(crate) const NAME_MAX: usize = 255;
+const PATH_MAX: usize = 4095;
+/// Bytes that rpm and dpkg append to the name of a file while they write it: `;6b0cf1cd`, `.dpkg-new`.
+const TEMPORARY: usize = 9;
+
+/// The most releases that have values of their own.
+const TARGETS_MAX: usize = 32;
 
 impl RpmDefinition {
     /// The version as RPM knows it: of a semantic version's hyphens the first becomes `~`, which sorts before
@@ -59,10 +71,10 @@ impl RpmDefinition {
     ///
     /// [`Error::Definition`] for the first of the [`mistakes`](Self::mistakes).
     pub fn check(&self) -> Result<()> {
-        let Some(Mistake { field, expected, found }) = self.mistakes().into_iter().next() else {
-            return Ok(());
-        };
-        Err(Error::Definition { package: self.name.clone(), field, expected, found })
+        match self.mistakes().into_iter().next() {
+            Some(mistake) => Err(mistake.in_package(&self.name)),
+            None => Ok(()),
+        }
     }
 
     /// Every field that an RPM cannot hold as it is; the source files are not read.
@@ -80,6 +92,9 @@ impl RpmDefinition {
         mistakes.check(label(&self.version, "._+~^-"), "version", VERSION, &self.version);
         mistakes.check(label(&self.release, "._+~^"), "release", RELEASE, &self.release);
         mistakes.check(label(&self.arch, "_"), "arch", ARCH, &self.arch);
+
+        let name = format!("{}-{}-{}.{}.rpm", self.name, self.version, self.release, self.arch);
+        mistakes.check(name.len() <= NAME_MAX, "version", NAMES, &name);
 
         mistakes.check(is_line(&self.summary), "summary", LINE, &self.summary);
         mistakes.check(is_line(&self.license), "license", LINE, &self.license);
@@ -106,6 +121,11 @@ impl RpmDefinition {
         }
         self.check_paths(&mut mistakes);
         self.check_changelog(&mut mistakes);
+        let targets = self.overrides.len();
+        if targets > TARGETS_MAX {
+            mistakes.add("overrides".to_owned(), "at most 32 releases", &targets.to_string());
+            return mistakes.0;
+        }
         let of_targets = self.mistakes_of_targets(&mistakes.0);
         mistakes.0.extend(of_targets);
         mistakes.0
@@ -205,8 +225,9 @@ impl RpmDefinition {
         for (i, symlink) in self.symlinks.iter().enumerate() {
             let field = |name: &str| format!("symlinks[{i}].{name}");
             add(mistakes, &symlink.path, field("path"), false);
-            let target = !symlink.target.is_empty() && !symlink.target.chars().any(char::is_control);
-            mistakes.check(target, &field("target"), LINE, &symlink.target);
+            let target = (1..=PATH_MAX).contains(&symlink.target.len())
+                && !symlink.target.chars().any(char::is_control);
+            mistakes.check(target, &field("target"), TARGET, &symlink.target);
         }
         let mut below: Vec<(&String, &str)> = Vec::new();
         for (path, (field, _)) in &paths {
@@ -270,7 +291,7 @@ fn check_interpreter(mistakes: &mut Mistakes, field: &str, interpreter: &Scriptl
 }
 
 /// A field of a definition with a value that an RPM cannot hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mistake {
     /// The field, as a path into the definition: `files[2].to`.
     pub field: String,
@@ -282,7 +303,15 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "expected {}, found `{}`", self.expected, content::printable(&self.found))
+        write!(formatter, "expected {}, found {}", self.expected, quoted(&self.found))
+    }
+}
+
+impl Mistake {
+    /// The error that it is in the package `package`.
+    pub(crate) fn in_package(self, package: &str) -> Error {
+        let Self { field, expected, found } = self;
+        Error::Definition { package: package.to_owned(), field, expected, found }
     }
 }
 
@@ -327,7 +356,9 @@ fn is_lines(text: &str) -> bool {
 
 fn is_installed(path: &str) -> bool {
     path.strip_prefix('/').is_some_and(|relative| {
-        relative.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        let is_name = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= NAME_MAX - TEMPORARY;
+        path.len() <= PATH_MAX - TEMPORARY
+            && relative.split('/').all(is_name)
             && !path.chars().any(char::is_control)
     })
 }
@@ -351,7 +382,8 @@ mod tests {
             ("summary", "summary: A"),
             ("license", "license: MIT"),
         ];
-        fields.retain(|(key, _)| !more.starts_with(&format!("{key}:")));
+        let is_given = |key: &str| more.lines().any(|line| line.starts_with(&format!("{key}:")));
+        fields.retain(|(key, _)| !is_given(key));
         let text: String = fields.iter().map(|(_, line)| format!("{line}\n")).collect();
         serde_saphyr::from_str(&format!("{text}{more}\n")).unwrap()
     }
@@ -422,6 +454,10 @@ mod tests {
             ("files: [{from: x, to: /a/../x}]", "files[0].to"),
             ("files: [{from: x, to: /a//x}]", "files[0].to"),
             ("files: [{from: x, to: /x/}]", "files[0].to"),
+            (&format!("files: [{{from: x, to: /x/{}}}]", "é".repeat(124)), "files[0].to"),
+            (&format!("files: [{{from: x, to: '{}'}}]", "/abcdefg".repeat(511)), "files[0].to"),
+            (&format!("symlinks: [{{path: /x, target: '{}'}}]", "a".repeat(4096)), "symlinks[0].target"),
+            (&format!("name: {}\nversion: '{}'", "a".repeat(128), "1".repeat(128)), "version"),
             ("files: [{from: x, to: /x, owner: Root}]", "files[0].owner"),
             ("files: [{from: x, to: /x, group: ''}]", "files[0].group"),
             ("files: [{from: x, to: /x}, {from: y, to: /x}]", "files[1].to"),

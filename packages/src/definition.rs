@@ -38,7 +38,7 @@ pub struct RpmDefinition {
     pub summary: String,
     /// The license, an SPDX expression.
     pub license: String,
-    /// A longer description. Default: the summary.
+    /// A longer description. Default: the summary, in a Debian package the version and the license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The home page of the software.

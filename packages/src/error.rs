@@ -15,7 +15,7 @@ pub enum Error {
     #[error(transparent)]
     Io(#[from] IoError),
     /// A field of a package definition has a value that an RPM package cannot hold.
-    #[error("package `{package}`: {field}: expected {expected}, found `{found}`")]
+    #[error("package `{}`: {field}: expected {expected}, found {}", printable(package), quoted(found))]
     Definition {
         /// The package's name, if it is known.
         package: String,
@@ -27,7 +27,7 @@ pub enum Error {
         found: String,
     },
     /// A text that should be a mode or the like is not one.
-    #[error("expected {expected}, found `{found}`")]
+    #[error("expected {expected}, found {}", quoted(found))]
     Value {
         /// What the text should have been.
         expected: &'static str,
@@ -192,6 +192,11 @@ impl Error {
         let path = path.to_owned();
         move |source| IoError { operation, path, source }.into()
     }
+}
+
+/// A value in quotes, or the word that says that there is no value.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.is_empty() { "nothing".to_owned() } else { format!("`{}`", printable(text)) }
 }
 
 /// The result of this crate's operations.

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::check::Mistake;
 use crate::definition::{PackageDirectory, PackageFile, PackageMode, PackageSymlink, RpmDefinition};
 use crate::error::{Error, Result};
 use crate::pattern::{Exclude, PackageSource, escape, glob};
@@ -80,12 +81,7 @@ impl RpmDefinition {
         }
         let Some(mistake) = expanded.definition.mistakes().into_iter().next() else { return Ok(expanded) };
         let field = from.field(self, &mistake.field);
-        Err(Error::Definition {
-            package: self.name.clone(),
-            field,
-            expected: mistake.expected,
-            found: mistake.found,
-        })
+        Err(Mistake { field, ..mistake }.in_package(&self.name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Values of a definition that differ between releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -138,6 +138,9 @@ overrides! {
     file_triggers: Vec<PackageFileTrigger>,
 }
 
+/// The most mistakes of targets that are listed: each target can repeat those of the whole definition.
+const MISTAKES_MAX: usize = 10_000;
+
 impl RpmDefinition {
     /// The definition for `target`: with the values of its `overrides`, and without the others.
     #[must_use]
@@ -151,6 +154,7 @@ impl RpmDefinition {
 
     /// The mistakes of each target that the definition itself does not have; `own` are those of the definition itself.
     pub(crate) fn mistakes_of_targets(&self, own: &[Mistake]) -> Vec<Mistake> {
+        let own: HashSet<&Mistake> = own.iter().collect();
         let of_target = |(target, overrides): (&PackageTarget, &PackageOverrides)| {
             let fields = overrides.fields();
             let is_own = |field: &str| {
@@ -163,7 +167,7 @@ impl RpmDefinition {
                 .map(|mistake| Mistake { field: format!("overrides.{target}.{}", mistake.field), ..mistake })
                 .collect::<Vec<_>>()
         };
-        self.overrides.iter().flat_map(of_target).collect()
+        self.overrides.iter().flat_map(of_target).take(MISTAKES_MAX).collect()
     }
 }
 

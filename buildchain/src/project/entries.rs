@@ -8,9 +8,10 @@ use super::field::Field;
 use super::file::{Binary, ForEach, LoopList, LoopValues, RegistryEntry};
 use super::model::{Program, RegistryAccess};
 use super::names::{InnerPath, ParsedName, Text, VariableName};
+use super::schema_check::Document;
 use super::tasks::Produced;
 use super::values::Values;
-use super::{Error, Mistakes, Origin, Outside, Territory, schema_check};
+use super::{Error, Mistakes, Origin, Outside, Territory};
 
 /// The most rounds of a loop.
 const ROUNDS_MAX: usize = 10_000;
@@ -221,14 +222,15 @@ pub(super) fn sources(
     produced: impl Fn(&Path) -> bool,
 ) -> Result<(), Error> {
     let mut mistakes = Mistakes::default();
-    let own = schema_check::texts(text, ["files", "from"]);
-    let of_releases = schema_check::texts(text, ["overrides", "*", "files", "from"]);
+    let document = Document::read(path, text)?;
+    let own = document.texts(["files", "from"]);
+    let of_releases = document.texts(["overrides", "*", "files", "from"]);
     for (name, place) in own.into_iter().chain(of_releases) {
-        let source = root.join(located(&name));
+        let source = root.join(located(name));
         if produced(&source) || source.symlink_metadata().is_ok() {
             continue;
         }
-        let folder = path.parent().filter(|folder| folder.join(located(&name)).exists());
+        let folder = path.parent().filter(|folder| folder.join(located(name)).exists());
         let folder = folder.and_then(|folder| folder.strip_prefix(root).ok());
         let beside = folder.map(|folder| format!("{}/{name}", folder.display()));
         let hint = match beside {

@@ -2,71 +2,106 @@
 
 use std::path::Path;
 
-use packages::debian::{DebDefinition, DebDependency};
-use packages::{Dependency, Mistake, PackageMode, Relation, RpmDefinition, ScriptletRequires};
+use packages::debian::{self, DebDefinition, DebDependency};
+use packages::{
+    Dependency, Mistake, PackageFormat, PackageMode, PackageTarget, Relation, RpmDefinition,
+    ScriptletRequires,
+};
 
 use super::error::{Error, Mistakes};
-use super::schema_check;
+use super::schema_check::Document;
 
-/// Reads `text`, the content of the file `path`, as the definition of a package.
+/// Reads `text`, the content of the file `path`, as the definition of a package that is built in `format` from sources below `base`.
+/// It has the values of its `overrides` for `target`.
 ///
 /// # Errors
 ///
 /// Lists unknown and missing keys, values of the wrong kind, and invalid dependencies and modes. Without any of these, lists each
-/// field that an RPM cannot hold. Sources are not looked at.
-pub fn read_package(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
-    read_with(path, text, |_| true)
-}
-
-/// [`read_package`] of a definition in a project, where the paths of sources have rules of their own.
-pub(super) fn read_in_project(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
-    read_with(path, text, |mistake| !mistake.field.ends_with(".from"))
-}
-
-fn read_with(path: &Path, text: &str, counts: fn(&Mistake) -> bool) -> Result<RpmDefinition, Error> {
-    let definition = read(path, text)?;
+/// field that a package of this format cannot hold, and each source that does not exist.
+pub fn read_package(
+    path: &Path,
+    text: &str,
+    format: PackageFormat,
+    target: Option<&PackageTarget>,
+    base: &Path,
+) -> Result<RpmDefinition, Error> {
+    let (document, definition) = read(path, text)?;
     let mut mistakes = definition.mistakes();
-    mistakes.retain(counts);
-    let at = |mistake: Mistake| {
-        Error::at(path, schema_check::place(text, &mistake.field), format!("{}: {mistake}", mistake.field))
+    let own = target.and_then(|target| definition.overrides.get_key_value(target));
+    let own = own.filter(|(_, own)| own.files.is_some());
+    let prefix = own.map(|(target, _)| format!("overrides.{target}.")).unwrap_or_default();
+    let definition = match target {
+        Some(target) => definition.for_target(target),
+        None => definition,
     };
-    Mistakes::from(mistakes.into_iter().map(at).collect::<Vec<_>>()).end(definition)
+    if format == PackageFormat::Deb {
+        mistakes.extend(debian::mistakes(&definition));
+    }
+    let mut mistakes = located(path, &document, mistakes);
+    for (index, file) in definition.files.iter().enumerate() {
+        // A mistake of its own names a source that leads out.
+        if base.join(file.source().path()).symlink_metadata().is_err() {
+            let field = format!("{prefix}files[{index}].from");
+            let name = content::printable(&file.from);
+            let message = format!("{field}: `{name}` does not exist in {}", content::printable_path(base));
+            mistakes.note::<()>(Err(Error::at(path, document.place(&field), message)));
+        }
+    }
+    mistakes.end(definition)
 }
 
-fn read(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
+/// [`read_package`] of an RPM in a project, where the paths of sources have rules of their own.
+pub(super) fn read_in_project(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
+    let (document, definition) = read(path, text)?;
+    let mut mistakes = definition.mistakes();
+    mistakes.retain(|mistake| !mistake.field.ends_with(".from"));
+    located(path, &document, mistakes).end(definition)
+}
+
+/// The mistakes with their places in the file.
+fn located(path: &Path, document: &Document, mistakes: Vec<Mistake>) -> Mistakes {
+    let at = |mistake: Mistake| {
+        Error::at(path, document.place(&mistake.field), format!("{}: {mistake}", mistake.field))
+    };
+    Mistakes::from(mistakes.into_iter().map(at).collect::<Vec<_>>())
+}
+
+fn read(path: &Path, text: &str) -> Result<(Document, RpmDefinition), Error> {
     let schema = schemars::schema_for!(RpmDefinition).to_value();
-    let mut mistakes = Mistakes::from(schema_check::mistakes(path, text, &schema).all());
+    let document = Document::read(path, text)?;
+    let mut mistakes = Mistakes::from(document.mistakes(path, &schema).all());
     // The deserializer stops at the first of these.
     for relation in Relation::ALL {
-        let own = schema_check::texts(text, [relation.key()]);
-        let of_releases = schema_check::texts(text, ["overrides", "*", relation.key()]);
+        let own = document.texts([relation.key()]);
+        let of_releases = document.texts(["overrides", "*", relation.key()]);
         for (dependencies, place) in own.into_iter().chain(of_releases) {
-            let list = Dependency::list(relation, &dependencies);
+            let list = Dependency::list(relation, dependencies);
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     for key in ScriptletRequires::KEYS {
-        for (dependencies, place) in schema_check::texts(text, ["scriptletRequires", key]) {
-            let list = Dependency::list(Relation::Requires, &dependencies);
+        for (dependencies, place) in document.texts(["scriptletRequires", key]) {
+            let list = Dependency::list(Relation::Requires, dependencies);
             mistakes.note(list.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     for key in DebDefinition::RELATIONS {
-        for (dependency, place) in schema_check::texts(text, ["deb", key]) {
+        for (dependency, place) in document.texts(["deb", key]) {
             let read = dependency.parse::<DebDependency>();
             mistakes.note(read.map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     for entries in ["files", "directories", "ghosts"] {
-        let own = schema_check::texts(text, [entries, "mode"]);
-        let of_releases = schema_check::texts(text, ["overrides", "*", entries, "mode"]);
+        let own = document.texts([entries, "mode"]);
+        let of_releases = document.texts(["overrides", "*", entries, "mode"]);
         for (mode, place) in own.into_iter().chain(of_releases) {
             mistakes
                 .note(mode.parse::<PackageMode>().map_err(|error| Error::at(path, place, error.to_string())));
         }
     }
     mistakes.end(())?;
-    serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))
+    let definition = serde_saphyr::from_str(text).map_err(|error| Error::yaml(path, &error))?;
+    Ok((document, definition))
 }
 
 #[cfg(test)]
@@ -75,14 +110,29 @@ mod tests {
 
     const MINIMAL: &str = "name: a\nversion: 1.0\nrelease: 1\narch: noarch\nsummary: A\nlicense: MIT\n";
 
+    fn read_rpm(text: &str) -> Result<RpmDefinition, Error> {
+        read_as(PackageFormat::Rpm, text)
+    }
+
+    /// Reads a definition for el8, beside the sources `x` and `a`.
+    fn read_as(format: PackageFormat, text: &str) -> Result<RpmDefinition, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "x"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let target = PackageTarget::release("8");
+        let read = read_package(Path::new("package.yaml"), text, format, Some(&target), folder.path());
+        read.map_err(Error::without_snippet)
+    }
+
     fn wrong(text: &str) -> Vec<String> {
-        let error = read_package(Path::new("package.yaml"), text).unwrap_err().to_string();
+        let error = read_rpm(text).unwrap_err().to_string();
         error.lines().map(str::to_owned).collect()
     }
 
     #[test]
     fn all_mistakes_of_a_definition_are_named_at_once_with_their_places() {
-        assert_eq!(read_package(Path::new("x"), MINIMAL).unwrap().file_name().unwrap(), "a-1.0-1.noarch.rpm");
+        assert_eq!(read_rpm(MINIMAL).unwrap().file_name().unwrap(), "a-1.0-1.noarch.rpm");
         let deb = wrong(&format!("{MINIMAL}deb:\n  depends: ['libc6 >= 2', libc6]\n  nme: x\n"));
         assert_eq!(
             deb,
@@ -123,6 +173,45 @@ mod tests {
                 "package.yaml:11:20: scriptlets.post",
             ]
         );
+    }
+
+    #[test]
+    fn mistakes_of_a_debian_package_and_missing_sources_are_named_with_their_places() {
+        let deb = |text: &str| -> Vec<String> {
+            let error = read_as(PackageFormat::Deb, text).unwrap_err().to_string();
+            error.lines().map(str::to_owned).collect()
+        };
+        let more = "deb:\n  name: A\n  section: 'a b'\n  conflicts: ['aa | bb']\n  scripts: {preinst: echo}\n\
+                    scriptlets: {post: x, interpreter: <lua>}\n";
+        let found = deb(&format!("{MINIMAL}{more}"));
+        let places: Vec<&str> = found.iter().filter_map(|line| line.split(": expected").next()).collect();
+        assert_eq!(
+            places,
+            [
+                "package.yaml:8:3: deb.maintainer",
+                "package.yaml:8:9: deb.name",
+                "package.yaml:9:12: deb.section",
+                "package.yaml:10:15: deb.conflicts[0]",
+                "package.yaml:11:22: deb.scripts.preinst",
+            ]
+        );
+        assert!(found[0].ends_with("expected `Name <mail@example.org>`, found nothing"), "{}", found[0]);
+        let more = "overrides: {el8: {files: [{from: a, to: /a}, {from: b/*.c, to: /b}]}}\n";
+        let found = wrong(&format!("{MINIMAL}files: [{{from: none, to: /x}}]\n{more}"));
+        assert_eq!(found.len(), 1);
+        let said = "package.yaml:8:53: overrides.el8.files[1].from: `b/*.c` does not exist in ";
+        assert!(found[0].starts_with(said), "{}", found[0]);
+    }
+
+    #[test]
+    fn many_mistakes_take_linear_time() {
+        let many = "- {from: ../x, to: x}\n".repeat(30_000);
+        let targets: String = (0..30_000).map(|number| format!("  el{number}: {{url: ''}}\n")).collect();
+        // With a pass over the file for each mistake, this takes an hour.
+        let found = wrong(&format!("{MINIMAL}files:\n{many}"));
+        assert_eq!(found[20], "and 59980 more");
+        let found = wrong(&format!("{MINIMAL}overrides:\n{targets}"));
+        assert_eq!(found, ["package.yaml:8:3: overrides: expected at most 32 releases, found `30000`"]);
     }
 
     #[test]

@@ -141,56 +141,66 @@ impl SchemaMistakes {
 
 /// Every way in which `text`, the content of the file `path`, is not what `schema` describes.
 pub(super) fn mistakes(path: &Path, text: &str, schema: &Value) -> SchemaMistakes {
-    match serde_saphyr::from_str::<Node>(text) {
-        Err(error) => SchemaMistakes { form: vec![Error::yaml(path, &error)], names: Vec::new() },
-        Ok(node) => {
-            let mut check = Check { path, root: schema, found: SchemaMistakes::default() };
-            check.node(schema, &node, 0);
-            check.found
-        }
+    match Document::read(path, text) {
+        Err(error) => SchemaMistakes { form: vec![error], names: Vec::new() },
+        Ok(document) => document.mistakes(path, schema),
     }
 }
 
-/// Each text that stands in `text` under `keys`, through lists, with its place; none if it is no YAML. `*` stands for every key.
-pub(super) fn texts<const N: usize>(text: &str, keys: [&str; N]) -> Vec<(String, Location)> {
-    fn collect(node: Node, keys: &[&str], found: &mut Vec<(String, Location)>) {
-        match (node.value, keys) {
-            (Shape::Text(text), []) => found.push((text, node.referenced)),
-            (Shape::List(items), _) => items.into_iter().for_each(|item| collect(item, keys, found)),
-            (Shape::Map(entries), [key, rest @ ..]) => {
-                for (name, value) in entries {
-                    if *key == "*" || name.value == *key {
-                        collect(value, rest, found);
+/// A file that was parsed, with the places of its values.
+pub(super) struct Document(Node);
+
+impl Document {
+    /// Parses `text`, the content of the file `path`.
+    pub(super) fn read(path: &Path, text: &str) -> Result<Self, Error> {
+        serde_saphyr::from_str(text).map(Self).map_err(|error| Error::yaml(path, &error))
+    }
+
+    /// Every way in which the file, whose path is `path`, is not what `schema` describes.
+    pub(super) fn mistakes(&self, path: &Path, schema: &Value) -> SchemaMistakes {
+        let mut check = Check { path, root: schema, found: SchemaMistakes::default() };
+        check.node(schema, &self.0, 0);
+        check.found
+    }
+
+    /// Each text under `keys`, through lists, with its place. `*` stands for every key.
+    pub(super) fn texts<const N: usize>(&self, keys: [&str; N]) -> Vec<(&str, Location)> {
+        fn collect<'a>(node: &'a Node, keys: &[&str], found: &mut Vec<(&'a str, Location)>) {
+            match (&node.value, keys) {
+                (Shape::Text(text), []) => found.push((text, node.referenced)),
+                (Shape::List(items), _) => items.iter().for_each(|item| collect(item, keys, found)),
+                (Shape::Map(entries), [key, rest @ ..]) => {
+                    for (name, value) in entries {
+                        if *key == "*" || name.value == *key {
+                            collect(value, rest, found);
+                        }
                     }
                 }
+                _ => {}
             }
-            _ => {}
         }
+        let mut found = Vec::new();
+        collect(&self.0, &keys, &mut found);
+        found
     }
-    let mut found = Vec::new();
-    if let Ok(node) = serde_saphyr::from_str::<Node>(text) {
-        collect(node, &keys, &mut found);
-    }
-    found
-}
 
-/// The place in `text` of the value at `path`, such as `files[2].to`, or of the nearest value above it that is there.
-pub(super) fn place(text: &str, path: &str) -> Location {
-    let Ok(mut node) = serde_saphyr::from_str::<Node>(text) else { return Location::UNKNOWN };
-    let mut place = node.referenced;
-    for part in path.split(['.', '[']) {
-        let index = part.strip_suffix(']').and_then(|index| index.parse::<usize>().ok());
-        let next = match (node.value, index) {
-            (Shape::List(items), Some(index)) => items.into_iter().nth(index),
-            (Shape::Map(entries), None) => {
-                entries.into_iter().find(|(key, _)| key.value == part).map(|(_, value)| value)
-            }
-            _ => None,
-        };
-        let Some(found) = next else { break };
-        (place, node) = (found.referenced, found);
+    /// The place of the value at `path`, such as `files[2].to`, or of the nearest value above it that exists.
+    pub(super) fn place(&self, path: &str) -> Location {
+        let mut node = &self.0;
+        for part in path.split(['.', '[']) {
+            let index = part.strip_suffix(']').and_then(|index| index.parse::<usize>().ok());
+            let next = match (&node.value, index) {
+                (Shape::List(items), Some(index)) => items.get(index),
+                (Shape::Map(entries), None) => {
+                    entries.iter().find(|(key, _)| key.value == part).map(|(_, value)| value)
+                }
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node.referenced
     }
-    place
 }
 
 struct Check<'a> {

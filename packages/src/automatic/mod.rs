@@ -4,6 +4,7 @@
 //! the package is the same on every machine.
 
 mod elf;
+mod machine;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,6 +13,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use content::LinkPolicy;
+
+pub(crate) use self::machine::warnings as machine_warnings;
 
 use crate::definition;
 use crate::dependency::{Dependency, Relation};

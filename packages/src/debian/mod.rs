@@ -32,7 +32,9 @@ mod stanza;
 mod tests;
 mod write;
 
-pub use self::build::{DebDefinition, DebDependency, DebScripts, build, build_in_memory, file_name};
+pub use self::build::{
+    DebDefinition, DebDependency, DebScripts, build, build_in_memory, file_name, mistakes,
+};
 pub use self::index::{IndexedDebs, index};
 pub use self::options::{DebIndexOptions, Suite};
 pub use self::package::{DebIdentity, DebPackage};

@@ -52,7 +52,7 @@ use std::io::Read;
 
 use pgp::armor::BlockType;
 
-pub use self::fault::{KeysFault, SignatureFault, SigningFault};
+pub use self::fault::{KeyName, KeysFault, SignatureFault, SigningFault};
 use self::key::Key;
 pub(crate) use self::signature::{Open, Signatures};
 pub(crate) use self::signer::MadeSignature;

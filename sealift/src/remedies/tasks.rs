@@ -36,13 +36,13 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
         });
     }
     if let Some(SigningError::NoSecretKey) = error.downcast_ref() {
-        return Some(format!("set SEALIFT_SIGNING_KEY to its file, {WITHOUT}"));
+        return Some(format!("set SEALIFT_SIGNING_KEY to its file; {WITHOUT}"));
     }
     if let Some(::packages::Error::Key { fault, .. } | ::packages::Error::Signing { fault, .. }) =
         error.downcast_ref()
     {
         let help = packages::signing_help(fault, packages::Caller::Project)?;
-        return Some(format!("{help}, {WITHOUT}"));
+        return Some(format!("{help}; {WITHOUT}"));
     }
     let is_store = |error: &::images::Error| error.is_unusable_place();
     if error.downcast_ref().is_some_and(is_store) {

@@ -453,6 +453,22 @@ fn of_projects() -> Vec<Failure> {
 }
 
 /// The errors of tasks, with the help that a run prints for them.
+fn signing_errors() -> Vec<::packages::Error> {
+    use ::packages::openpgp::{KeyName, KeysFault, SignatureFault, SigningFault};
+
+    let key = || KeyName { id: "0123456789ABCDEF".into(), user: "Example <release@example.org>".into() };
+    [
+        SigningFault::PassphraseMissing(key().id),
+        SigningFault::PassphraseWrong(key().id),
+        SigningFault::PublicKey(KeysFault::NoKey),
+        SigningFault::NoTerminal("release@example.org".into()),
+        SigningFault::Refused(SignatureFault::KeyExpired { key: key(), on: 1_577_836_800 }),
+        SigningFault::Refused(SignatureFault::UnknownKey(vec![key().id])),
+    ]
+    .map(|fault| ::packages::Error::Key { path: "release.asc".into(), fault })
+    .into()
+}
+
 fn of_tasks() -> Vec<Failure> {
     use ::images::pull;
 
@@ -474,9 +490,12 @@ fn of_tasks() -> Vec<Failure> {
             io::ErrorKind::PermissionDenied.into(),
         ))),
     ];
+    let keys = signing_errors().into_iter().map(|error| -> Box<dyn std::error::Error> { Box::new(error) });
+    let missing: Box<dyn std::error::Error> = Box::new(buildchain::tasks::SigningError::NoSecretKey);
+    let errors = errors.into_iter().chain(keys).chain([missing]);
     let pulls =
         registry_faults().into_iter().map(|fault| -> Box<dyn std::error::Error> { Box::new(pulled(fault)) });
-    let helped = errors.into_iter().chain(pulls).filter_map(|error| {
+    let helped = errors.chain(pulls).filter_map(|error| {
         let help = tasks::help(error.as_ref())?;
         Some(Failure::from(anyhow::Error::msg(error.to_string())).remedy(help))
     });
@@ -488,7 +507,7 @@ fn of_tasks() -> Vec<Failure> {
 #[test]
 fn every_error_with_help_as_it_is_printed() {
     let mut text = String::new();
-    let packages =
+    let pattern =
         packages::index(::packages::Error::Pattern { pattern: "[".into(), reason: "unclosed".into() });
     let failures = of_archives()
         .into_iter()
@@ -500,7 +519,8 @@ fn every_error_with_help_as_it_is_printed() {
         .chain(of_isos())
         .chain(of_projects())
         .chain(of_tasks())
-        .chain([packages]);
+        .chain(signing_errors().into_iter().map(packages::signing))
+        .chain([pattern]);
     for failure in failures {
         let printed = failure_text(failure.report().unwrap());
         text.push_str(&format!("exit {}\n{}\n", failure.code(), anstream::adapter::strip_str(&printed)));

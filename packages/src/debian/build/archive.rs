@@ -27,22 +27,16 @@ pub(super) fn assemble(
     source_date: i64,
 ) -> Result<Vec<(String, Vec<u8>)>> {
     let date = u64::try_from(source_date).map_err(|_| {
-        mistake(definition, "the source date", "seconds since 1970", &source_date.to_string())
+        mistake("the source date", "seconds since 1970", &source_date.to_string())
+            .in_package(&definition.name)
     })?;
     let sources: Vec<PathBuf> =
         definition.files.iter().map(|file| base_dir.join(file.source().path())).collect();
     let nodes = nodes(definition, identity, &sources, source_date)?;
     let installed = nodes.values().map(Node::installed_size).sum();
     let conffiles = nodes.iter().filter(|(_, node)| node.is_config);
-    let conffiles: String = conffiles
-        .map(|(path, _)| {
-            format!(
-                "/{path}
-"
-            )
-        })
-        .collect();
-    let stanza = control(definition, identity, installed)?;
+    let conffiles = conffiles.fold(String::new(), |all, (path, _)| all + "/" + path + "\n");
+    let stanza = control(definition, identity, installed);
     let compression = definition.compression;
     let memory = Path::new("data.tar");
 
@@ -58,7 +52,8 @@ pub(super) fn assemble(
         files.push(("conffiles", 0o644, conffiles.into_bytes()));
     }
     files.push(("md5sums", 0o644, sums.into_bytes()));
-    for (name, text) in scripts(definition)? {
+    for script in scripts(definition) {
+        let (name, text) = script.map_err(|mistake| mistake.in_package(&definition.name))?;
         files.push((name, 0o755, text.into_bytes()));
     }
     files.sort_by_key(|(name, ..)| *name);

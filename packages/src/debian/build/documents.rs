@@ -45,8 +45,9 @@ pub(super) fn changelog(
     let mut entry = |version: &str, changes: &str, author: &str, seconds: i64| -> Result<()> {
         let time = jiff::Timestamp::from_second(seconds);
         let expected = "seconds since 1970";
-        let time =
-            time.map_err(|_| mistake(definition, "the source date", expected, &seconds.to_string()))?;
+        let time = time.map_err(|_| {
+            mistake("the source date", expected, &seconds.to_string()).in_package(&definition.name)
+        })?;
         let date = time.strftime("%a, %d %b %Y %H:%M:%S +0000");
         // Writing to a String cannot fail.
         let _ = write!(text, "{name} ({version}) unstable; urgency=medium\n\n");

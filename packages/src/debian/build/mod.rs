@@ -12,12 +12,14 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 use self::archive::{assemble, container};
-use self::control::Identity;
+use self::control::{Identity, identity_mistakes, relation_mistakes};
 pub use self::definition::{DebDefinition, DebDependency, DebScripts};
 use super::package::DebPackage;
+use crate::automatic;
 use crate::build::{BuiltPackage, put};
+use crate::check::Mistake;
 use crate::definition::RpmDefinition;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::expand::ExpandedDefinition;
 
 /// Builds the Debian package of a definition and puts it into `out_dir` (created where it is missing) as [`file_name`] says.
@@ -26,8 +28,8 @@ use crate::expand::ExpandedDefinition;
 ///
 /// # Errors
 ///
-/// [`Error::Definition`] where a Debian package cannot hold what the definition says or a source is not a regular file,
-/// [`Error::Deb`] where the package that was written does not read back, and [`Error::Io`]. After any error, an existing package is
+/// [`Error::Definition`](crate::Error::Definition) where a Debian package cannot hold what the definition says or a source is not a regular file,
+/// [`Error::Deb`](crate::Error::Deb) where the package that was written does not read back, and [`Error::Io`](crate::Error::Io). After any error, an existing package is
 /// unchanged.
 pub fn build(
     definition: &RpmDefinition,
@@ -50,11 +52,11 @@ pub fn build_in_memory(
     base_dir: &Path,
     source_date: i64,
 ) -> Result<(Vec<u8>, BuiltPackage)> {
-    definition.check()?;
-    let identity = Identity::of(definition)?;
+    let identity = identity(definition)?;
     let ExpandedDefinition { definition, mut warnings, .. } = definition.expand(base_dir)?;
     warnings.extend(definition.warnings());
-    warnings.extend(control::warnings(&definition));
+    warnings.extend(control::warnings(&definition, base_dir)?);
+    warnings.extend(automatic::machine_warnings(&definition, base_dir, &identity.deb.architecture)?);
     let members = assemble(&definition, &identity, base_dir, source_date)?;
     let bytes = container(&members, source_date);
     let path = PathBuf::from(identity.deb.file_name());
@@ -66,14 +68,31 @@ pub fn build_in_memory(
 ///
 /// # Errors
 ///
-/// [`Error::Definition`] where a Debian package cannot hold what the definition says.
+/// [`Error::Definition`](crate::Error::Definition) where a Debian package cannot hold what the definition says.
 pub fn file_name(definition: &RpmDefinition) -> Result<String> {
+    Ok(identity(definition)?.deb.file_name())
+}
+
+/// Every field that a Debian package cannot hold as it is, beside the [mistakes](RpmDefinition::mistakes) of the definition itself.
+/// The source files are not read.
+#[must_use]
+pub fn mistakes(definition: &RpmDefinition) -> Vec<Mistake> {
+    let mut mistakes = identity_mistakes(definition);
+    mistakes.extend(relation_mistakes(definition));
+    mistakes.extend(scripts::scripts(definition).into_iter().filter_map(std::result::Result::err));
+    mistakes
+}
+
+/// What the package of a definition without mistakes is.
+fn identity(definition: &RpmDefinition) -> Result<Identity> {
     definition.check()?;
-    Ok(Identity::of(definition)?.deb.file_name())
+    match mistakes(definition).into_iter().next() {
+        Some(mistake) => Err(mistake.in_package(&definition.name)),
+        None => Identity::of(definition).map_err(|mistake| mistake.in_package(&definition.name)),
+    }
 }
 
 /// What a field of the definition cannot be.
-fn mistake(definition: &RpmDefinition, field: &str, expected: &'static str, found: &str) -> Error {
-    let (package, field, found) = (definition.name.clone(), field.to_owned(), found.to_owned());
-    Error::Definition { package, field, expected, found }
+fn mistake(field: &str, expected: &'static str, found: &str) -> Mistake {
+    Mistake { field: field.to_owned(), expected, found: found.to_owned() }
 }

@@ -37,6 +37,10 @@ fn definition(more: &str) -> RpmDefinition {
     serde_saphyr::from_str(&format!("{TOOL}{more}")).unwrap()
 }
 
+fn scripts(definition: &RpmDefinition) -> Result<Vec<(&'static str, String)>, Mistake> {
+    super::scripts::scripts(definition).into_iter().collect()
+}
+
 fn sources(base: &Path) {
     fs::write(base.join("tool"), vec![7; 100_000]).unwrap();
     fs::write(base.join("conf"), "a = 1\n").unwrap();
@@ -76,10 +80,45 @@ fn the_control_file_says_what_the_definition_says() {
     );
 }
 
+fn minimal(more: &str) -> RpmDefinition {
+    let head = "{name: tool, version: '1', release: '1', arch: x86_64, summary: A tool, license: MIT,\n";
+    serde_saphyr::from_str(&format!("{head}packager: A <a@site.invalid>, {more}}}")).unwrap()
+}
+
 #[test]
-fn requirements_that_are_names_of_rpms_are_a_warning() {
-    let (_, warnings) = built("");
-    assert!(warnings.len() == 1 && warnings[0].contains("`requires`"), "{warnings:?}");
+fn what_the_debian_package_lacks_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), folder.path().join("program")).unwrap();
+    fs::write(folder.path().join("script"), "#!/usr/bin/python3\n").unwrap();
+    fs::write(folder.path().join("shell"), "#!/bin/sh\n").unwrap();
+    let file = |name: &str| format!("files: [{{from: {name}, to: /usr/bin/{name}, mode: '0755'}}]");
+    for (more, said) in [
+        (
+            "requires: [a], conflicts: [b]".to_owned(),
+            Some("`requires`, `conflicts`, which are names of RPMs"),
+        ),
+        ("conflicts: [b], deb: {}".to_owned(), None),
+        ("requires: [a], deb: {depends: []}".to_owned(), None),
+        (file("program"), Some(".so.")),
+        (file("script"), Some("such as /usr/bin/python3, which /usr/bin/script needs")),
+        (file("shell"), None),
+        (format!("{}, deb: {{depends: [libc6]}}", file("program")), None),
+        ("scriptlets: {verify: x}".to_owned(), Some("scriptlet `verify`")),
+        ("scriptlets: {verify: x}, deb: {scripts: {}}".to_owned(), Some("scriptlet `verify`")),
+        ("scriptlets: {pretrans: x}".to_owned(), Some("around transactions")),
+    ] {
+        let warnings = super::control::warnings(&minimal(&more), folder.path()).unwrap();
+        assert_eq!(warnings.len(), usize::from(said.is_some()), "{more}: {warnings:?}");
+        assert!(said.is_none_or(|said| warnings[0].contains(said)), "{more}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_definition_without_a_description_has_one_that_differs_from_the_summary() {
+    let definition = minimal("description: null");
+    let stanza = super::control::control(&definition, &Identity::of(&definition).unwrap(), 1);
+    let expected = "A tool\n This package installs version 1 of tool.\n .\n The license of tool is MIT.";
+    assert_eq!(stanza.get("Description"), Some(expected));
 }
 
 #[test]
@@ -116,12 +155,12 @@ fn equal_inputs_give_equal_bytes() {
 
 #[test]
 fn scripts_get_the_numbers_of_rpm() {
-    let texts = super::scripts::scripts(&definition("")).unwrap();
+    let texts = scripts(&definition("")).unwrap();
     let names: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["postinst", "postrm"]);
+    assert_eq!(names, ["preinst", "postinst", "postrm"]);
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script");
-    fs::write(&script, &texts[0].1).unwrap();
+    fs::write(&script, &texts[1].1).unwrap();
     for (arguments, said) in [
         (&["configure"][..], "installed 1\n"),
         (&["configure", ""], "installed 1\n"),
@@ -134,7 +173,7 @@ fn scripts_get_the_numbers_of_rpm() {
         assert_eq!(String::from_utf8(output.stdout).unwrap(), said, "{arguments:?}");
     }
     let own = definition("deb: {scripts: {prerm: \"#!/bin/sh\\nset -e\\n\"}}\n");
-    assert_eq!(super::scripts::scripts(&own).unwrap(), [("prerm", "#!/bin/sh\nset -e\n".to_owned())]);
+    assert_eq!(scripts(&own).unwrap(), [("prerm", "#!/bin/sh\nset -e\n".to_owned())]);
 }
 
 #[test]
@@ -147,12 +186,8 @@ fn a_scriptlet_ends_as_its_shell_ends_it() {
         ("/bin/sh", "exit 3", 3, ""),
         ("/bin/sh", "echo $1 \\", 0, "1\n"),
     ] {
-        let definition: RpmDefinition = serde_saphyr::from_str(&format!(
-            "{{name: tool, version: '1', release: '1', arch: noarch, summary: A tool, license: MIT,\n\
-             scriptlets: {{interpreter: {interpreter}, post: {text:?}}}}}"
-        ))
-        .unwrap();
-        let [(_, script)] = &super::scripts::scripts(&definition).unwrap()[..] else { panic!("one script") };
+        let definition = minimal(&format!("scriptlets: {{interpreter: {interpreter}, post: {text:?}}}"));
+        let [_, (_, script)] = &scripts(&definition).unwrap()[..] else { panic!("two scripts") };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("postinst");
         fs::write(&path, script).unwrap();
@@ -167,12 +202,13 @@ fn a_scriptlet_ends_as_its_shell_ends_it() {
 fn what_a_debian_package_cannot_hold_is_a_mistake_of_the_definition() {
     for (more, field) in [
         ("deb: {name: A}\n", "deb.name"),
+        (&format!("deb: {{name: {}}}\n", "a".repeat(240)), "deb.name"),
         ("deb: {version: 'a b'}\n", "deb.version"),
         ("deb: {version: v1}\n", "deb.version"),
         ("deb: {architecture: 'a b'}\n", "deb.architecture"),
         ("deb: {maintainer: me}\n", "deb.maintainer"),
         ("deb: {section: 'a b'}\n", "deb.section"),
-        ("deb: {conflicts: ['aa | bb']}\n", "deb.conflicts"),
+        ("deb: {conflicts: ['aa | bb']}\n", "deb.conflicts[0]"),
         ("deb: {scripts: {preinst: 'echo'}}\n", "deb.scripts.preinst"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -182,8 +218,8 @@ fn what_a_debian_package_cannot_hold_is_a_mistake_of_the_definition() {
     }
     let lua = TOOL.replace("scriptlets: {", "scriptlets: {interpreter: <lua>, ");
     let lua: RpmDefinition = serde_saphyr::from_str(&lua).unwrap();
-    let error = super::scripts::scripts(&lua).unwrap_err().to_string();
-    assert!(error.contains("scriptlets.post: expected a shell"), "{error}");
+    let error = scripts(&lua).unwrap_err().to_string();
+    assert!(error.contains("expected a shell"), "{error}");
     let error = serde_saphyr::from_str::<RpmDefinition>(&format!("{TOOL}deb: {{depends: ['a >= 1']}}\n"));
     assert!(error.unwrap_err().to_string().contains("a Debian package such as"));
 }

@@ -108,7 +108,8 @@ fn source_node<'a>(
         Err(error) if source.is_dir() => {
             drop(error);
             let field = format!("files[{number}].from");
-            return Err(mistake(definition, &field, "a regular file", &source.display().to_string()));
+            let mistake = mistake(&field, "a regular file", &source.display().to_string());
+            return Err(mistake.in_package(&definition.name));
         }
         Err(error) => return Err(error.into()),
     };

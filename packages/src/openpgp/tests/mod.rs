@@ -54,7 +54,7 @@ fn signatures_by_gpg_count_if_the_key_was_valid() {
             "lapsed.asc",
             "both.sig",
             IN_2019,
-            "it is signed by the keys ID and ID which is not among the keys of the repository",
+            "it is signed by the keys ID and ID which are not among the keys of the repository",
         ),
         ("lapsed.asc", "lapsed.sig", ValidAt::Signing, "lapsed <lapsed@example.test>"),
         ("lapsed.asc", "lapsed.sig", IN_2019, "lapsed <lapsed@example.test>"),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use packages::{debian, source_package};
+use packages::{PackageTarget, debian, source_package};
 
 use crate::failure::CommandResult;
 use crate::output::documents::packages::PackageDocument;
@@ -25,6 +25,21 @@ pub(crate) enum Format {
     Srpm,
 }
 
+/// Reads a release, `8` or `el8`.
+pub(super) fn release(text: &str) -> Result<PackageTarget, String> {
+    let release = text.strip_prefix("el").unwrap_or(text);
+    format!("el{release}").parse().map_err(|_| "expected a release such as `8` or `el8`".to_owned())
+}
+
+impl From<Format> for packages::PackageFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Rpm | Format::Srpm => Self::Rpm,
+            Format::Deb => Self::Deb,
+        }
+    }
+}
+
 /// Where a package is written.
 pub(super) enum PackageDestination<'a> {
     /// Into a folder, under its own name.
@@ -38,18 +53,15 @@ pub(super) fn run(
     format: Format,
     place: PackageDestination<'_>,
     base: &Path,
-    release: Option<u32>,
+    target: Option<&PackageTarget>,
     source_date: Option<i64>,
     output: ReportOutput,
 ) -> CommandResult {
     let bytes = content::open_read(file, content::LinkPolicy::Follow, DEFINITION_MAX)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
-    let definition = buildchain::project::read_package(file, &text).map_err(remedies::project::project)?;
-    let definition = match release {
-        Some(release) => definition.for_target(&packages::PackageTarget::release(&release.to_string())),
-        None => definition,
-    };
+    let definition = buildchain::project::read_package(file, &text, format.into(), target, base)
+        .map_err(remedies::project::project)?;
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {
         PackageDestination::Folder(into) => match format {

@@ -38,9 +38,9 @@ pub(crate) enum Command {
         /// Resolve the paths of the definition from DIR
         #[arg(long, value_name = "DIR", default_value = ".")]
         base: PathBuf,
-        /// Use the `overrides` of the definition for release N of the distribution
-        #[arg(long, value_name = "N")]
-        release: Option<u32>,
+        /// Use the `overrides` of the definition for release N of the distribution, `8` or `el8`
+        #[arg(long, value_name = "N", value_parser = build::release)]
+        release: Option<packages::PackageTarget>,
         /// Set the date of the package, in seconds since 1970 [default: its own, else 0]
         #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
         source_date: Option<i64>,
@@ -93,7 +93,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
             let place = to
                 .as_deref()
                 .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
-            build::run(&file, format, place, &base, release, source_date, output)
+            build::run(&file, format, place, &base, release.as_ref(), source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),

@@ -99,4 +99,10 @@ fn dpkg_installs_what_lintian_finds_no_fault_with() {
     let removed = dpkg(&["--remove", "hello"]);
     assert!(removed.contains("going 0\n"), "{removed}");
     assert!(root.join("etc/hello.conf").exists(), "configuration stays");
+    // dpkg names the old version to postinst here, too; rpm counts this as a first installation.
+    let again = dpkg(&["--install", package.to_str().unwrap()]);
+    assert!(again.contains("\nconfigured 1\n"), "{again}");
+    let upgraded = dpkg(&["--install", package.to_str().unwrap()]);
+    assert!(upgraded.contains("\nconfigured 2\n"), "{upgraded}");
+    assert_eq!(fs::read_dir(root.join("var/lib/misc")).unwrap().count(), 0);
 }

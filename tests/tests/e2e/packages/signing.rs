@@ -237,7 +237,7 @@ fn a_project_signs_its_packages_and_repositories_and_dnf_installs_from_its_archi
     // Without the secret key: the error says what to do.
     let (code, out, err) = project.sealift(&["run", "packaging"]);
     let said = format!("{out}{err}");
-    assert!(code == 2 && said.contains("set SEALIFT_SIGNING_KEY to its file, or build without"), "{said}");
+    assert!(code == 2 && said.contains("set SEALIFT_SIGNING_KEY to its file; or build without"), "{said}");
     assert_eq!(said.matches("cannot sign: the secret key is missing").count(), 1, "{said}");
     let without = with(&[("SEALIFT_SIGN", "no")], &["run", "packaging"]);
     assert_eq!(without.0, 0, "{}", without.2);
