@@ -303,7 +303,7 @@ pub enum Fault {
     #[error("SHA256SUMS is missing in the archive")]
     SumsMissing,
     /// Links that no signed list has.
-    #[error("SHA256SUMS is signed, but {0} symbolic links are in no list: LINKS.mtree is missing")]
+    #[error("SHA256SUMS is signed, but no list has the symbolic links ({0}): LINKS.mtree is missing")]
     LinksNotSigned(u64),
     /// A list of files breaks its format.
     #[error("{0}")]

@@ -8,6 +8,7 @@ use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Poli
 
 use super::describe::{digest_of_iso, product_of};
 use super::{AttestationError, bundle_path};
+use crate::tree::EntryKind;
 use crate::verify::{Verdict, VerifyReport};
 use crate::{Tree, layout, sums, version};
 
@@ -37,18 +38,11 @@ pub struct SignedStatement {
 
 impl Proof {
     /// Whether the proof holds for an archive with this report: that of the contents needs an archive that is intact.
-    ///
-    /// # Errors
-    ///
-    /// [`AttestationError::Refused`] for symbolic links that no signed list has.
-    pub fn complete(self, report: &VerifyReport) -> Result<bool, AttestationError> {
+    #[must_use]
+    pub fn holds(self, report: &VerifyReport) -> bool {
         match self {
-            Self::Iso => Ok(report.verdict() != Verdict::Damaged),
-            Self::Contents if report.sha256sums && !report.links && report.symbolic_links > 0 => {
-                let fault = Fault::LinksNotSigned(report.symbolic_links);
-                Err(AttestationError::Refused { path: report.archive.clone(), fault })
-            }
-            Self::Contents => Ok(report.verdict() == Verdict::Intact),
+            Self::Iso => report.verdict() != Verdict::Damaged,
+            Self::Contents => report.verdict() == Verdict::Intact,
         }
     }
 }
@@ -111,6 +105,12 @@ impl SignedStatement {
         self.statement.digest_of(layout::SUMS)
     }
 
+    /// Whether the signature must cover, and has, the digest of an ISO.
+    #[must_use]
+    pub fn covers_iso(&self) -> bool {
+        self.covers == Covers::Iso && self.statement.iso.is_some()
+    }
+
     /// What the signature proves about the archive. Reads all of an ISO whose digest must be the signed one; `progress` gets
     /// [`super::iso_bytes`] bytes then.
     ///
@@ -129,8 +129,26 @@ impl SignedStatement {
                     (found, None) => Err(refused(Fault::IsoDiffers { signed, found })),
                 }
             }
-            _ if self.sums().is_some() => Ok(Proof::Contents),
-            _ => Err(refused(Fault::NoSums)),
+            _ if self.sums().is_none() => Err(refused(Fault::NoSums)),
+            _ => match unlisted_links(tree)? {
+                0 => Ok(Proof::Contents),
+                links => Err(refused(Fault::LinksNotSigned(links))),
+            },
         }
     }
+}
+
+/// The number of symbolic links that no list has: those of an archive without `LINKS.mtree`. Those of `registry/` follow from the
+/// images.
+fn unlisted_links(tree: &Tree) -> Result<u64, AttestationError> {
+    let mut links = 0;
+    if tree.entry(layout::LINKS)?.is_none() {
+        tree.each_folder("", &mut |folder, entries| {
+            let is_registry = folder.split('/').next() == Some(layout::REGISTRY);
+            let found = entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Symlink(_))).count();
+            links += if is_registry { 0 } else { found as u64 };
+            Ok(())
+        })?;
+    }
+    Ok(links)
 }

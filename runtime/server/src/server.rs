@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -154,6 +154,12 @@ impl ServerHandle {
     /// Sets what other nodes responded: the status page compares their archives with those of this server.
     pub fn set_other_nodes(&self, nodes: Vec<OtherNode>) {
         self.0.status.set_nodes(nodes);
+    }
+
+    /// Logs why an archive is not served.
+    pub fn report_not_served(&self, archive: &Path, problem: &str) {
+        let (archive, problem) = (archive.to_owned(), problem.to_owned());
+        self.0.log.event(&ServerEvent::NotServed { archive, problem });
     }
 
     /// Logs why the server was not reloaded.

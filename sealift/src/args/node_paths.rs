@@ -32,6 +32,9 @@ pub(crate) struct NodePaths {
         help_heading = "Node paths"
     )]
     archives_config: PathBuf,
+    /// Obey the policy in FILE, which says which archives must be signed
+    #[arg(long, value_name = "FILE", default_value = "/etc/sealift/trust.yaml", help_heading = "Node paths")]
+    trust_config: PathBuf,
     /// Mount archives in DIR, as NAME-VERSION
     #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Node paths")]
     mounts: PathBuf,
@@ -52,6 +55,7 @@ impl NodePaths {
             bootstrap: self.bootstrap_config.clone(),
             solutions: self.solutions_config.clone(),
             archives: self.archives_config.clone(),
+            trust: self.trust_config.clone(),
             fstab: self.fstab.clone(),
             mounts: self.mounts.clone(),
             units: self.units.clone(),

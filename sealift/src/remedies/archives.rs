@@ -18,6 +18,18 @@ pub(crate) fn explained(error: Error) -> Failure {
         Error::Unverifiable(_) => {
             Failure::failed(error).remedy("add --unverified if you trust its source")
         }
+        Error::MustBeSigned { .. } => Failure::failed(error).remedy(
+            "leave out --unverified, and put the bundle beside the archive: ARCHIVE.sigstore.json; `sealift archive verify --trust FILE` \
+             shows what is missing",
+        ),
+        Error::Signature(signature) => {
+            let help = super::trust::unproven_on_node(signature);
+            super::helped(Failure::failed(error), help)
+        }
+        Error::Policy(_) => match error {
+            Error::Policy(problem) => super::trust::policy(problem),
+            error => error.into(),
+        },
         Error::Unfit { .. } => Failure::failed(error).remedy(
             "list every finding: `sealift solution check`; `--allow CHECK` accepts the errors of a check, whose name is in brackets",
         ),

@@ -103,6 +103,19 @@ pub(crate) fn unproven(error: &AttestationError) -> Option<String> {
     })
 }
 
+/// What helps if the policy of a node refuses an archive.
+pub(crate) fn unproven_on_node(error: &AttestationError) -> Option<String> {
+    match error {
+        AttestationError::Unsigned { .. } => {
+            Some("get its bundle from the vendor and put it beside the archive".into())
+        }
+        AttestationError::Refused { fault: Fault::UnknownKey { .. }, .. } => {
+            Some("add the key to the policy, if you trust it".into())
+        }
+        error => unproven(error),
+    }
+}
+
 fn about(path: &Path, fault: Fault) -> AttestationError {
     AttestationError::Refused { path: path.to_owned(), fault }
 }

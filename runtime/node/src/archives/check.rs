@@ -12,6 +12,7 @@ use super::error::Error;
 use super::lists::configured;
 use super::node_layout::NodeLayout;
 use super::open_archive::OpenArchive;
+use super::signed;
 use crate::nginx;
 
 /// Checks everything but the content of the Solution in `tree`, its registry configuration included.
@@ -46,7 +47,7 @@ fn line_of(problem: &str) -> (u64, &str) {
 pub(super) struct ImportCheck<'a> {
     /// The checks whose errors do not keep it from being imported.
     pub(super) allow: &'a [CheckName],
-    /// Whether an unverifiable archive is accepted.
+    /// Whether the user accepts an unverifiable archive.
     pub(super) unverified: bool,
     /// Whether its content is not read.
     pub(super) dry_run: bool,
@@ -66,16 +67,23 @@ pub(super) fn run(
             let _ = options.bases.add(Base { path: path.clone(), product });
         }
     }
-    let checking = check(open.tree()?, &options)?;
-    if !how.unverified && !checking.can_verify() {
+    let tree = open.tree()?;
+    let requirement = signed::check(paths, &tree, how.unverified)?;
+    let progress = requirement.shared(progress);
+    let unverified = match how.dry_run {
+        true => requirement.accepts_unverified(),
+        false => requirement.prove(&tree, &progress)?,
+    };
+    let checking = check(tree, &options)?;
+    if !unverified && !checking.can_verify() {
         return Err(Error::Unverifiable(open.path().to_path_buf()));
     }
-    let report = if how.dry_run { checking.without_content() } else { checking.run(progress) };
+    let report = if how.dry_run { checking.without_content() } else { checking.run(&progress) };
     if report.verification.verdict() == Verdict::Damaged {
         return Err(Error::Damaged(Box::new(report.verification)));
     }
     // Its MD5 can turn out to be no longer valid.
-    if !how.unverified && !how.dry_run && report.verification.verdict() == Verdict::Unverifiable {
+    if !unverified && !how.dry_run && report.verification.verdict() == Verdict::Unverifiable {
         return Err(Error::Unverifiable(open.path().to_path_buf()));
     }
     if !how.dry_run {

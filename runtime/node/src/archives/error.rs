@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use archive::attestation::AttestationError;
 use archive::check::Finding;
 use archive::requires::Unmet;
 use archive::verify::VerifyReport;
@@ -24,6 +25,24 @@ pub enum Error {
     /// A configuration file cannot be read or changed.
     #[error(transparent)]
     Configuration(#[from] site_config::Error),
+    /// The policy of the node cannot be used.
+    #[error(transparent)]
+    Policy(#[from] trust::PolicyError),
+    /// The archive is not the signed one, or is too old for the policy.
+    #[error("the policy of this node refuses the archive: {0}")]
+    Signature(#[from] AttestationError),
+    /// The policy requires a signature, and the archive was to be accepted without a verification.
+    #[error(
+        "{} must be signed, as {} says, and cannot be accepted unverified",
+        content::printable_path(archive),
+        content::printable_path(policy)
+    )]
+    MustBeSigned {
+        /// The archive.
+        archive: PathBuf,
+        /// The policy.
+        policy: PathBuf,
+    },
     /// A configuration file that existed is missing.
     #[error("{} is missing; it existed before", content::printable_path(.0))]
     Gone(PathBuf),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::lists::{configured, path_of, still_configured};
 use super::node_layout::NodeLayout;
+use super::signed;
 use crate::site_config::ConfigurationKind;
 use server::{ServerHandle, file_stamp};
 
@@ -37,14 +38,20 @@ struct Seen {
 fn look(paths: &NodeLayout, handle: &ServerHandle, mut seen: Seen) -> Seen {
     let archives = configured(paths);
     let listed = archives.as_deref().unwrap_or_default().iter().map(|path| path.as_path());
-    let files: Vec<&Path> =
-        ConfigurationKind::ALL.map(|kind| path_of(paths, kind)).into_iter().chain(listed).collect();
+    let signed = signed::watched(paths, archives.as_deref().unwrap_or_default());
+    let files: Vec<&Path> = ConfigurationKind::ALL
+        .map(|kind| path_of(paths, kind))
+        .into_iter()
+        .chain(listed)
+        .chain(signed.iter().map(|path| path.as_path()))
+        .collect();
     let now: Vec<_> = files.into_iter().map(file_stamp).collect();
     let changed = match (&seen.files, &archives) {
         _ if seen.problem.is_some() => true,
         (Some(files), _) => *files != now,
         // The first look: whether anything changed since the server opened its archives.
-        (None, Ok(archives)) => handle.archives() != *archives,
+        (None, Ok(archives)) => signed::accepted(paths, archives.clone())
+            .map_or(true, |served| handle.archives() != served.archives),
         (None, Err(_)) => true,
     };
     for kind in ConfigurationKind::ALL {
@@ -53,7 +60,14 @@ fn look(paths: &NodeLayout, handle: &ServerHandle, mut seen: Seen) -> Seen {
         }
     }
     if changed {
-        let read = || still_configured(paths, &seen.existed).map_err(|error| error.to_string());
+        let read = || {
+            let listed = still_configured(paths, &seen.existed).map_err(|error| error.to_string())?;
+            let served = signed::accepted(paths, listed).map_err(|error| error.to_string())?;
+            for (archive, problem) in &served.refused {
+                handle.report_not_served(archive, &problem.to_string());
+            }
+            Ok(served.archives)
+        };
         let problem = handle.reload_from(read).err();
         if let Some(problem) = problem.as_ref().filter(|problem| seen.problem.as_ref() != Some(problem)) {
             handle.report_not_reloaded(problem);

@@ -9,7 +9,7 @@ use archive::solution::requirement::check_layout;
 use super::check::ImportCheck;
 use super::describe::{described, product_of};
 use super::error::Error;
-use super::lists::{accepts_unverified, configured, list_of, read};
+use super::lists::{configured, list_of, read};
 use super::lock::lock;
 use super::machine::Machine;
 use super::mount_choice::{MountChoice, usable};
@@ -18,7 +18,7 @@ use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
 use super::only::Only;
 use super::open_archive::OpenArchive;
-use super::{apply, check, plan, requires, verify};
+use super::{apply, check, plan, requires, signed, verify};
 use crate::site_config::ConfigurationKind;
 
 /// Options of [`import`].
@@ -79,6 +79,8 @@ pub fn import(
     let (product, kind) = product_of(&tree)?;
     let id = product.id();
     options.only.refuse_other(&archive, kind)?;
+    // Also an archive that was verified before, or is not verified at all.
+    signed::check(paths, &tree, options.unverified)?;
     check_layout(&product)?;
     refuse_second(paths, &archive, &product)?;
     let mut notes = if options.ignore_requires {
@@ -105,15 +107,15 @@ pub fn import(
     // Also before the verification, which takes minutes: what can be refused is refused now.
     let mut steps = planned()?;
     if options.verify {
-        let unverified = options.unverified || accepts_unverified(paths)?;
+        let unverified = options.unverified;
         if is_checked {
             let how = ImportCheck { allow: &options.allow, unverified, dry_run: options.dry_run };
             notes.extend(check::run(paths, &open, &how, progress)?);
             steps = planned()?;
         } else if options.dry_run {
-            verify::refuse_unverifiable(&open, unverified)?;
+            verify::refuse_unverifiable(paths, &open, unverified)?;
         } else {
-            verify::run(&open, unverified, progress)?;
+            verify::run(paths, &open, unverified, progress)?;
             steps = planned()?;
         }
     }

@@ -11,6 +11,8 @@ pub struct NodeLayout {
     pub solutions: PathBuf,
     /// The `ArchivesConfiguration`: the archives of a node without MetalK8s, and whether it accepts unverifiable ones.
     pub archives: PathBuf,
+    /// The policy: which archives must be signed, and by whom.
+    pub trust: PathBuf,
     /// The folder in which every archive is mounted under its ID.
     pub mounts: PathBuf,
     /// The folder of systemd units.
@@ -27,6 +29,7 @@ impl Default for NodeLayout {
             bootstrap: "/etc/metalk8s/bootstrap.yaml".into(),
             solutions: "/etc/metalk8s/solutions.yaml".into(),
             archives: "/etc/sealift/archives.yaml".into(),
+            trust: "/etc/sealift/trust.yaml".into(),
             mounts: "/srv/scality".into(),
             units: "/etc/systemd/system".into(),
             fstab: "/etc/fstab".into(),

@@ -143,6 +143,7 @@ mod tests {
             solutions: folder.join("solutions.yaml"),
             archives: folder.join("archives.yaml"),
             fstab: folder.join("fstab"),
+            trust: folder.join("trust.yaml"),
             mounts: folder.join("srv"),
             units: folder.join("units"),
             lock: folder.join("lock"),

@@ -7,14 +7,13 @@ use content::IoError;
 use super::describe::{described, product_of};
 use super::error::Error;
 use super::find::is_name;
-use super::lists::accepts_unverified;
 use super::lock::lock;
 use super::machine::{Machine, mounted};
 use super::mount_choice::MountChoice;
 use super::node_change::{NodeChange, NodeStep};
 use super::node_layout::{NodeLayout, real};
 use super::open_archive::OpenArchive;
-use super::{apply, mount_unit, plan, verify};
+use super::{apply, mount_unit, plan, signed, verify};
 
 /// Options of [`mount`], which does not import the archive.
 #[derive(Clone, Debug)]
@@ -62,16 +61,16 @@ pub fn mount(
     if mounted(machine, &at)?.is_some() && !machine.is_broken(&at) {
         return Ok(done(archive, Vec::new()));
     }
+    signed::check(paths, &open.tree()?, !options.verify)?;
     let way = options
         .mounting
         .choose(&archive, machine, options.dry_run)
         .map_err(|problem| Error::CannotMount { id: id.clone(), problem })?;
     if options.verify {
-        let unverified = accepts_unverified(paths)?;
         if options.dry_run {
-            verify::refuse_unverifiable(&open, unverified)?;
+            verify::refuse_unverifiable(paths, &open, false)?;
         } else {
-            verify::run(&open, unverified, progress)?;
+            verify::run(paths, &open, false, progress)?;
         }
     }
     let steps = plan::mount(&archive, &at, way, machine)?;

@@ -33,6 +33,7 @@ impl Node {
                 mounts: at("srv"),
                 units: at("etc/systemd/system"),
                 fstab: at("etc/fstab"),
+                trust: at("etc/sealift/trust.yaml"),
                 lock: at("run/archives.lock"),
             },
             state: at("var/lib/metalk8s"),

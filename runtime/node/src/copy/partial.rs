@@ -19,7 +19,7 @@ pub(super) enum Begun {
     /// The archive exists at this path.
     Present(PathBuf),
     /// The archive has to be completed.
-    Partial(PartialCopy),
+    Partial(Box<PartialCopy>),
 }
 
 /// An archive that is being received.
@@ -84,7 +84,7 @@ impl PartialCopy {
         file.set_len(recipe.bytes).map_err(failed("enlarge"))?;
         let mut partial = Self { recipe, file, root, name, path, target, needed: Vec::new() };
         partial.gather(resumed, archives)?;
-        Ok(Begun::Partial(partial))
+        Ok(Begun::Partial(Box::new(partial)))
     }
 
     /// Assembles what this node has already, and records which ranges it lacks.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use archive::Tree;
+use archive::attestation::bundle_path;
 use content::{Digest, IoError, LinkPolicy};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -20,6 +21,8 @@ const PARTS_MAX: usize = 50_000;
 const NAMES_MAX: usize = 8 << 20;
 /// The maximum number of ranges of one file: the largest file has as many extents.
 const RANGES_MAX: usize = 4096;
+/// The maximum size of a bundle in bytes: those that we write are a quarter as large.
+pub(super) const BUNDLE_MAX: u64 = 1 << 20;
 
 /// An ISO as its larger files and the bytes between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct Recipe {
     /// Its larger files, each content once, in the order of the ISO.
     #[serde(deserialize_with = "at_most::<PARTS_MAX, _, _>")]
     pub parts: Vec<RecipePart>,
+    /// The bundle with its signature, if it is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
 }
 
 /// A file of an ISO.
@@ -137,7 +143,11 @@ impl Recipe {
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = file.metadata().map_err(failed)?.len();
         let digest = super::read::digest_of(&file, progress).map_err(failed)?;
-        Ok(Self { name: name.to_owned(), bytes, digest, parts })
+        let bundle = match content::open_text(&bundle_path(path), LinkPolicy::Refuse, BUNDLE_MAX) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            read => Some(read?),
+        };
+        Ok(Self { name: name.to_owned(), bytes, digest, parts, bundle })
     }
 
     /// Refuses an invalid recipe: a name that is a path, ranges that overlap or exceed the file.
@@ -150,6 +160,9 @@ impl Recipe {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' ');
         if !self.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.name.chars().all(plain) {
             return wrong(format!("`{}` is not a valid name of an ISO file", self.name.escape_debug()));
+        }
+        if self.bundle.as_ref().is_some_and(|bundle| bundle.len() as u64 > BUNDLE_MAX) {
+            return wrong("the bundle with the signature is too large".into());
         }
         if self.bytes > LARGEST {
             return wrong(format!("no ISO has {} bytes", self.bytes));

@@ -102,6 +102,24 @@ fn an_archive_arrives_whole_and_is_not_sent_twice() {
 }
 
 #[test]
+fn the_bundle_of_a_signed_archive_travels_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[("small", b"small")]);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let bundle = into.join("example-1.0.iso.sigstore.json");
+    // Also that of an archive that is there already, and in the place of another one.
+    for content in [None, Some("{}"), Some("{\"signed\": \"again\"}")] {
+        if let Some(content) = content {
+            fs::write(archive::attestation::bundle_path(&archive), content).unwrap();
+        }
+        copy(&archive, &into, &[], u64::MAX).1.unwrap();
+        assert_eq!(fs::read_to_string(&bundle).ok().as_deref(), content);
+    }
+    assert_eq!(fs::read_dir(&into).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
 fn only_new_content_of_the_next_version_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let (kept, new) = (noise(1, 900_000), noise(2, 200_000));
@@ -204,9 +222,11 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
         bytes: 100,
         digest: Digest::from_bytes([0; 32]),
         parts: vec![part(&[range(0, 100)])],
+        bundle: None,
     };
     let bad = [
         Recipe { name: "../a.iso".into(), ..good.clone() },
+        Recipe { bundle: Some("x".repeat(2 << 20)), ..good.clone() },
         Recipe { name: "a/b.iso".into(), ..good.clone() },
         Recipe { name: ".a.iso".into(), ..good.clone() },
         Recipe { name: "-a.iso".into(), ..good.clone() },

@@ -165,7 +165,7 @@ impl Copies {
     }
 
     fn check(&self, archive: &Copyable) -> Result<(), Error> {
-        if self.unverified { Ok(()) } else { Ok(check_verifiable(&self.paths, &archive.path)?) }
+        Ok(check_verifiable(&self.paths, &archive.path, self.unverified)?)
     }
 
     /// The folder on the other nodes.

@@ -25,14 +25,14 @@ impl ServerLog for Refusals {
 }
 
 /// A server that follows the configuration of a node during a test.
-struct Following {
+pub(super) struct Following {
     address: SocketAddr,
     refusals: Arc<Refusals>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Following {
-    fn start(node: &Node, leave_out_unreadable: bool) -> Self {
+    pub(super) fn start(node: &Node, leave_out_unreadable: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let refusals = Arc::<Refusals>::default();
         let config = ServerOptions {
@@ -49,8 +49,14 @@ impl Following {
         Self { address, refusals, runtime: Some(runtime) }
     }
 
+    /// Whether the server has reported a problem with this text.
+    pub(super) fn has_refused(&self, text: &str) -> bool {
+        let refusals = self.refusals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.iter().any(|problem| problem.contains(text))
+    }
+
     /// Whether the archive with this ID is served.
-    fn serves_now(&self, id: &str) -> bool {
+    pub(super) fn serves_now(&self, id: &str) -> bool {
         let mut stream = std::net::TcpStream::connect(self.address).unwrap();
         let request =
             format!("GET /archives/{id}/product.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -60,7 +66,7 @@ impl Following {
         answer.starts_with("HTTP/1.1 200")
     }
 
-    fn until(what: &str, reached: impl Fn() -> bool) {
+    pub(super) fn until(what: &str, reached: impl Fn() -> bool) {
         let began = Instant::now();
         while !reached() {
             assert!(began.elapsed().as_secs() < 300, "{what}");

@@ -6,6 +6,7 @@ mod listed_solutions;
 mod pipes;
 mod replaced;
 mod requires;
+mod signed;
 mod sites;
 
 use std::cell::{Cell, RefCell};
@@ -116,6 +117,7 @@ pub(super) fn paths(root: &Path) -> NodeLayout {
         bootstrap: root.join("bootstrap.yaml"),
         solutions: root.join("solutions.yaml"),
         archives: root.join("archives.yaml"),
+        trust: root.join("trust.yaml"),
         fstab: root.join("fstab"),
         mounts: root.join("srv"),
         units: root.join("units"),

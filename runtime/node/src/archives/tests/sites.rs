@@ -228,14 +228,14 @@ fn a_node_accepts_unverifiable_archives_if_its_configuration_says_so() {
     };
     let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
     policy("false");
-    assert!(matches!(check_verifiable(&node.paths, &archive), Err(Error::Unverifiable(_))));
+    assert!(matches!(check_verifiable(&node.paths, &archive, false), Err(Error::Unverifiable(_))));
     assert!(matches!(import(&node.paths, &archive, &dry, &machine, &()), Err(Error::Unverifiable(_))));
     // An invalid value is not a permission.
     policy("maybe");
     let error = import(&node.paths, &archive, &dry, &machine, &()).unwrap_err().to_string();
     assert!(error.contains("archives.yaml:4:") && error.contains("acceptUnverified"), "{error}");
     policy("true");
-    check_verifiable(&node.paths, &archive).unwrap();
+    check_verifiable(&node.paths, &archive, false).unwrap();
     let options = MountOptions { at: None, verify: true, mounting: MountChoice::Auto, dry_run: true };
     assert_eq!(mount(&node.paths, &archive, &options, &machine, &()).unwrap().steps.len(), 2);
     let planned = import(&node.paths, &archive, &dry, &machine, &()).unwrap();

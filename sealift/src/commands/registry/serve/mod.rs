@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, value_parser};
+use content::printable_path;
 use images::original_names::canonical_host;
 use listenfd::ListenFd;
-use node::archives::{NodeLayout, configured, follow};
+use node::archives::{NodeLayout, follow, served};
 use node::care::CareLayout;
 use node::client_config::StatusPackageFiles;
 use node::other_nodes::OtherNodes;
@@ -144,7 +145,13 @@ impl Source {
     fn archives(&self) -> Result<Vec<PathBuf>, node::archives::Error> {
         match self {
             Self::Named(archives) => Ok(archives.clone()),
-            Self::Configured(paths) => configured(paths),
+            Self::Configured(paths) => {
+                let served = served(paths)?;
+                for (archive, problem) in &served.refused {
+                    output::warn(&format!("{} is not served: {problem}", printable_path(archive)));
+                }
+                Ok(served.archives)
+            }
         }
     }
 }

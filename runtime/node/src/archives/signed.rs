@@ -1,0 +1,145 @@
+//! The policy of the node: which archives it accepts, and whose signatures.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use archive::attestation::{AttestationError, Proof, SignedStatement, bundle_path};
+use archive::{Tree, product, version};
+use trust::{Fault, Policy, Require};
+
+use super::error::Error;
+use super::lists::{accepts_unverified, configured};
+use super::node_layout::NodeLayout;
+
+/// What the policy requires of an archive, and what its signature says.
+#[derive(Debug)]
+pub(super) struct Requirement {
+    signed: Option<SignedStatement>,
+    accepts_unverified: bool,
+}
+
+/// Reads the policy of the node. Without one, checksums are required.
+fn policy(paths: &NodeLayout) -> Result<Policy, Error> {
+    Ok(Policy::read_if_exists(&paths.trust)?.unwrap_or_default())
+}
+
+/// Refuses an archive that the policy does not accept: it is too old, or must be signed and is not the signed one as far as its
+/// name, version and checksums show. Reads no other content. `unverified` is whether the user accepts an unverifiable archive, which
+/// no signature allows.
+///
+/// # Errors
+///
+/// [`Error::Signature`], [`Error::MustBeSigned`], [`Error::Policy`].
+pub(super) fn check(paths: &NodeLayout, tree: &Tree, unverified: bool) -> Result<Requirement, Error> {
+    check_by(&policy(paths)?, paths, tree, unverified)
+}
+
+fn check_by(
+    policy: &Policy,
+    paths: &NodeLayout,
+    tree: &Tree,
+    unverified: bool,
+) -> Result<Requirement, Error> {
+    // An archive without a name is refused elsewhere; here it has the rule of the others.
+    let product = product::of(tree)?.unwrap_or_default();
+    let rule = policy.rule(&product.name);
+    if rule.require == Require::Signature {
+        if unverified {
+            let (archive, policy) = (tree.path().to_owned(), paths.trust.clone());
+            return Err(Error::MustBeSigned { archive, policy });
+        }
+        let signed = SignedStatement::check(tree, None, policy)?;
+        return Ok(Requirement { signed: Some(signed), accepts_unverified: false });
+    }
+    if let Some(oldest) = &rule.minimum_version
+        && version::is_older(&product.version, oldest)
+    {
+        let fault = Fault::TooOld { found: product.version, oldest: oldest.clone() };
+        return Err(AttestationError::Refused { path: tree.path().to_owned(), fault }.into());
+    }
+    let accepts_unverified = unverified || rule.require == Require::None || accepts_unverified(paths)?;
+    Ok(Requirement { signed: None, accepts_unverified })
+}
+
+impl Requirement {
+    /// Checks the digest of an ISO that must be the signed one, and returns whether an archive without findings, but without
+    /// checksums, is accepted.
+    pub(super) fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<bool, Error> {
+        match &self.signed {
+            Some(signed) => Ok(signed.prove(tree, progress)? == Proof::Iso),
+            None => Ok(self.accepts_unverified),
+        }
+    }
+
+    /// [`Requirement::prove`], without reading content.
+    pub(super) fn accepts_unverified(&self) -> bool {
+        self.accepts_unverified || self.signed.as_ref().is_some_and(SignedStatement::covers_iso)
+    }
+
+    /// The progress of the proof, and that of the verification after it: together as many bytes as one of them.
+    pub(super) fn shared<'a>(&self, progress: &'a dyn iso::ByteProgress) -> Shared<'a> {
+        Shared { progress, parts: if self.signed.is_some() { 2 } else { 1 }, rest: AtomicU64::new(0) }
+    }
+}
+
+/// Progress of several readings of the same bytes.
+pub(super) struct Shared<'a> {
+    progress: &'a dyn iso::ByteProgress,
+    parts: u64,
+    rest: AtomicU64,
+}
+
+impl iso::ByteProgress for Shared<'_> {
+    fn advance(&self, bytes: u64) {
+        let before = self.rest.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.advance((before + bytes) / self.parts - before / self.parts);
+    }
+}
+
+/// The configured archives that a server serves.
+#[derive(Debug, Default)]
+pub struct Served {
+    /// Those that the policy accepts.
+    pub archives: Vec<PathBuf>,
+    /// The others, and why.
+    pub refused: Vec<(PathBuf, Error)>,
+}
+
+/// The archives that the node configurations list and the policy of the node accepts. Signatures, names, versions and checksums
+/// are checked, and no other content is read.
+///
+/// # Errors
+///
+/// [`Error::Configuration`], [`Error::Policy`].
+pub fn served(paths: &NodeLayout) -> Result<Served, Error> {
+    accepted(paths, configured(paths)?)
+}
+
+/// Those of `archives` that the policy accepts. One that cannot be read stays: the server reports it.
+pub(super) fn accepted(paths: &NodeLayout, archives: Vec<PathBuf>) -> Result<Served, Error> {
+    let Some(policy) = Policy::read_if_exists(&paths.trust)? else {
+        return Ok(Served { archives, refused: Vec::new() });
+    };
+    let mut served = Served::default();
+    for path in archives {
+        let checked = match Tree::open(&path) {
+            Ok(tree) => check_by(&policy, paths, &tree, false).map(drop),
+            Err(_) => Ok(()),
+        };
+        match checked {
+            Ok(()) | Err(Error::Archive(_)) => served.archives.push(path),
+            Err(error) => served.refused.push((path, error)),
+        }
+    }
+    Ok(served)
+}
+
+/// The files whose changes can change what [`served`] returns: the policy, its keys, and the bundles of `archives`.
+pub(super) fn watched(paths: &NodeLayout, archives: &[PathBuf]) -> Vec<PathBuf> {
+    let mut files = vec![paths.trust.clone()];
+    if let Ok(Some(policy)) = Policy::read_if_exists(&paths.trust) {
+        files.extend(policy.files().iter().skip(1).cloned());
+        files.extend(archives.iter().map(|archive| bundle_path(archive)));
+    }
+    files
+}
