@@ -16,11 +16,12 @@
 //! ```
 //!
 //! [`project`] reads what the user wrote. [`tasks`] turns it into tasks of the crate [`graph`], and is the only place that calls
-//! the crates that do the work. [`locking`] asks registries what tags mean, which no task ever does.
+//! the crates that do the work. [`locking`] asks registries what tags mean, which no task ever does. [`release`] checks tags of git.
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use folders of their own"))]
 
 pub mod locking;
 pub mod project;
+pub mod release;
 pub mod tasks;
 
 #[cfg(fuzzing)]

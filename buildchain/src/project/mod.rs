@@ -7,7 +7,7 @@ mod field;
 pub mod file;
 mod files;
 mod found;
-mod git;
+pub(crate) mod git;
 mod image;
 mod image_folders;
 mod init;
@@ -20,6 +20,7 @@ mod package;
 mod paths;
 mod pull;
 mod read;
+mod release;
 mod repository;
 mod schema_check;
 mod settings;
@@ -61,6 +62,8 @@ pub use names::{
 pub use package::read_package;
 pub use paths::Territory;
 pub use pull::{PullDefinition, PullSource, SelectedTags, TagSelection};
+pub(crate) use read::read as read_text;
+pub use release::{ReleaseDefinition, ReleaseVersion};
 pub(crate) use repository::MACROS_SET;
 pub use repository::{
     PackageDefinition, RepositoryDefinition, RpmFile, SpecBuilder, SpecDownload, SpecPackage,
@@ -82,6 +85,7 @@ pub use upstream::{
     LockedWhy, Upstream, UpstreamLocation,
 };
 pub use values::Values;
+pub(crate) use variables::value_of;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use super::lock::{self, LockFile};
 use super::names::{CargoPackage, ImageName, Mirror, RegistryHost, Tag};
 use super::paths::Territory;
 use super::pull::{PullDefinition, PullSource, SelectedTags};
+use super::release::ReleaseDefinition;
 use super::repository::{RepositoryDefinition, SpecBuilder, SpecPackage};
 use super::settings::{self, Settings};
 use super::signing::SigningDefinition;
@@ -79,6 +80,8 @@ pub struct Project {
     pub distributions: Vec<DistributionDefinition>,
     /// What signs packages and repositories, if anything does.
     pub signing: Option<SigningDefinition>,
+    /// What the tag of a release is compared with.
+    pub release: ReleaseDefinition,
     /// Archives that must be imported before this one.
     pub requires: Vec<Requirement>,
     /// What makes the archive a Solution, if it is one.

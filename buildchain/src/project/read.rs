@@ -12,7 +12,7 @@ use super::{lock, schema_check};
 pub(super) const FILE_MAX: u64 = 16 << 20;
 
 /// Reads a text file of the project. It is never a named pipe, and never longer than [`FILE_MAX`].
-pub(super) fn read(path: &Path) -> Result<String, Error> {
+pub(crate) fn read(path: &Path) -> Result<String, Error> {
     let bytes = content::open_read(path, content::LinkPolicy::Follow, FILE_MAX)
         .map_err(|error| Error::file(error.operation, path, error.source))?;
     String::from_utf8(bytes).map_err(|error| {

@@ -464,7 +464,7 @@ impl From<Error> for GitMissing {
 /// # Errors
 ///
 /// A sentence that says what is wrong.
-pub(super) fn value_of(path: &Path, text: &str, key: Option<&str>) -> Result<Value, String> {
+pub(crate) fn value_of(path: &Path, text: &str, key: Option<&str>) -> Result<Value, String> {
     let whole: Value = match path.extension().and_then(|ending| ending.to_str()) {
         Some("toml") => toml::from_str(text).map_err(|error| error.message().to_owned())?,
         Some("json") => serde_json::from_str(text).map_err(|error| error.to_string())?,

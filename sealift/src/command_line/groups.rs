@@ -23,6 +23,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 3] = [
             "reset-dep",
             "lock",
             "update",
+            "release",
             "cache",
             "schema",
         ],

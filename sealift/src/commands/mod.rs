@@ -8,6 +8,7 @@ pub(crate) mod node;
 pub(crate) mod package;
 pub(crate) mod project;
 pub(crate) mod registry;
+pub(crate) mod release;
 pub(crate) mod repository;
 pub(crate) mod solution;
 
@@ -105,6 +106,9 @@ pub(crate) enum Command {
     /// Upgrade, downgrade, back up and restore the node
     #[command(subcommand)]
     Node(node::Command),
+    /// Check tags of releases, and print release notes
+    #[command(subcommand)]
+    Release(release::Command),
     /// Build, import, list and activate Solutions
     #[command(subcommand)]
     Solution(solution::Command),
@@ -155,6 +159,7 @@ pub(crate) fn dispatch(command: Command, command_line: fn() -> clap::Command) ->
         Command::Complete { index, words } => completion::complete(index, words, command_line),
         Command::Iso(command) => iso::run(command),
         Command::Package(command) => package::run(command),
+        Command::Release(command) => release::run(&command),
         Command::Image(command) => image::run(command),
         Command::Registry(command) => registry::run(command),
         Command::Archive(command) => archive::run(command),

@@ -6,6 +6,7 @@ mod images;
 mod lock;
 mod packages;
 mod registries;
+mod release;
 mod repeated;
 mod requires;
 mod short;
@@ -32,6 +33,7 @@ pub use self::lock::{
 };
 pub use self::packages::{BuilderEntry, DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
 pub use self::registries::{ClientCertificate, RegistryEntry};
+pub use self::release::{ReleaseEntry, VersionPlace};
 use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
 pub use self::requires::RequirementEntry;
@@ -200,6 +202,8 @@ content! {
     /// The OpenPGP key that signs the project's own packages and the metadata of all package repositories. What a profile has here
     /// replaces what the project has.
     signing: Option<SigningEntry>,
+    /// What `sealift release check` compares with the tag. What a profile has here replaces what the project has.
+    release: Option<ReleaseEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,
     /// What makes the archive a Solution. What a profile has here replaces what the project has.

@@ -73,6 +73,17 @@ pub(crate) struct Commit {
     pub(crate) hash: String,
 }
 
+/// A tag of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GitTag {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether it is an object of its own, with a message.
+    pub(crate) is_annotated: bool,
+    /// The hash of the commit that it names.
+    pub(crate) commit: String,
+}
+
 /// How the files of a project differ from its commit. Paths are relative to the project.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -208,6 +219,35 @@ impl GitRepository {
         let mut tags: Vec<_> = listed.lines().filter_map(ReleaseTag::parse).collect();
         tags.sort_by(|one, other| other.cmp(one));
         Ok(tags)
+    }
+
+    /// All tags.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot read them.
+    pub(crate) fn tags(&self) -> Result<Vec<GitTag>, Error> {
+        let form = "--format=%(objecttype) %(objectname) %(*objectname) %(refname:strip=2)";
+        let listed = self.printed(self.run(&["for-each-ref", form, "refs/tags"])?)?;
+        let listed = String::from_utf8_lossy(&listed);
+        let tags = listed.lines().filter_map(|line| {
+            let mut fields = line.splitn(4, ' ');
+            let (kind, own, of_tag, name) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+            let commit = if of_tag.is_empty() { own } else { of_tag };
+            Some(GitTag { name: name.to_owned(), is_annotated: kind == "tag", commit: commit.to_owned() })
+        });
+        Ok(tags.collect())
+    }
+
+    /// The subjects of the commits of `to` that `from` has not, the newest first, without merges.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if one of the two tags does not exist, or if git cannot read it.
+    pub(crate) fn subjects(&self, from: &str, to: &str) -> Result<Vec<String>, Error> {
+        let range = format!("refs/tags/{from}..refs/tags/{to}");
+        let listed = self.printed(self.run(&["log", "--no-merges", "--format=%s", &range, "--"])?)?;
+        Ok(String::from_utf8_lossy(&listed).lines().map(|line| printable(line).to_string()).collect())
     }
 
     /// The files of the project that git tracks, relative to it.

@@ -4,6 +4,7 @@ mod image;
 mod packages;
 mod parts;
 mod pull;
+mod release;
 mod requires;
 mod signing;
 mod solution;
@@ -29,6 +30,7 @@ use super::model::{DEFAULT_SOURCE_DATE, FILE_NAME, Project};
 use super::names::InnerPath;
 use super::paths::{self, Territory};
 use super::read::{parse, read};
+use super::release::ReleaseDefinition;
 use super::settings::{ChosenProfile, Settings};
 use super::tasks::Produced;
 use super::values::Values;
@@ -144,6 +146,7 @@ impl Project {
             repositories: Vec::new(),
             distributions: Vec::new(),
             signing: None,
+            release: ReleaseDefinition::default(),
             requires: Vec::new(),
             solution: None,
             files: Vec::new(),
@@ -171,6 +174,7 @@ impl Project {
         }
         parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
         loader.signing(&parts);
+        loader.release(&parts);
         loader.selections();
         loader.locked_packages();
         loader.solution(&parts, &path, file.metadata.name.place());

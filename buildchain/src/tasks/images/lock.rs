@@ -1,6 +1,6 @@
 //! Whether the lock file has what the selected tasks need.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use graph::{Graph, SelectedTasks, TaskId};
 
@@ -29,6 +29,12 @@ pub fn check_locked(project: &Project, graph: &Graph, selection: &SelectedTasks)
     let errors =
         missing.into_iter().map(|(origin, image)| Error::NotLocked { origin: origin.clone(), image });
     Mistakes::from(errors.collect::<Vec<_>>()).end(())
+}
+
+/// The names of all that the lock file has no digest for, each once.
+pub(crate) fn names_of_unlocked(project: &Project) -> Vec<String> {
+    let names: BTreeSet<String> = unlocked(project).into_iter().map(|(_, name, _)| name).collect();
+    names.into_iter().collect()
 }
 
 /// What the lock file has no digest for: the task that needs it, the reference, and the entry of the project that asks for the

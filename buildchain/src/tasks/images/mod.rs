@@ -18,6 +18,7 @@ use images::{Platform, Reference, RegistrySession, Store};
 
 pub(super) use self::build::{context, pull};
 pub use self::lock::check_locked;
+pub(crate) use self::lock::names_of_unlocked;
 use super::{Error, TaskBuilder, TaskHandle, place_file};
 use crate::project::{ImageName, Project, PullDefinition, PullSource, Tag};
 

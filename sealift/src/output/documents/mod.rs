@@ -12,6 +12,7 @@ pub(crate) mod node;
 pub(crate) mod node_care;
 pub(crate) mod packages;
 pub(crate) mod project;
+pub(crate) mod release;
 mod server;
 pub(crate) mod signatures;
 pub(crate) mod solutions;
@@ -94,6 +95,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<packages::PackageIndex>("`package index`"),
     kind::<List<packages::PackageReason>>("`package why`"),
     kind::<images::RegistryIndex>("`registry index`"),
+    kind::<release::ReleaseDocument>("`release check`"),
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),
     kind::<List<packages::SignedPackage>>("`package sign`"),

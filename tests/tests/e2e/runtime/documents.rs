@@ -222,6 +222,10 @@ fn every_document_has_the_form_that_is_recorded() {
         documents.see(words, project.sealift(&[words, &["-o", "json"]].concat()));
     }
 
+    project.commit();
+    let check = ["release", "check", "v1.2.3-rc1"];
+    documents.see(&check, project.sealift(&[&check[..], &["-o", "json"]].concat()));
+
     let schemas = fs::read_dir(sealift::repository().join("docs/reference/schemas")).unwrap();
     let kinds = schemas.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
     let missing: Vec<String> = kinds

@@ -1,0 +1,35 @@
+//! Reading `spec.release`.
+
+use std::path::Path;
+
+use super::Loader;
+use super::parts::Part;
+use crate::project::release::{CHANGELOG, ReleaseDefinition, ReleaseVersion};
+
+impl Loader {
+    /// Reads `release`. The last part that has it is used.
+    pub(super) fn release(&mut self, parts: &[Part]) {
+        let found =
+            parts.iter().rev().find_map(|part| Some((part.file.as_path(), part.content.release.as_ref()?)));
+        let usual = Some(Path::new(CHANGELOG)).filter(|name| self.project.root.join(name).is_file());
+        let usual = usual.map(Path::to_path_buf);
+        let Some((file, entry)) = found else {
+            self.project.release = ReleaseDefinition { changelog: usual, versions: Vec::new() };
+            return;
+        };
+        let changelog = match &entry.changelog {
+            Some(changelog) => self.entries(file).existing(changelog),
+            None => usual,
+        };
+        let mut versions = Vec::new();
+        for place in &entry.versions {
+            let key = place.key.as_ref().map(|key| self.entries(file).name(key));
+            let path = self.entries(file).existing(&place.file);
+            if let (Some(file), None | Some(Some(_))) = (path, &key) {
+                let key = key.flatten().map(|key| key.to_string());
+                versions.push(ReleaseVersion { file, key });
+            }
+        }
+        self.project.release = ReleaseDefinition { changelog, versions };
+    }
+}

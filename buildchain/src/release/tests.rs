@@ -1,0 +1,247 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::changelog::sections;
+use super::{NotesError, ReleaseRule, check, notes};
+use crate::project::{Project, Settings, SettingsFlags};
+
+const CHANGELOG: &str = "\
+# Changes
+
+## Unreleased
+
+## [1.2.0](https://example.org) - 2026-01-31
+
+- New.
+
+```text
+## 9.9.9
+```
+
+## v1.1.0 – 2025-12-01
+
+### Fixed
+- Old.
+
+## 1.0.0
+First.
+";
+
+struct Repository(TempDir);
+
+impl Repository {
+    /// A project with one commit.
+    fn new(spec: &str) -> Self {
+        let repository = Self(tempfile::tempdir().unwrap());
+        repository.git(&["init", "-q", "-b", "main"]);
+        repository.write(
+            "sealift.yaml",
+            &format!(
+                "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata:\n  name: Example\n  \
+                 versionFrom: {{git: tag, default: 0.0.0-dev}}\nspec:\n{spec}"
+            ),
+        );
+        repository.write("CHANGELOG.md", CHANGELOG);
+        repository.write("chart/Chart.yaml", "version: v1.2.0\n");
+        repository.commit("First");
+        repository
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.path().canonicalize().unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let mut command = Command::new("git");
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", "/nonexistent");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "A").env(format!("GIT_{who}_EMAIL"), "a@example.org");
+            command.env(format!("GIT_{who}_DATE"), "1700000000 +0000");
+        }
+        let output = command.arg("-C").arg(self.0.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn commit(&self, subject: &str) {
+        self.git(&["add", "."]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", subject]);
+    }
+
+    fn tag(&self, name: &str) {
+        self.git(&["tag", "-f", "-a", "-m", "A release", name]);
+    }
+
+    fn project(&self) -> Project {
+        let environment: BTreeMap<String, String> =
+            std::env::vars().filter(|(name, _)| name == "PATH").collect();
+        let settings = Settings::gather(&self.root(), &environment, &SettingsFlags::default()).unwrap();
+        Project::load(&self.root(), settings).unwrap()
+    }
+
+    /// The problems of a tag, each with the word of its rule.
+    fn problems(&self, tag: Option<&str>) -> Vec<String> {
+        let report = check(&self.project(), tag).unwrap();
+        let problems = report
+            .checks
+            .iter()
+            .filter_map(|check| Some(format!("{}: {}", check.rule.word(), check.problem.as_ref()?)));
+        let problems: Vec<_> = problems.collect();
+        assert_eq!(report.is_good(), problems.is_empty());
+        problems
+    }
+}
+
+#[test]
+fn candidates_and_their_release_are_good() {
+    let repository = Repository::new("  release: {versions: [{file: chart/Chart.yaml, key: version}]}\n");
+    repository.tag("v1.2.0-rc0");
+    assert_eq!(repository.problems(None), [""; 0]);
+    repository.commit("Second");
+    repository.tag("v1.2.0-rc1");
+    assert_eq!(repository.problems(Some("v1.2.0-rc1")), [""; 0]);
+    repository.tag("v1.2.0");
+    let report = check(&repository.project(), None).unwrap();
+    assert_eq!(
+        (report.tag.as_str(), report.version.as_str(), report.release.as_str()),
+        ("v1.2.0", "1.2.0", "1.2.0")
+    );
+    assert_eq!(report.checks.len(), ReleaseRule::ALL.len());
+    assert!(report.is_good());
+}
+
+#[test]
+fn each_rule_is_broken_alone() {
+    type Break = fn(&Repository);
+    let cases: [(&str, Break, &str); 10] = [
+        ("1.2", |_| {}, "name: `1.2` is not X.Y.Z"),
+        ("1.3.0-rc0", |_| {}, "name: the repository has no tag 1.3.0-rc0"),
+        ("1.2.0", |one| one.git(&["tag", "-f", "1.2.0"]), "annotated: the tag 1.2.0 is not annotated"),
+        (
+            "1.2.0",
+            |one| {
+                one.commit("Second");
+                one.tag("1.2.0-rc2");
+            },
+            "commit: the tag 1.2.0 is commit",
+        ),
+        ("1.2.0-rc4", |one| one.tag("1.2.0-rc4"), "order: 1.2.0 is released already"),
+        (
+            "1.2.0-rc4",
+            |one| {
+                one.git(&["tag", "-d", "1.2.0"]);
+                one.tag("1.2.0-rc4");
+            },
+            "order: the candidate before it, 1.2.0-rc3, does not exist",
+        ),
+        (
+            "1.2.0",
+            |one| one.write("CHANGELOG.md", &format!("{CHANGELOG}\n")),
+            "clean: CHANGELOG.md differs from the commit",
+        ),
+        (
+            "1.2.0",
+            |one| {
+                one.write("chart/Chart.yaml", "version: 1.1.9\n");
+                one.commit("Other chart");
+                one.tag("1.2.0");
+            },
+            "files: chart/Chart.yaml has version 1.1.9",
+        ),
+        (
+            "1.2.0",
+            |one| {
+                one.write("CHANGELOG.md", "## 1.2.0 - unreleased\n\n- New.\n");
+                one.commit("Open");
+                one.tag("1.2.0");
+            },
+            "changelog: CHANGELOG.md says that the version is unreleased",
+        ),
+        (
+            "1.3.0",
+            |one| {
+                one.commit("More");
+                one.tag("1.3.0");
+                one.write("chart/Chart.yaml", "version: 1.3.0\n");
+                one.commit("Chart");
+                one.tag("1.3.0");
+            },
+            "changelog: CHANGELOG.md has no section for 1.3.0",
+        ),
+    ];
+    for (tag, break_it, expected) in cases {
+        let repository = Repository::new("  release: {versions: [{file: chart/Chart.yaml, key: version}]}\n");
+        repository.tag("1.2.0");
+        break_it(&repository);
+        let problems = repository.problems(Some(tag));
+        assert!(
+            problems.iter().any(|problem| problem.starts_with(expected)),
+            "{tag}: {expected}: {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_locked_or_in_development_is_named() {
+    let repository =
+        Repository::new("  images: {pull: ['docker.io/library/nginx:latest', 'quay.io/a/b:1.0']}\n");
+    repository.tag("1.2.0");
+    assert_eq!(
+        repository.problems(None),
+        [
+            "lock: docker.io/library/nginx:latest, quay.io/a/b:1.0 are not in the lock file",
+            "dependencies: docker.io/library/nginx:latest is in development",
+        ]
+    );
+}
+
+#[test]
+fn a_commit_without_a_tag_cannot_be_released() {
+    let repository = Repository::new("  files: []\n");
+    assert_eq!(repository.problems(None), ["name: the commit has no tag such as 1.2.0 or v1.2.0-rc0"]);
+}
+
+#[test]
+fn the_sections_of_a_changelog_are_found() {
+    let found = sections(CHANGELOG);
+    let versions: Vec<_> = found.iter().map(|section| section.version).collect();
+    assert_eq!(versions, ["Unreleased", "1.2.0", "1.1.0", "1.0.0"]);
+    assert!(found[0].is_unreleased() && !found[1].is_unreleased());
+    assert_eq!(found[1].text, "- New.\n\n```text\n## 9.9.9\n```");
+    assert_eq!(found[3].text, "First.");
+}
+
+#[test]
+fn notes_have_all_versions_since_the_last_release() {
+    let repository = Repository::new("  files: []\n");
+    let project = repository.project();
+    let text = notes(&project, "v1.0.0", "1.2.0-rc3").unwrap();
+    assert!(text.starts_with("## [1.2.0](https://example.org) - 2026-01-31\n\n- New.\n"), "{text}");
+    assert!(text.ends_with("\n\n## v1.1.0 – 2025-12-01\n\n### Fixed\n- Old.\n"), "{text}");
+    assert_eq!(notes(&project, "1.0.0", "1.1.0").unwrap(), "## v1.1.0 – 2025-12-01\n\n### Fixed\n- Old.\n");
+    assert!(matches!(notes(&project, "1.2", "1.2.0"), Err(NotesError::Name { .. })));
+    assert!(matches!(notes(&project, "1.2.0", "1.2.0"), Err(NotesError::Order { .. })));
+    assert!(matches!(notes(&project, "1.2.0", "1.3.0"), Err(NotesError::NoSection { .. })));
+}
+
+#[test]
+fn without_a_changelog_the_notes_are_the_commits() {
+    let repository = Repository::new("  files: []\n");
+    fs::remove_file(repository.root().join("CHANGELOG.md")).unwrap();
+    repository.tag("1.0.0");
+    repository.commit("Add a thing");
+    repository.commit("Correct a thing");
+    repository.tag("1.0.1");
+    let text = notes(&repository.project(), "1.0.0", "1.0.1").unwrap();
+    assert_eq!(text, "## 1.0.1\n\n- Correct a thing\n- Add a thing\n");
+    assert!(notes(&repository.project(), "0.9.0", "1.0.1").is_err(), "a tag that does not exist");
+}
