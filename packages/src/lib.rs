@@ -56,6 +56,7 @@ pub mod debian;
 mod definition;
 mod dependency;
 mod error;
+pub mod exchange;
 mod expand;
 mod format;
 pub mod metadata;

@@ -30,6 +30,12 @@ pub(super) fn score(machine: &str, arch: &str) -> u32 {
     family.iter().zip(2..).find(|(known, _)| **known == arch).map_or(0, |(_, score)| score)
 }
 
+/// Whether a machine of an architecture runs packages of the architecture `arch`: `noarch`, and its own and older ones.
+#[must_use]
+pub fn runs_on(machine: &str, arch: &str) -> bool {
+    score(machine, arch) > 0
+}
+
 /// Whether packages of one name and of these two architectures replace each other. Those of 32 and of 64 bits do not.
 pub(super) fn replaces(one: &str, other: &str) -> bool {
     let color = |arch: &str| match arch {

@@ -46,6 +46,7 @@ mod solver;
 mod tests;
 mod why;
 
+pub use self::architecture::runs_on;
 pub use self::check::{Check, Finding, architectures, check};
 pub use self::explain::{Cause, Problem};
 use self::providers::Providers;

@@ -1,10 +1,12 @@
 //! Repositories in folders: with metadata, or packages alone.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use content::LinkPolicy;
 
+use super::changelog::{Changelogs, read_changelogs};
 use super::comps::Groups;
 use super::filelists::WantedPaths;
 use super::modules::Modules;
@@ -138,6 +140,23 @@ impl Pool {
             Ok(())
         })?;
         Ok(FolderRepository { packages, filelists: None })
+    }
+}
+
+impl Repomd {
+    /// Reads the changelogs of the packages with the checksums `wanted`; none if the repository has no `other.xml`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Metadata`] and [`Error::Io`].
+    pub fn changelogs(
+        &self,
+        files: &(impl RepositoryFiles + ?Sized),
+        wanted: &BTreeSet<String>,
+    ) -> Result<Changelogs> {
+        let Some(listed) = self.file("other") else { return Ok(Changelogs::new()) };
+        let (file, path) = open(files, listed, MAX_PACKAGE_METADATA)?;
+        read_changelogs(wanted, file, &path)
     }
 }
 

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod changelog;
 mod checksum;
 mod compression;
 mod comps;
@@ -42,6 +43,7 @@ pub(crate) mod xml;
 
 use std::path::Path;
 
+pub use self::changelog::{ChangelogEntry, Changelogs, newer_entries, read_changelogs};
 pub use self::checksum::{Checksum, ChecksumHasher, ChecksumKind};
 pub use self::compression::unpacked;
 pub use self::comps::{Group, Groups, Member, MemberKind};

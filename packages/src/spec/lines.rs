@@ -3,6 +3,8 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::dependency::Relation;
+
 /// How many lines a definition may have.
 const JOINED_MAX: usize = 1000;
 
@@ -106,6 +108,15 @@ pub(super) fn tag(line: &str) -> Option<(&str, &str)> {
     let letters = name.trim_end_matches(|c: char| c.is_ascii_digit());
     let is_tag = !letters.is_empty() && letters.bytes().all(|byte| byte.is_ascii_alphabetic());
     is_tag.then(|| (name, value.trim()))
+}
+
+/// The relation and the value of a tag for dependencies on a line: `Requires(pre): a, b`. Only `Requires` and `Provides` count.
+pub(super) fn relation(line: &str) -> Option<(Relation, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let name = name.split('(').next().unwrap_or_default().trim_end();
+    let relation = [Relation::Requires, Relation::Provides];
+    let relation = relation.into_iter().find(|relation| relation.key().eq_ignore_ascii_case(name))?;
+    Some((relation, value.trim()))
 }
 
 /// The date of a changelog entry, if the line starts one: `* Thu Nov 26 2026 A <a@example.org>`, perhaps with a time.

@@ -8,6 +8,7 @@
 mod condition;
 mod lines;
 mod macros;
+mod relations;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use std::fmt;
 use self::condition::{Branches, evaluate};
 use self::lines::{Section, tag};
 use self::macros::Macros;
+use self::relations::Relations;
+pub use self::relations::{SpecPackageName, SpecRequirement};
 
 /// The most sources and patches of a spec file.
 const SOURCES_MAX: usize = 1000;
@@ -28,6 +31,15 @@ pub struct SpecFile {
     pub sources: Vec<SpecSource>,
     /// The day of the newest changelog entry: its noon in UTC, in seconds since 1970.
     pub date: Option<i64>,
+    /// Its packages, as far as their names are known.
+    pub packages: Vec<SpecPackageName>,
+    /// What its packages require when they are installed, and do not provide themselves; that of all conditions that cannot be
+    /// evaluated. What rpmbuild finds in files is not known.
+    pub requires: Vec<SpecRequirement>,
+    /// The names of what its packages provide, beside their own.
+    pub provides: Vec<String>,
+    /// The requirements that only rpmbuild knows.
+    pub unknown: Vec<SpecFault>,
 }
 
 /// A source or a patch.
@@ -71,13 +83,16 @@ impl SpecFile {
             macros: Macros::new(macros),
             branches: Branches::default(),
             section: Section::Preamble,
+            relations: Relations::default(),
             spec: Self::default(),
             faults: Vec::new(),
         };
         for (line, text) in lines::logical(text) {
             reader.line(line, &text);
         }
-        if reader.faults.is_empty() { Ok(reader.spec) } else { Err(reader.faults) }
+        let Reader { relations, mut macros, mut spec, faults, .. } = reader;
+        relations.finish(&mut macros, &mut spec);
+        if faults.is_empty() { Ok(spec) } else { Err(faults) }
     }
 }
 
@@ -85,6 +100,7 @@ struct Reader {
     macros: Macros,
     branches: Branches,
     section: Section,
+    relations: Relations,
     spec: SpecFile,
     faults: Vec<SpecFault>,
 }
@@ -99,6 +115,9 @@ impl Reader {
         }
         if let Some(section) = Section::starting(word) {
             self.section = section;
+            if section == Section::SubPackage {
+                self.relations.begin(rest, &mut self.macros);
+            }
             return;
         }
         match self.section {
@@ -118,6 +137,10 @@ impl Reader {
             "%undefine" => self.macros.undefine(rest, is_certain),
             _ if start.starts_with('%') => self.macros.define_if_undefined(start, is_certain),
             _ => {
+                if let Some((relation, value)) = lines::relation(start) {
+                    self.relations.add(line, relation, value, &mut self.macros);
+                    return;
+                }
                 let Some((name, value)) = tag(start) else { return };
                 let lower = name.to_ascii_lowercase();
                 let kind = lower.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -190,3 +190,82 @@ fn a_bomb_of_macros_ends_with_a_reason() {
     let open = format!("%{{lua:\n{}Source: a\n", "x\n".repeat(2000));
     assert_eq!(read(&open, &[]).unwrap().len(), 1);
 }
+
+#[test]
+fn requirements_of_all_packages_are_found_without_those_that_the_file_provides() {
+    let text = "\
+Name: tool
+Version: 1.2
+Release: 3%{?dist}
+Requires: a >= 2, b
+Requires(pre,post): shadow-utils
+requires : /bin/sh
+Requires: %{name}-libs%{?_isa} = %{version}-%{release}, also
+BuildRequires: gcc
+Provides: cap = %{version}, tool(x)
+Provides: old-tool = %{version}-%{release}
+Requires: cap old-tool (c if %{name})
+%package libs
+Summary: Libraries
+Requires: glibc-%{x}
+%package -n python3-%{name}
+Requires: python%{python3_version}dist(six)
+Requires: %{name} = %{version}-%{release}
+%if 0%{?rhel} >= 8
+Requires: new
+%else
+Requires: older
+%endif
+%package %{lua:x}
+Requires: somewhere
+%description
+Requires: nothing
+";
+    let spec = SpecFile::read(text, &BTreeMap::new()).unwrap();
+    let names: Vec<&str> = spec.packages.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!(names, ["tool", "tool-libs", "python3-tool"]);
+    assert_eq!(spec.packages[1].file_name, "tool-libs-1.2-0.noarch.rpm");
+    let requires: Vec<String> = spec
+        .requires
+        .iter()
+        .map(|one| format!("{} {:?} {}", one.line, one.package, one.dependency))
+        .collect();
+    assert_eq!(
+        requires,
+        [
+            "4 Some(0) a >= 2",
+            "4 Some(0) b",
+            "5 Some(0) shadow-utils",
+            "6 Some(0) /bin/sh",
+            "7 Some(0) also",
+            "11 Some(0) (c if tool)",
+            "19 Some(2) new",
+            "21 Some(2) older",
+            "24 None somewhere",
+        ]
+    );
+    assert_eq!(spec.provides, ["cap", "tool(x)", "old-tool"]);
+    let unknown: Vec<String> = spec.unknown.iter().map(ToString::to_string).collect();
+    assert_eq!(unknown.len(), 2, "{unknown:?}");
+    assert!(
+        unknown[0].starts_with("line 14: the file does not define `%{x}`: give it under `macros`"),
+        "{unknown:?}"
+    );
+    assert!(unknown[1].starts_with("line 16: the file does not define `%{python3_version}`"), "{unknown:?}");
+    let given = BTreeMap::from(
+        [("x", "2"), ("python3_version", "3.6"), ("rhel", "9"), ("dist", ".el9")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let spec = SpecFile::read(text, &given).unwrap();
+    assert_eq!(spec.packages[1].file_name, "tool-libs-1.2-3.el9.noarch.rpm");
+    let requires: Vec<String> = spec.requires.iter().map(|one| one.dependency.to_string()).collect();
+    assert_eq!(requires[6..], ["glibc-2", "python3.6dist(six)", "new", "somewhere"]);
+    assert_eq!(spec.unknown, []);
+}
+
+#[test]
+fn the_number_of_requirements_is_bounded() {
+    let many = "Requires: a\n%package b\n".repeat(20_000);
+    let spec = SpecFile::read(&format!("Name: x\n{many}"), &BTreeMap::new()).unwrap();
+    assert_eq!((spec.requires.len(), spec.packages.len()), (10_000, 10_001));
+}
