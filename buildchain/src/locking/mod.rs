@@ -12,8 +12,8 @@ use images::pull::TransferProgress;
 use images::source::EngineImage;
 use images::{Platform, Reference, RegistrySession};
 
-pub use self::packages::PackageChange;
-pub(crate) use self::packages::{joined, local, read_keys};
+pub(crate) use self::packages::{FetchError, WantedPackage, bases, keys_of_packages};
+pub use self::packages::{PackageChange, export_packages, export_requests, import_packages};
 pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
     Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,
@@ -27,6 +27,17 @@ pub enum Scope {
     Missing,
     /// All of them.
     All,
+}
+
+/// What to look up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookUp {
+    /// Which tags, sources and packages.
+    pub scope: Scope,
+    /// Keys of package repositories must be valid at this time, in seconds since 1970.
+    pub now: i64,
+    /// Whether to read the changelogs of packages that moved.
+    pub changelogs: bool,
 }
 
 /// An entry of the lock file.
@@ -179,6 +190,16 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// An upstream package cannot be fetched, or its content or signature is wrong.
+    #[error("repository {repository} of release {release}: {reason}")]
+    Package {
+        /// The release of the distribution.
+        release: String,
+        /// The repository.
+        repository: String,
+        /// What is wrong, with the package.
+        reason: String,
+    },
     /// There is no set of packages that meets the project.
     #[error("the packages of release {release}: {problem}")]
     Packages {
@@ -226,18 +247,18 @@ const LOOKUPS: usize = 8;
 
 /// Looks up the tags without a digest in the project itself. `projects` are the forms of one project, each with other profiles
 /// ([`Project::load_all`]); the lock file has the images of all of them. Nothing is written. Warnings go to `progress`, from
-/// several threads. Keys of package repositories must be valid at `now`, in seconds since 1970.
+/// several threads.
 ///
 /// # Errors
 ///
 /// If the lock file cannot be read. A registry that cannot be reached is one of the failures of the result.
 pub fn resolve(
     projects: &[Project],
-    scope: Scope,
-    now: i64,
+    look_up: LookUp,
     registries: &RegistrySession,
     progress: &(dyn TransferProgress + Sync),
 ) -> Result<LockUpdate, Error> {
+    let LookUp { scope, .. } = look_up;
     let mut lock = match projects.first() {
         Some(project) => LockFile::read(&project.root)?,
         None => LockFile::default(),
@@ -306,7 +327,7 @@ pub fn resolve(
     failures.extend(failed);
     let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
     failures.extend(failed);
-    let (packages, failed) = packages::resolve(projects, scope, now, &mut lock, registries, progress);
+    let (packages, failed) = packages::resolve(projects, look_up, &mut lock, registries, progress);
     failures.extend(failed);
     Ok(LockUpdate { lock, selections, resolved, sources, packages, failures })
 }

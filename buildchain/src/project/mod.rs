@@ -66,7 +66,7 @@ pub(crate) use read::read as read_text;
 pub use release::{ReleaseDefinition, ReleaseVersion};
 pub(crate) use repository::MACROS_SET;
 pub use repository::{
-    PackageDefinition, RepositoryDefinition, RpmFile, SpecBuilder, SpecDownload, SpecPackage,
+    PackageDefinition, RepositoryDefinition, RpmFile, SpecBuilder, SpecDownload, SpecNeeds, SpecPackage,
 };
 pub use settings::{
     ChosenProfile, OutputCache, Settings, SettingsFlags, auth_files, auth_places, certificate_folders,
@@ -82,7 +82,7 @@ pub use sources::{
 pub use tasks::{DiscoveredInputs, OwnInput, OwnOutput, OwnTask, Produced, TaskCommand, Tool};
 pub use upstream::{
     DistributionDefinition, LockedOrigin, LockedPackage, LockedPackages, LockedRepository, LockedSet,
-    LockedWhy, Upstream, UpstreamLocation,
+    LockedWhy, Upstream, UpstreamLocation, UpstreamPart,
 };
 pub use values::Values;
 pub(crate) use variables::value_of;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use content::Digest;
-use packages::{ExpandOptions, ExpandedDefinition, PackageFile};
+use packages::spec::SpecFault;
+use packages::{Dependency, ExpandOptions, ExpandedDefinition, PackageFile};
 
 use super::error::Origin;
 use super::image::BaseImage;
@@ -77,6 +78,19 @@ pub struct SpecPackage {
     pub exclude: Vec<Pattern>,
     /// The date of its newest changelog entry, in seconds since 1970.
     pub date: Option<i64>,
+    /// What its packages require when they are installed.
+    pub needs: SpecNeeds,
+}
+
+/// What the packages of a spec file require when they are installed, without those that are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpecNeeds {
+    /// The names of the packages, and of what they provide.
+    pub provides: Vec<String>,
+    /// What they require of others.
+    pub requires: Vec<Dependency>,
+    /// The requirements that only rpmbuild knows, each with its line.
+    pub unknown: Vec<SpecFault>,
 }
 
 /// A source of a spec file that is fetched.

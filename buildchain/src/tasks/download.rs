@@ -3,20 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use content::{LinkPolicy, parallel};
-use graph::{ActionError, Task, TaskAction, TaskInput, TaskOutput, Title};
-use images::pull::{Download, RegistryFault};
-use images::{RegistrySession, Store};
-use packages::openpgp::{Keys, ValidAt};
-use packages::repository::verify_package;
+use content::parallel;
+use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title};
+use images::RegistrySession;
 
 use super::images::{Watch, open_store};
 use super::{TaskBuilder, place_file};
-use crate::locking::{joined, local, read_keys};
-use crate::project::{
-    LockedPackage, LockedRepository, Nevra, Project, RepositoryDefinition, SignatureRule, Upstream,
-    UpstreamLocation,
-};
+use crate::locking::{FetchError, WantedPackage, bases, keys_of_packages};
+use crate::project::{LockedPackage, Nevra, Project, RepositoryDefinition, Upstream};
 
 /// How many packages are fetched at the same time.
 const DOWNLOADS: usize = 4;
@@ -26,19 +20,29 @@ pub(super) fn name(repository: &RepositoryDefinition) -> String {
     format!("_download_redhat_{}_packages:{}", repository.release, repository.name)
 }
 
+/// The repository for which the task of this name downloads packages.
+#[must_use]
+pub fn downloaded_by<'a>(project: &'a Project, task: &str) -> Option<&'a RepositoryDefinition> {
+    let downloads = |one: &&RepositoryDefinition| {
+        one.upstream.as_ref().is_some_and(|upstream| !upstream.on_nodes) && name(one) == task
+    };
+    project.repositories.iter().find(downloads)
+}
+
 /// What the lock file lacks for a repository, in words.
 pub(super) fn unlocked(repository: &RepositoryDefinition) -> Option<String> {
-    let upstream = repository.upstream.as_ref().filter(|upstream| !upstream.on_nodes)?;
-    upstream
-        .locked
-        .is_none()
-        .then(|| format!("the package set of {} for release {}", repository.name, repository.release))
+    let architecture = repository.upstream.as_ref()?.unlocked().next()?;
+    let several = repository.upstream.as_ref().is_some_and(|upstream| upstream.parts.len() > 1);
+    let of = if several { format!(" on {architecture}") } else { String::new() };
+    Some(format!("the package set of {} for release {}{of}", repository.name, repository.release))
 }
 
 /// A package to download, and its place in the archive.
 struct Wanted {
     name: Nevra,
     package: LockedPackage,
+    /// That of the repository which has it.
+    architecture: String,
     target: PathBuf,
 }
 
@@ -58,19 +62,18 @@ pub(super) fn task(
     let mut outputs: Vec<TaskOutput> =
         keys.iter().map(|(_, target)| TaskOutput::File(target.clone())).collect();
     let mut wanted = Vec::new();
-    let said = match &upstream.locked {
-        None => "none: not locked".to_owned(),
-        Some(locked) => {
-            let mut said = String::new();
-            for (name, package) in &locked.packages {
-                said.push_str(&format!("{name} {}\n", package.digest));
-                let target = folder.join(name.arch()).join(name.file_name());
-                outputs.push(TaskOutput::File(target.clone()));
-                wanted.push(Wanted { name: name.clone(), package: package.clone(), target });
-            }
-            said
+    let mut said = String::new();
+    if upstream.unlocked().next().is_some() {
+        said.push_str("none: not locked");
+    } else {
+        for (name, (part, package)) in upstream.packages() {
+            said.push_str(&format!("{name} {}\n", package.digest));
+            let target = folder.join(name.arch()).join(name.file_name());
+            outputs.push(TaskOutput::File(target.clone()));
+            let (name, package, architecture) = (name.clone(), package.clone(), part.architecture.clone());
+            wanted.push(Wanted { name, package, architecture, target });
         }
-    };
+    }
     inputs.push(TaskInput::value("packages", said));
     Some(Task {
         name: name(repository),
@@ -111,25 +114,26 @@ fn action(
     let (project, registries) = (Arc::clone(project), registries.clone());
     let (upstream, label) = (upstream.clone(), format!("{} {}", repository.name, repository.release));
     Box::new(move |context| {
-        let Some(locked) = &upstream.locked else {
+        if upstream.unlocked().next().is_some() {
             let message = format!(
                 "the packages of {label} are not locked, or the project has changed: run `sealift lock`"
             );
             return Err(ActionError::failed(message));
-        };
+        }
         let store = open_store(&project)?;
-        let trusted = match upstream.signatures {
-            SignatureRule::None => None,
-            _ => Some(read_keys(&upstream.keys).map_err(ActionError::failed)?),
-        };
+        let trusted = keys_of_packages(&upstream).map_err(ActionError::failed)?;
         let watch = Watch { context };
-        let bases = bases(&upstream, locked);
         let fetched = parallel::map(DOWNLOADS, &wanted, |one| {
             if context.cancelled() {
                 return Err(ActionError::Cancelled);
             }
-            fetch(one, &upstream.location, bases, &store, &registries, &watch)?;
-            check(one, &store, trusted.as_ref())
+            let missing = || ActionError::failed(format!("{}: its repository is gone", one.name));
+            let part = upstream.part(&one.architecture).ok_or_else(missing)?;
+            let locked = part.locked.as_ref().ok_or_else(missing)?;
+            let (bases, accounts) = (bases(&part.location, locked), part.location.accounts());
+            let wanted = WantedPackage { name: &one.name, package: &one.package, bases, accounts: &accounts };
+            wanted.fetch(&store, &registries, &watch).map_err(|error| failed(error, context))?;
+            wanted.check(&store, trusted.as_ref()).map(drop).map_err(|error| failed(error, context))
         });
         fetched.into_iter().collect::<Result<Vec<()>, _>>()?;
         for (source, target) in &keys {
@@ -143,87 +147,13 @@ fn action(
     })
 }
 
-/// The URLs of the repository.
-fn bases<'a>(upstream: &'a Upstream, locked: &'a LockedRepository) -> &'a [String] {
-    match &upstream.location {
-        UpstreamLocation::Urls(urls) => urls,
-        _ => &locked.mirrors,
+/// The error of a task.
+fn failed(error: FetchError, context: &TaskContext<'_>) -> ActionError {
+    match error {
+        FetchError::Download(_) if context.cancelled() => ActionError::Cancelled,
+        FetchError::Download(error) => error.into(),
+        FetchError::Store(error) => error.into(),
+        FetchError::File(error) => error.into(),
+        error @ FetchError::Package { .. } => ActionError::failed(error.to_string()),
     }
-}
-
-/// Brings a package into the store.
-fn fetch(
-    wanted: &Wanted,
-    location: &UpstreamLocation,
-    bases: &[String],
-    store: &Store,
-    registries: &RegistrySession,
-    watch: &Watch<'_, '_>,
-) -> Result<(), ActionError> {
-    let Wanted { name, package: LockedPackage { path, digest, size, .. }, .. } = wanted;
-    if store.has(digest, *size)? {
-        return Ok(());
-    }
-    let urls: Vec<String> = bases.iter().map(|base| joined(base, path.as_str())).collect();
-    let replaced = |found: &str| {
-        ActionError::failed(format!(
-            "{name}: the repository has another file under this name, {found}: if it is right, run `sealift update`"
-        ))
-    };
-    // A folder of this machine: the first one that has the file counts.
-    let folders = bases.iter().filter_map(|base| local(base));
-    if let Some(file) = folders.map(|folder| folder.join(path.as_str())).find(|file| file.exists()) {
-        let mut source = content::open(&file, LinkPolicy::Follow)?;
-        let mut new = store.create()?;
-        std::io::copy(&mut source, &mut new).map_err(content::IoError::at("copy", &file))?;
-        return match new.finish_as(digest) {
-            Err(images::Error::DigestMismatch { found, .. }) => Err(replaced(&found.to_string())),
-            other => other.map(|_| ()).map_err(ActionError::from),
-        };
-    }
-    let urls: Vec<String> = urls.into_iter().filter(|url| local(url).is_none()).collect();
-    if urls.is_empty() {
-        return Err(ActionError::failed(format!("{name}: no folder of the repository has {path}")));
-    }
-    let download = Download {
-        name: name.to_string(),
-        urls,
-        digest: Some(*digest),
-        limit: *size,
-        accounts: location.accounts(),
-    };
-    match images::pull::download(&download, store, registries, watch) {
-        Err(_) if watch.context.cancelled() => Err(ActionError::Cancelled),
-        Err(error) => {
-            let of_other = error.failures.iter().find(|failure| {
-                matches!(failure.fault, RegistryFault::DigestMismatch { .. } | RegistryFault::TooLarge { .. })
-            });
-            match of_other {
-                Some(failure) => Err(replaced(&failure.fault.to_string())),
-                None => Err(error.into()),
-            }
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
-/// Checks that a package is what the lock file says, and its signature.
-fn check(wanted: &Wanted, store: &Store, keys: Option<&Keys>) -> Result<(), ActionError> {
-    let Wanted { name, package: LockedPackage { digest, size, .. }, .. } = wanted;
-    let failed = |reason: String| ActionError::failed(format!("{name}: {reason}"));
-    let found = store.size(digest)?;
-    if found != Some(*size) {
-        let found = found.unwrap_or_default();
-        return Err(failed(format!("expected {size} bytes, as sealift.lock has it, found {found}")));
-    }
-    let path = store.blob_path(digest);
-    let verified = verify_package(&path, keys, ValidAt::Signing).map_err(|error| match error {
-        packages::Error::Signature { fault, .. } => failed(fault.to_string()),
-        error => failed(error.to_string()),
-    })?;
-    let identity = verified.identity.to_string();
-    if identity != name.as_str() {
-        return Err(failed(format!("the file is another package: {}", content::printable(&identity))));
-    }
-    Ok(())
 }

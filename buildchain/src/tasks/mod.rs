@@ -33,6 +33,7 @@ use std::sync::Arc;
 use ::images::RegistrySession;
 use graph::{Graph, Pool, Task, TaskInput, Title};
 
+pub use self::download::downloaded_by;
 pub(crate) use self::images::names_of_unlocked as unlocked;
 pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};

@@ -8,7 +8,7 @@ use packages::repository::{IndexOptions, PackageSelection, sign_package};
 
 use super::signing::ProjectSigner;
 use super::{Error, TaskBuilder, TaskHandle, download, place_file, specs, spelled};
-use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile};
+use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile, Upstream};
 
 /// Adds the tasks of packages; their group.
 pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
@@ -70,8 +70,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
         let dates = dates.chain(repository.specs.iter().map(|spec| project.spec_date(spec)));
-        let locked = repository.upstream.as_ref().and_then(|upstream| upstream.locked.as_ref());
-        let locked = locked.map(|locked| locked.date);
+        let locked = repository.upstream.as_ref().and_then(Upstream::date);
         let times = repository.rpms.iter().filter_map(|rpm| rpm.build_time).chain(locked);
         let times = times.map(|time| project.settings.source_date.unwrap_or(time));
         let date = dates.chain(times).max().unwrap_or_else(|| project.image_date(None));

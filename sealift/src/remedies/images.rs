@@ -108,6 +108,7 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         }
         locking::Error::Engine(error) => in_engine(error),
         locking::Error::Repository { reason, .. } => of_repository(reason),
+        locking::Error::Package { reason, .. } => of_package(reason),
         locking::Error::Packages { .. } => {
             Some("change `download` and `source` of the project, or add the repositories of the nodes with `onNodes: true`".into())
         }
@@ -139,6 +140,16 @@ fn of_repository(reason: &str) -> Option<String> {
         return None;
     };
     Some(help.to_owned())
+}
+
+/// What helps if an upstream package cannot be used.
+fn of_package(reason: &str) -> Option<String> {
+    if reason.contains("it has no signature") {
+        return Some(
+            "ask the publisher for signed packages; `signatures: metadata` accepts those with the checksums in signed metadata".into(),
+        );
+    }
+    of_repository(reason)
 }
 
 /// An image that a container engine does not give.

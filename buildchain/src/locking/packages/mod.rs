@@ -1,23 +1,35 @@
 //! The packages of upstream repositories: each release is solved as a whole.
 
+mod exchange;
+mod fetch;
 mod repository;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ::packages::closure::{self, Chosen, Options, Request, Wanted, Why};
-use ::packages::metadata::{Package, PackageId, Pool, Repository, RepositoryId};
-use content::Digest;
+use ::packages::metadata::{
+    ChangelogEntry, Changelogs, Package, PackageId, Pool, Repository, RepositoryId, newer_entries,
+};
+use ::packages::openpgp::Keys;
+use ::packages::{Dependency, RpmDefinition};
+use content::{Digest, parallel};
 use images::pull::TransferProgress;
 use images::{RegistrySession, Store};
 
+pub use self::exchange::{export_packages, export_requests, import_packages};
+pub(crate) use self::fetch::{FetchError, WantedPackage, bases, keys_of_packages};
 use self::repository::Reader;
-pub(crate) use self::repository::{joined, local, read_keys};
-use super::{Error, Scope};
+pub(crate) use self::repository::read_keys;
+use super::{Error, LookUp, Scope};
 use crate::project::{
-    DistributionDefinition, LockFile, LockedOrigin, LockedPackage, LockedPath, LockedRepository, LockedSet,
-    LockedWhy, Nevra, ParsedName as _, Project, Release, RepositoryDefinition, RepositoryName,
+    DistributionDefinition, LockFile, LockedOrigin, LockedPackage, LockedPackages, LockedPath,
+    LockedRepository, LockedSet, LockedWhy, Nevra, ParsedName as _, Project, Release, RepositoryDefinition,
+    RepositoryName, SpecNeeds, Upstream,
 };
+
+/// How many packages are fetched at the same time.
+const DOWNLOADS: usize = 4;
 
 /// A package of an upstream repository, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +46,8 @@ pub struct PackageChange {
     pub new: Vec<String>,
     /// Whether a package has another content, or another reason, under the same name.
     pub replaced: bool,
+    /// What its changelog says of the versions since, the newest first. Empty unless it was asked for.
+    pub changelog: Vec<ChangelogEntry>,
 }
 
 impl PackageChange {
@@ -47,29 +61,44 @@ impl PackageChange {
 /// Solves the releases of all forms of the project, and locks what was chosen. A release that fails stays as it is.
 pub(super) fn resolve(
     projects: &[Project],
-    scope: Scope,
-    now: i64,
+    LookUp { scope, now, changelogs }: LookUp,
     lock: &mut LockFile,
     registries: &RegistrySession,
     progress: &(dyn TransferProgress + Sync),
 ) -> (Vec<PackageChange>, Vec<Error>) {
-    let mut wanted: BTreeMap<(Release, Digest), &Project> = BTreeMap::new();
+    let mut wanted: BTreeMap<(Release, Digest), (&Project, String)> = BTreeMap::new();
     for project in projects {
         for release in project.upstream_releases() {
-            wanted.entry((release.clone(), project.package_inputs(release))).or_insert(project);
+            for architecture in project.distribution(release).architectures {
+                let inputs = project.package_inputs(release, &architecture);
+                wanted.entry((release.clone(), inputs)).or_insert((project, architecture));
+            }
         }
     }
-    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    let (mut changes, mut failures): (Vec<PackageChange>, Vec<Error>) = (Vec::new(), Vec::new());
     let mut solved: Vec<(Release, LockedSet)> = Vec::new();
-    for ((release, inputs), project) in &wanted {
+    for ((release, inputs), (project, architecture)) in &wanted {
         if scope == Scope::Missing && lock.packages().set(release, inputs).is_some() {
             continue;
         }
-        let step = Step { project, release, now, registries, progress };
-        match step.solve(*inputs) {
-            Ok(set) => {
-                let old = lock.packages().nearest(release, inputs);
-                changes.extend(differences(release, old, Some(&set)));
+        let step = Step { project, release, architecture, now, registries, progress };
+        let old = lock.packages().nearest(release, architecture, inputs);
+        let solved_set = step.solve(*inputs, old.filter(|_| changelogs)).and_then(|(set, changelogs)| {
+            let others = solved.iter().filter(|(other, _)| other == release).map(|(_, other)| other);
+            step.check_others(&set, others)?;
+            step.check(&set, lock.packages())?;
+            Ok((set, changelogs))
+        });
+        match solved_set {
+            Ok((set, changelogs)) => {
+                for mut change in differences(release, old, Some(&set)) {
+                    let key = change.new.last().map(|name| (change.repository.clone(), name.clone()));
+                    change.changelog = key.and_then(|key| changelogs.get(&key).cloned()).unwrap_or_default();
+                    // Packages without an architecture are in the sets of all of them.
+                    if !changes.contains(&change) {
+                        changes.push(change);
+                    }
+                }
                 solved.push((release.clone(), set));
             }
             Err(error) => failures.push(error),
@@ -91,7 +120,11 @@ pub(super) fn resolve(
     for (release, set) in &solved {
         new.insert(release.clone(), set.clone());
     }
-    for (release, set) in new.retain(keep) {
+    for (release, mut set) in new.retain(keep) {
+        // Packages without an architecture stay in the sets of the others.
+        for (repository, locked) in &mut set.repositories {
+            locked.packages.retain(|name, package| !new.has(&release, repository, name, &package.digest));
+        }
         changes.extend(differences(&release, Some(&set), None));
     }
     *lock.packages_mut() = new;
@@ -131,15 +164,20 @@ fn differences(release: &Release, old: Option<&LockedSet>, new: Option<&LockedSe
             old: names(&before),
             new: names(&after),
             replaced,
+            changelog: Vec::new(),
         }
     });
     changes.collect()
 }
 
-/// One release of one form of the project.
+/// The changelogs of packages that moved, by their repositories and as `NAME-VERSION-RELEASE.ARCH`.
+type MovedChangelogs = BTreeMap<(String, String), Vec<ChangelogEntry>>;
+
+/// One release of one form of the project, for one architecture.
 struct Step<'a> {
     project: &'a Project,
     release: &'a Release,
+    architecture: &'a str,
     now: i64,
     registries: &'a RegistrySession,
     progress: &'a (dyn TransferProgress + Sync),
@@ -153,7 +191,8 @@ struct Asked {
 }
 
 impl Step<'_> {
-    fn solve(&self, inputs: Digest) -> Result<LockedSet, Error> {
+    /// The set of packages, and the changelogs of those that are not in `old`.
+    fn solve(&self, inputs: Digest, old: Option<&LockedSet>) -> Result<(LockedSet, MovedChangelogs), Error> {
         let Self { project, release, progress, .. } = *self;
         let store = Store::open(&project.settings.cache).map_err(Error::Store)?;
         let scratch = store.scratch().map_err(Error::Store)?;
@@ -174,6 +213,9 @@ impl Step<'_> {
             }));
             readings.push((id, repository, reading));
         }
+        let distribution = project.distribution(release);
+        let requests = distribution.requests.iter();
+        asked.extend(requests.map(|text| Asked { request: Request::new(text), by: text.clone() }));
         let own = self.own_packages(scratch.path(), &mut pool)?;
         asked.extend(self.needs_of_own(&mut pool)?);
         asked.extend(own.iter().flat_map(|id| requests_of(&pool, *id)));
@@ -184,9 +226,8 @@ impl Step<'_> {
                 reader.read_paths(repository, reading, &mut pool, *id, &paths)?;
             }
         }
-        let DistributionDefinition { architecture, weak_dependencies, modules, exclude, .. } =
-            project.distribution(release);
-        let options = Options { weak_dependencies, modules, exclude, ..Options::new(architecture) };
+        let DistributionDefinition { weak_dependencies, modules, exclude, .. } = distribution;
+        let options = Options { weak_dependencies, modules, exclude, ..Options::new(self.architecture) };
         let requests: Vec<Request> = asked.iter().map(|one| one.request.clone()).collect();
         let solved = closure::solve(&pool, &requests, &options).map_err(|problem| {
             let problem = problem.to_string();
@@ -201,10 +242,12 @@ impl Step<'_> {
             }
         }
         let mut repositories: BTreeMap<RepositoryName, LockedRepository> = BTreeMap::new();
+        let mut changelogs = MovedChangelogs::new();
         for (id, repository, reading) in &readings {
             if repository.upstream.as_ref().is_none_or(|upstream| upstream.on_nodes) {
                 continue;
             }
+            let mut checksums = Vec::new();
             let mut locked = LockedRepository { mirrors: reading.mirrors(), ..LockedRepository::default() };
             for chosen in &solved.packages {
                 let Some(package) = pool.package(chosen.package).filter(|one| one.repository == *id) else {
@@ -213,11 +256,126 @@ impl Step<'_> {
                 let (nevra, entry) =
                     self.locked(&reader, repository, reading, &pool, package, chosen, &asked)?;
                 locked.date = locked.date.max(package.build_time);
+                checksums.push((nevra.clone(), pool.text(package.checksum).to_owned()));
                 locked.packages.insert(nevra, entry);
+            }
+            if let Some(old) = old.and_then(|old| old.repositories.get(&repository.name)) {
+                let found = self.changelogs(&reader, repository, reading, old, &checksums);
+                let name = repository.name.as_str();
+                changelogs.extend(
+                    found.into_iter().map(|(nevra, list)| ((name.to_owned(), nevra.to_string()), list)),
+                );
             }
             repositories.insert(repository.name.clone(), locked);
         }
-        Ok(LockedSet { inputs, repositories })
+        let architecture = self.architecture.to_owned();
+        Ok((LockedSet { inputs, architecture, repositories }, changelogs))
+    }
+
+    /// What the changelogs of packages of a repository, each with its checksum, say since the versions in `old`.
+    fn changelogs(
+        &self,
+        reader: &Reader<'_>,
+        repository: &RepositoryDefinition,
+        reading: &repository::Reading,
+        old: &LockedRepository,
+        packages: &[(Nevra, String)],
+    ) -> Vec<(Nevra, Vec<ChangelogEntry>)> {
+        let before: BTreeMap<String, &Nevra> = old.packages.keys().map(|old| (old.name(), old)).collect();
+        let moved: Vec<(&Nevra, &str, &Nevra)> = packages
+            .iter()
+            .filter(|(name, _)| !old.packages.contains_key(name))
+            .filter_map(|(name, checksum)| Some((name, checksum.as_str(), *before.get(&name.name())?)))
+            .collect();
+        let wanted: BTreeSet<String> = moved.iter().map(|(_, checksum, _)| (*checksum).to_owned()).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let found = reader.changelogs(repository, reading, &wanted).unwrap_or_else(|reason| {
+            self.progress.warn(&format!("{}: the changelogs cannot be read: {reason}", repository.name));
+            Changelogs::new()
+        });
+        let of = |(name, checksum, old): (&Nevra, &str, &Nevra)| {
+            let entries = found.get(checksum)?;
+            Some((name.clone(), newer_entries(entries, old.evr()).to_vec()))
+        };
+        moved.into_iter().filter_map(of).collect()
+    }
+
+    /// Checks that a package without an architecture is one file on all architectures.
+    fn check_others<'b>(
+        &self,
+        set: &LockedSet,
+        others: impl Iterator<Item = &'b LockedSet>,
+    ) -> Result<(), Error> {
+        for other in others.filter(|other| other.architecture != set.architecture) {
+            for (repository, locked) in &set.repositories {
+                let Some(other_locked) = other.repositories.get(repository) else { continue };
+                let differs = locked.packages.iter().find(|(name, package)| {
+                    other_locked.packages.get(name).is_some_and(|other| other.digest != package.digest)
+                });
+                if let Some((name, _)) = differs {
+                    return Err(Error::Package {
+                        release: self.release.to_string(),
+                        repository: repository.to_string(),
+                        reason: format!(
+                            "{name} is one file for {} and another for {}",
+                            set.architecture, other.architecture
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the packages that the lock file does not have yet, and checks their signatures. A build that follows need not fetch
+    /// them.
+    fn check(&self, set: &LockedSet, known: &LockedPackages) -> Result<(), Error> {
+        for repository in self.project.repositories_of(self.release) {
+            let Some(upstream) = &repository.upstream else { continue };
+            let Some(locked) = set.repositories.get(&repository.name) else { continue };
+            let keys =
+                keys_of_packages(upstream).map_err(|reason| self.of_package(&repository.name, reason))?;
+            let Some(keys) = keys else { continue };
+            let is_new = |(name, package): &(&Nevra, &LockedPackage)| {
+                !known.has(self.release, &repository.name, name, &package.digest)
+            };
+            let new: Vec<(&Nevra, &LockedPackage)> = locked.packages.iter().filter(is_new).collect();
+            self.checked(&repository.name, upstream, locked, &new, Some(&keys))?;
+        }
+        Ok(())
+    }
+
+    /// Fetches and checks packages of a repository; when the newest was built, in seconds since 1970.
+    fn checked(
+        &self,
+        repository: &RepositoryName,
+        upstream: &Upstream,
+        locked: &LockedRepository,
+        packages: &[(&Nevra, &LockedPackage)],
+        keys: Option<&Keys>,
+    ) -> Result<i64, Error> {
+        let store = Store::open(&self.project.settings.cache).map_err(Error::Store)?;
+        let Some(part) = upstream.part(self.architecture) else { return Ok(0) };
+        let (bases, accounts) = (bases(&part.location, locked), part.location.accounts());
+        let checked = parallel::map(DOWNLOADS, packages, |(name, package)| {
+            let wanted = WantedPackage { name, package, bases, accounts: &accounts };
+            wanted.fetch(&store, self.registries, self.progress)?;
+            wanted.check(&store, keys)
+        });
+        let checked: Result<Vec<i64>, FetchError> = checked.into_iter().collect();
+        let dates = checked.map_err(|error| match error {
+            FetchError::Download(error) => Error::Download(error),
+            FetchError::Store(error) => Error::Store(error),
+            other => self.of_package(repository, other.to_string()),
+        })?;
+        Ok(dates.into_iter().max().unwrap_or_default())
+    }
+
+    /// The error for a package of a repository.
+    fn of_package(&self, repository: &RepositoryName, reason: String) -> Error {
+        Error::Package { release: self.release.to_string(), repository: repository.to_string(), reason }
     }
 
     /// Adds the packages of `rpms` to the pool, as a repository of their own.
@@ -225,7 +383,8 @@ impl Step<'_> {
         let folder = scratch.join("own");
         let rpms = self.project.repositories_of(self.release).flat_map(|repository| &repository.rpms);
         // Those that tasks produce do not exist yet.
-        let existing: Vec<_> = rpms.filter(|rpm| rpm.build_time.is_some()).collect();
+        let runs = |arch: &str| closure::runs_on(self.architecture, arch);
+        let existing: Vec<_> = rpms.filter(|rpm| rpm.build_time.is_some() && runs(&rpm.arch)).collect();
         if existing.is_empty() {
             return Ok(Vec::new());
         }
@@ -248,21 +407,38 @@ impl Step<'_> {
     /// What the packages to build require, except what other packages to build provide.
     fn needs_of_own(&self, pool: &mut Pool) -> Result<Vec<Asked>, Error> {
         let built = || self.project.repositories_of(self.release).flat_map(|repository| &repository.packages);
-        let mut provided: BTreeSet<String> = BTreeSet::new();
-        for package in built() {
-            provided.insert(package.definition.name.clone());
-            provided.extend(package.definition.provides.iter().map(|one| one.name().to_owned()));
+        let specs = || self.project.repositories_of(self.release).flat_map(|repository| &repository.specs);
+        let mut provided: BTreeSet<&str> = BTreeSet::new();
+        let mut needs: Vec<(&str, &Dependency)> = Vec::new();
+        let definitions = built().map(|package| &package.definition);
+        let runs = |definition: &&RpmDefinition| closure::runs_on(self.architecture, &definition.arch);
+        for RpmDefinition { name, provides, requires, .. } in definitions.filter(runs) {
+            provided.insert(name);
+            provided.extend(provides.iter().map(Dependency::name));
+            needs.extend(requires.iter().map(|one| (name.as_str(), one)));
+        }
+        for spec in specs() {
+            let SpecNeeds { provides, requires, unknown } = &spec.needs;
+            provided.extend(provides.iter().map(String::as_str));
+            needs.extend(requires.iter().map(|one| (spec.name.as_str(), one)));
+            for fault in unknown {
+                let path = content::printable_path(&spec.path);
+                self.progress.warn(&format!(
+                    "release {}: {path}:{}: what is required is not downloaded: {}",
+                    self.release,
+                    fault.line,
+                    content::printable(&fault.message)
+                ));
+            }
         }
         let mut asked = Vec::new();
-        for package in built() {
-            for one in &package.definition.requires {
-                if provided.contains(one.name()) || one.name().starts_with("rpmlib(") {
-                    continue;
-                }
-                let what = pool.add_requirement(one).map_err(Error::OwnPackages)?;
-                let request = Request { what: Wanted::Dependency(what), repository: None, optional: true };
-                asked.push(Asked { request, by: format!("{one} of {}", package.definition.name) });
+        for (name, one) in needs {
+            if provided.contains(one.name()) || one.name().starts_with("rpmlib(") {
+                continue;
             }
+            let what = pool.add_requirement(one).map_err(Error::OwnPackages)?;
+            let request = Request { what: Wanted::Dependency(what), repository: None, optional: true };
+            asked.push(Asked { request, by: format!("{one} of {name}") });
         }
         Ok(asked)
     }

@@ -1,10 +1,11 @@
 //! The metadata of one repository: fetched, checked and read.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ::packages::metadata::{
-    Checksum, ChecksumKind, FolderRepository, MAX_PACKAGE_METADATA, MAX_REPOMD, Package, Pool, Repomd,
-    RepomdFile, WantedPaths,
+    Changelogs, Checksum, ChecksumKind, FolderRepository, MAX_PACKAGE_METADATA, MAX_REPOMD, Package, Pool,
+    Repomd, RepomdFile, WantedPaths,
 };
 use ::packages::openpgp::{KEYS_MAX, Keys, SIGNATURE_MAX, SignatureFault, ValidAt};
 use ::packages::source::{Metalink, SOURCE_MAX, mirrors};
@@ -88,11 +89,12 @@ impl Reader<'_> {
         id: Id,
     ) -> Result<Reading, Error> {
         let wrong = self.wrong(repository);
+        let location = self.location(upstream).map_err(&wrong)?;
         let keys = match upstream.signatures {
             SignatureRule::None => None,
             _ => Some(read_keys(&upstream.keys).map_err(&wrong)?),
         };
-        let (bases, metalink) = self.bases(repository, upstream).map_err(&wrong)?;
+        let (bases, metalink) = self.bases(repository, location).map_err(&wrong)?;
         let mut reasons: Vec<String> = Vec::new();
         for (position, base) in bases.iter().enumerate() {
             match self.repomd(repository, base, upstream, keys.as_ref(), metalink.as_ref()) {
@@ -109,18 +111,32 @@ impl Reader<'_> {
         Err(wrong(reasons.join("; ")))
     }
 
+    /// Where the repository is, for the architecture of this step.
+    fn location<'b>(&self, upstream: &'b Upstream) -> Result<&'b UpstreamLocation, String> {
+        let architecture = self.step.architecture;
+        let part = upstream.part(architecture).map(|part| &part.location);
+        part.ok_or_else(|| format!("it has no location for {architecture}"))
+    }
+
+    /// The servers that may ask for credentials.
+    fn accounts(&self, repository: &RepositoryDefinition) -> Vec<String> {
+        let upstream = repository.upstream.as_ref();
+        let part = upstream.and_then(|upstream| upstream.part(self.step.architecture));
+        part.map(|part| part.location.accounts()).unwrap_or_default()
+    }
+
     /// The URLs of the repository, and the metalink that gave them.
     fn bases(
         &self,
         repository: &RepositoryDefinition,
-        upstream: &Upstream,
+        location: &UpstreamLocation,
     ) -> Result<(Vec<String>, Option<Metalink>), String> {
         let text = |url: &str| {
             let bytes = self.small(repository, url, SOURCE_MAX)?;
             let bytes = bytes.ok_or_else(|| format!("{} does not exist", content::printable(url)))?;
             String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", content::printable(url)))
         };
-        let (mut bases, metalink) = match &upstream.location {
+        let (mut bases, metalink) = match location {
             UpstreamLocation::Urls(urls) => (urls.clone(), None),
             UpstreamLocation::Mirrorlist(url) => {
                 let list = mirrors(&text(url)?);
@@ -135,7 +151,7 @@ impl Reader<'_> {
             }
         };
         // A list from outside names no folder of this machine.
-        if !matches!(upstream.location, UpstreamLocation::Urls(_)) {
+        if !matches!(location, UpstreamLocation::Urls(_)) {
             bases.retain(|url| url.starts_with("https://") || url.starts_with("http://"));
             bases.truncate(MIRRORS);
         }
@@ -169,7 +185,7 @@ impl Reader<'_> {
                 (Some(signature), _) => {
                     keys.verify(&bytes, &signature, ValidAt::Time(self.step.now)).map(drop)
                 }
-                (None, SignatureRule::All) => Err(SignatureFault::Missing),
+                (None, SignatureRule::All | SignatureRule::Metadata) => Err(SignatureFault::Missing),
                 (None, _) => Ok(()),
             };
             checked.map_err(|fault| format!("{shown}: {fault}"))?;
@@ -189,7 +205,7 @@ impl Reader<'_> {
         id: Id,
     ) -> Result<Reading, Error> {
         let wrong = self.wrong(repository);
-        let are_mirrors = !matches!(upstream.location, UpstreamLocation::Urls(_));
+        let are_mirrors = !matches!(self.location(upstream), Ok(UpstreamLocation::Urls(_)));
         let folder = match bases.first().and_then(|base| local(base)) {
             Some(folder) => folder.to_owned(),
             None => {
@@ -231,6 +247,21 @@ impl Reader<'_> {
             .map_err(|error| wrong(error.to_string()))
     }
 
+    /// The changelogs of the packages with the checksums `wanted`.
+    pub(super) fn changelogs(
+        &self,
+        repository: &RepositoryDefinition,
+        reading: &Reading,
+        wanted: &BTreeSet<String>,
+    ) -> Result<Changelogs, String> {
+        if reading.folder.starts_with(self.scratch)
+            && let Some(file) = reading.repomd.file("other")
+        {
+            self.place(repository, &reading.bases, file, &reading.folder)?;
+        }
+        reading.repomd.changelogs(reading.folder.as_path(), wanted).map_err(|error| error.to_string())
+    }
+
     /// The SHA-256 and the size of a package. If the metadata have another kind of checksum, the package is fetched for it.
     pub(super) fn digest(
         &self,
@@ -265,7 +296,7 @@ impl Reader<'_> {
             return Ok(hashed);
         }
         let urls = reading.bases.iter().map(|base| joined(base, path.as_str())).collect();
-        let accounts = accounts(repository);
+        let accounts = self.accounts(repository);
         let download = Download { name: name.to_string(), urls, digest: None, limit: package.size, accounts };
         let digest = images::pull::download(&download, self.store, self.step.registries, self.step.progress)
             .map_err(Error::Download)?;
@@ -293,7 +324,7 @@ impl Reader<'_> {
             urls: urls.collect(),
             digest,
             limit: file.size.unwrap_or(MAX_PACKAGE_METADATA).min(MAX_PACKAGE_METADATA),
-            accounts: accounts(repository),
+            accounts: self.accounts(repository),
         };
         let digest = images::pull::download(&download, self.store, self.step.registries, self.step.progress)
             .map_err(|error| error.to_string())?;
@@ -326,7 +357,7 @@ impl Reader<'_> {
             urls: vec![url.to_owned()],
             digest: None,
             limit,
-            accounts: accounts(repository),
+            accounts: self.accounts(repository),
         };
         match images::pull::download(&download, self.store, self.step.registries, self.step.progress) {
             Ok(digest) => self.store.read(&digest, limit).map(Some).map_err(|error| error.to_string()),
@@ -334,11 +365,6 @@ impl Reader<'_> {
             Err(error) => Err(error.to_string()),
         }
     }
-}
-
-/// The servers that may ask for credentials.
-fn accounts(repository: &RepositoryDefinition) -> Vec<String> {
-    repository.upstream.as_ref().map(|upstream| upstream.location.accounts()).unwrap_or_default()
 }
 
 /// Whether the server says that a file does not exist.

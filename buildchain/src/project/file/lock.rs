@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::project::field::{ByName, Named};
 use crate::project::names::{
     CommitHash, FileUrl, GitLocation, GitRef, ImageRepository, LockedPath, Nevra, Release, RepositoryName,
-    RepositoryUrl, Subject, Tag, Text,
+    RepositoryUrl, RpmArchitecture, Subject, Tag, Text,
 };
 
 /// `sealift.lock`: the digests that tags had when they were locked.
@@ -52,6 +52,9 @@ pub struct LockFileContent {
 pub struct LockedPackageSet {
     /// The digest of what the project says about them. If it differs, `sealift lock` chooses packages again.
     pub inputs: Named<Digest>,
+    /// The architecture that they are for. Default: `x86_64`.
+    #[serde(default)]
+    pub architecture: Option<Named<RpmArchitecture>>,
     /// The packages, by the name of the repository.
     #[serde(default)]
     pub repositories: ByName<RepositoryName, LockedRepositoryEntry>,
@@ -108,6 +111,8 @@ pub enum LockedWhyEntry {
     Accompanies,
     /// A conditional dependency needs it.
     Allows,
+    /// A file of another tool has it.
+    Imported,
 }
 
 impl LockedWhyEntry {
@@ -121,6 +126,7 @@ impl LockedWhyEntry {
             Self::Supplements => "supplements",
             Self::Accompanies => "accompanies",
             Self::Allows => "allows",
+            Self::Imported => "imported",
         }
     }
 }

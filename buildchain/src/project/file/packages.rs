@@ -133,6 +133,8 @@ pub struct UpstreamEntry {
 pub enum SignatureRule {
     /// Those of packages and of the metadata, as `gpgcheck=1` and `repo_gpgcheck=1` of dnf.
     All,
+    /// That of the metadata, as `repo_gpgcheck=1`. Packages are those with the checksums in the metadata.
+    Metadata,
     /// Those of packages, as `gpgcheck=1`. A signature of the metadata is checked if there is one.
     Packages,
     /// None.
@@ -148,9 +150,16 @@ pub struct DistributionEntry {
     /// The architecture of the nodes. Default: `x86_64`.
     #[serde(default)]
     pub architecture: Option<Field<RpmArchitecture>>,
+    /// The architectures of the nodes, if there are several: `[x86_64, aarch64]`. The packages are chosen for each of them, and go into
+    /// one repository.
+    #[serde(default)]
+    pub architectures: Vec<Field<RpmArchitecture>>,
     /// Whether recommended packages are downloaded too. Default: false.
     #[serde(default)]
     pub weak_dependencies: bool,
+    /// Packages to download from any upstream repository of the release, each as `download` of a repository has it.
+    #[serde(default)]
+    pub download: Vec<Field<PackageRequest>>,
     /// Streams of modules to use instead of the defaults: `nodejs:18`.
     #[serde(default)]
     pub modules: Vec<Field<ModuleStream>>,

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use iso::Exclude;
 use packages::spec::{SpecFile, SpecSource};
 
 use super::Loader;
 use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
 use crate::project::file::{BuilderEntry, RepositoryEntry};
-use crate::project::names::{FileUrl, InnerPath, MacroName, PackageName, ParsedName as _};
+use crate::project::names::{FileUrl, InnerPath, MacroName, PackageName, ParsedName as _, Pattern};
 use crate::project::read::read;
 use crate::project::repository::{
-    MACROS_OF_FOLDERS, MACROS_SET, RepositoryDefinition, SpecBuilder, SpecDownload, SpecPackage,
+    MACROS_OF_FOLDERS, MACROS_SET, RepositoryDefinition, SpecBuilder, SpecDownload, SpecNeeds, SpecPackage,
 };
 
 /// A path of the project without `..`; `None` if it leads out of the project.
@@ -81,9 +82,10 @@ impl Loader {
                 self.at_line(&file, source.line, format!("{}: {message}", source.tag));
             }
         }
+        let date = spec.date;
+        let needs = Self::needs_of_spec(spec, &exclude);
         let Sources { files, downloads } = sources;
         let (name, builder, origin) = (name?, builder?, Origin::new(path, field.place()));
-        let date = spec.date;
         Some(SpecPackage {
             origin,
             name,
@@ -95,7 +97,25 @@ impl Loader {
             rpmlintrc,
             exclude,
             date,
+            needs,
         })
+    }
+
+    /// What the packages of a spec file require, without those that `exclude` leaves out.
+    fn needs_of_spec(spec: SpecFile, exclude: &[Pattern]) -> SpecNeeds {
+        let patterns: Vec<String> = exclude.iter().map(ToString::to_string).collect();
+        let mut without = Exclude::new(&patterns).ok();
+        let mut excludes =
+            |name: &str| without.as_mut().is_some_and(|without| without.excludes(Path::new(name), false));
+        let left_out: Vec<bool> = spec.packages.iter().map(|one| excludes(&one.file_name)).collect();
+        let is_left_out = |package: Option<usize>| package.is_some_and(|at| left_out.get(at) == Some(&true));
+        let names = spec.packages.into_iter().map(|package| package.name);
+        let requires = spec.requires.into_iter().filter(|one| !is_left_out(one.package));
+        SpecNeeds {
+            provides: names.chain(spec.provides).collect(),
+            requires: requires.map(|one| one.dependency).collect(),
+            unknown: spec.unknown,
+        }
     }
 
     fn at_line(&mut self, path: &Path, line: u64, message: String) {

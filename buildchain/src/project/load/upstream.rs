@@ -9,7 +9,7 @@ use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
 use crate::project::file::{DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
 use crate::project::names::{InnerPath, ParsedName as _, Release, RepositoryName, RepositoryUrl};
-use crate::project::upstream::{DistributionDefinition, PRIORITY, Upstream, UpstreamLocation};
+use crate::project::upstream::{DistributionDefinition, PRIORITY, Upstream, UpstreamLocation, UpstreamPart};
 
 impl Loader {
     /// Reads how the packages of releases are chosen.
@@ -18,21 +18,36 @@ impl Loader {
             let mut entries = loader.entries(path);
             let release = entries.name(&entry.release);
             let architecture = entry.architecture.as_ref().map(|field| entries.name(field));
+            let requests = entries.names(&entry.download);
+            let requests = requests.iter().map(|request| request.as_str().to_owned()).collect();
             let modules = entries.names(&entry.modules).iter().map(|name| name.as_str().to_owned()).collect();
             let exclude = entries.names(&entry.exclude).iter().map(|text| text.as_str().to_owned()).collect();
-            let (Some(release), Some(architecture)) =
-                (release, architecture.map_or(Some(None), |one| one.map(Some)))
-            else {
-                return;
-            };
+            let architectures = entries.names(&entry.architectures);
+            let Some(release) = release else { return };
+            for (at, field) in entry.architectures.iter().enumerate() {
+                let earlier = entry.architectures.iter().take(at);
+                if earlier.into_iter().any(|other| other.written() == field.written()) {
+                    loader.note(path, field, "a second entry for this architecture");
+                }
+            }
+            if let (Some(field), false) = (&entry.architecture, entry.architectures.is_empty()) {
+                loader.note(path, field, "expected one of `architecture` and `architectures`");
+            }
             if loader.project.distributions.iter().any(|other| other.release == release) {
                 loader.note(path, &entry.release, format!("a second entry for the release {release}"));
                 return;
             }
             let mut definition = DistributionDefinition::new(release);
-            if let Some(architecture) = architecture {
-                architecture.as_str().clone_into(&mut definition.architecture);
+            let architectures: Vec<String> = architecture
+                .flatten()
+                .into_iter()
+                .chain(architectures)
+                .map(|architecture| architecture.as_str().to_owned())
+                .collect();
+            if !architectures.is_empty() {
+                definition.architectures = architectures;
             }
+            definition.requests = requests;
             definition.weak_dependencies = entry.weak_dependencies;
             (definition.modules, definition.exclude) = (modules, exclude);
             loader.project.distributions.push(definition);
@@ -65,9 +80,14 @@ impl Loader {
             Some(file) => Some(self.section(path, entry, file, name)?),
             None => None,
         };
-        let architecture = self.project.distribution(release).architecture;
-        let variables = Variables::new(release.as_str(), &architecture);
-        let location = self.location(path, &repository.name, entry, section.as_ref(), &variables);
+        let mut parts = Vec::new();
+        for architecture in self.project.distribution(release).architectures {
+            let variables = Variables::new(release.as_str(), &architecture);
+            // What is wrong for the first is wrong for all.
+            let location = self.location(path, &repository.name, entry, section.as_ref(), &variables);
+            let Some(location) = location else { break };
+            parts.push(UpstreamPart { architecture, location, locked: None });
+        }
         let mut keys: Vec<PathBuf> = Vec::new();
         for field in &entry.keys {
             let Some(inner) = self.entries(path).existing(field) else { continue };
@@ -79,7 +99,8 @@ impl Loader {
         let signatures = entry.signatures.unwrap_or_else(|| {
             let checks = section.as_ref().map(|one| (one.checks_packages, one.checks_metadata));
             match checks {
-                Some((Some(false), Some(true) | None | Some(false))) => SignatureRule::None,
+                Some((Some(false), Some(true))) => SignatureRule::Metadata,
+                Some((Some(false), _)) => SignatureRule::None,
                 Some((_, Some(true))) => SignatureRule::All,
                 _ => SignatureRule::Packages,
             }
@@ -109,7 +130,7 @@ impl Loader {
         self.project.sources.extend(keys.iter().cloned());
         Some(Upstream {
             origin: Origin::new(path, repository.name.place()),
-            location: location?,
+            parts,
             keys,
             signatures,
             on_nodes: entry.on_nodes,
@@ -118,7 +139,6 @@ impl Loader {
             include,
             module_hotfixes,
             requests: requests.iter().map(|request| request.as_str().to_owned()).collect(),
-            locked: None,
         })
     }
 
@@ -225,12 +245,16 @@ impl Loader {
     pub(super) fn locked_packages(&mut self) {
         let releases: Vec<Release> = self.project.upstream_releases().into_iter().cloned().collect();
         for release in releases {
-            let inputs = self.project.package_inputs(&release);
-            let Some(set) = self.lock.packages().set(&release, &inputs) else { continue };
-            for repository in self.project.repositories.iter_mut().filter(|one| one.release == release) {
-                if let Some(upstream) = repository.upstream.as_mut().filter(|upstream| !upstream.on_nodes) {
-                    upstream.locked =
-                        Some(set.repositories.get(&repository.name).cloned().unwrap_or_default());
+            for architecture in self.project.distribution(&release).architectures {
+                let inputs = self.project.package_inputs(&release, &architecture);
+                let Some(set) = self.lock.packages().set(&release, &inputs) else { continue };
+                for repository in self.project.repositories.iter_mut().filter(|one| one.release == release) {
+                    let upstream = repository.upstream.as_mut().filter(|upstream| !upstream.on_nodes);
+                    let parts = upstream.into_iter().flat_map(|upstream| &mut upstream.parts);
+                    for part in parts.filter(|part| part.architecture == architecture) {
+                        let locked = set.repositories.get(&repository.name);
+                        part.locked = Some(locked.cloned().unwrap_or_default());
+                    }
                 }
             }
         }

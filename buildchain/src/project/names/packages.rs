@@ -121,6 +121,14 @@ impl Nevra {
         format!("{name}.{}", self.arch())
     }
 
+    /// The version: `[EPOCH:]VERSION-RELEASE`.
+    #[must_use]
+    pub fn evr(&self) -> &str {
+        let text = self.as_str().rsplit_once('.').map_or("", |(rest, _)| rest);
+        let start = text.rmatch_indices('-').nth(1).map_or(0, |(at, _)| at + 1);
+        text.get(start..).unwrap_or_default()
+    }
+
     /// The name of the file: without the epoch.
     #[must_use]
     pub fn file_name(&self) -> String {

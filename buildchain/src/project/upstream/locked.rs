@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use content::Digest;
 
+use super::ARCHITECTURE;
 use crate::project::field::ByName;
 use crate::project::file::{LockedPackageEntry, LockedPackageSet, LockedWhyEntry};
 use crate::project::names::{LockedPath, Nevra, Release, RepositoryName};
@@ -18,6 +19,8 @@ pub struct LockedPackages(BTreeMap<Release, Vec<LockedSet>>);
 pub struct LockedSet {
     /// The digest of what the project says about them.
     pub inputs: Digest,
+    /// The architecture that they are for.
+    pub architecture: String,
     /// The packages, by repository.
     pub repositories: BTreeMap<RepositoryName, LockedRepository>,
 }
@@ -69,6 +72,7 @@ impl fmt::Display for LockedOrigin {
             LockedWhy::Recommended => write!(f, "{by} recommends {needs}"),
             LockedWhy::Supplements => write!(f, "supplements {needs}"),
             LockedWhy::Accompanies => write!(f, "accompanies {by} of another architecture"),
+            LockedWhy::Imported => write!(f, "imported from {by}"),
             LockedWhy::Allows => f.write_str("a conditional dependency needs it"),
         }
     }
@@ -83,6 +87,9 @@ impl LockedPackages {
         };
         let set = |set: LockedPackageSet| LockedSet {
             inputs: set.inputs.0,
+            architecture: set
+                .architecture
+                .map_or_else(|| ARCHITECTURE.to_owned(), |architecture| architecture.0.as_str().to_owned()),
             repositories: set
                 .repositories
                 .0
@@ -111,10 +118,20 @@ impl LockedPackages {
         self.0.get(release)?.iter().find(|set| set.inputs == *inputs)
     }
 
-    /// The set of `release` that is most like one with these inputs: that one, else the first.
+    /// Whether a set of `release` has this package with this content.
     #[must_use]
-    pub fn nearest(&self, release: &Release, inputs: &Digest) -> Option<&LockedSet> {
-        self.set(release, inputs).or_else(|| self.0.get(release)?.first())
+    pub fn has(&self, release: &Release, repository: &RepositoryName, name: &Nevra, digest: &Digest) -> bool {
+        let sets = self.0.get(release).into_iter().flatten();
+        let mut packages = sets.filter_map(|set| set.repositories.get(repository)?.packages.get(name));
+        packages.any(|package| package.digest == *digest)
+    }
+
+    /// The set of `release` that is most like one for `architecture` with these inputs: that one, else the first for the
+    /// architecture.
+    #[must_use]
+    pub fn nearest(&self, release: &Release, architecture: &str, inputs: &Digest) -> Option<&LockedSet> {
+        let of_architecture = || self.0.get(release)?.iter().find(|set| set.architecture == architecture);
+        self.set(release, inputs).or_else(of_architecture)
     }
 
     /// Locks a set.
@@ -125,15 +142,16 @@ impl LockedPackages {
         sets.sort_by_key(|set| set.inputs);
     }
 
-    /// Removes the sets that `keep` refuses; returns those of releases that have no set any more.
+    /// Removes the sets that `keep` refuses; returns those of releases and architectures that have no set any more.
     pub fn retain(&mut self, keep: impl Fn(&Release, &Digest) -> bool) -> Vec<(Release, LockedSet)> {
         let mut gone = Vec::new();
         for (release, sets) in &mut self.0 {
             let mut removed: Vec<LockedSet> =
                 sets.extract_if(.., |set| !keep(release, &set.inputs)).collect();
-            if sets.is_empty() && !removed.is_empty() {
-                gone.push((release.clone(), removed.swap_remove(0)));
-            }
+            removed.retain(|set| !sets.iter().any(|other| other.architecture == set.architecture));
+            removed.sort_by(|one, other| one.architecture.cmp(&other.architecture));
+            removed.dedup_by(|one, other| one.architecture == other.architecture);
+            gone.extend(removed.into_iter().map(|set| (release.clone(), set)));
         }
         self.0.retain(|_, sets| !sets.is_empty());
         gone
@@ -150,6 +168,7 @@ impl LockedPackages {
             let _ = writeln!(text, "  {}:", quoted(release.as_str()));
             for set in sets {
                 let _ = writeln!(text, "    - inputs: {}", set.inputs);
+                let _ = writeln!(text, "      architecture: {}", set.architecture);
                 if !set.repositories.is_empty() {
                     text.push_str("      repositories:\n");
                 }
@@ -216,21 +235,26 @@ mod tests {
         let epel = RepositoryName::parse("epel").unwrap();
         let set = |inputs: &[u8]| LockedSet {
             inputs: Digest::of(inputs),
+            architecture: if inputs == b"4" { "aarch64" } else { "x86_64" }.into(),
             repositories: BTreeMap::from([(epel.clone(), repository.clone())]),
         };
         let mut lock = LockFile::default();
         lock.packages_mut().insert(release("8"), set(b"1"));
         lock.packages_mut().insert(release("8"), set(b"2"));
-        lock.packages_mut()
-            .insert(release("9"), LockedSet { inputs: Digest::of(b"3"), repositories: BTreeMap::new() });
+        lock.packages_mut().insert(release("8"), set(b"4"));
+        lock.packages_mut().insert(release("9"), LockedSet { repositories: BTreeMap::new(), ..set(b"3") });
         lock.write(root.path()).unwrap();
         let mut read = LockFile::read(root.path()).unwrap();
         assert_eq!(read, lock);
         assert_eq!(read.packages().set(&release("8"), &Digest::of(b"2")), Some(&set(b"2")));
         assert_eq!(read.packages().set(&release("8"), &Digest::of(b"9")), None);
-        assert!(read.packages().nearest(&release("8"), &Digest::of(b"9")).is_some());
+        let nearest = |architecture| read.packages().nearest(&release("8"), architecture, &Digest::of(b"9"));
+        assert!(nearest("x86_64").is_some_and(|set| set.architecture == "x86_64"));
+        assert_eq!(nearest("aarch64"), Some(&set(b"4")));
+        assert_eq!(nearest("s390x"), None);
         let gone = read.packages_mut().retain(|_, inputs| *inputs == Digest::of(b"2"));
-        assert_eq!(gone.into_iter().map(|(release, _)| release).collect::<Vec<_>>(), [release("9")]);
+        let gone: Vec<_> = gone.into_iter().map(|(release, set)| (release, set.architecture)).collect();
+        assert_eq!(gone, [(release("8"), "aarch64".to_owned()), (release("9"), "x86_64".to_owned())]);
         assert_eq!(
             (names[0].name().as_str(), names[0].file_name().as_str()),
             ("a.x86_64", "a-1.0^git~x-1.el8.x86_64.rpm")

@@ -2,6 +2,7 @@
 
 mod locked;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -11,11 +12,11 @@ pub use self::locked::{LockedOrigin, LockedPackage, LockedPackages, LockedReposi
 use super::error::Origin;
 use super::file::SignatureRule;
 use super::model::Project;
-use super::names::Release;
+use super::names::{Nevra, Release};
 use super::repository::RepositoryDefinition;
 
 /// The architecture of a release for which the project has none.
-const ARCHITECTURE: &str = "x86_64";
+pub(super) const ARCHITECTURE: &str = "x86_64";
 /// The priority of a repository that has none, as dnf has it.
 pub(super) const PRIORITY: i32 = 99;
 
@@ -24,8 +25,10 @@ pub(super) const PRIORITY: i32 = 99;
 pub struct DistributionDefinition {
     /// The release: `8`.
     pub release: Release,
-    /// The architecture of the nodes.
-    pub architecture: String,
+    /// The architectures of the nodes, at least one: the packages are chosen for each.
+    pub architectures: Vec<String>,
+    /// What the project asks for, from any repository.
+    pub requests: Vec<String>,
     /// Whether recommended packages are downloaded too.
     pub weak_dependencies: bool,
     /// Streams of modules to use instead of the defaults.
@@ -40,7 +43,8 @@ impl DistributionDefinition {
     pub fn new(release: Release) -> Self {
         Self {
             release,
-            architecture: ARCHITECTURE.to_owned(),
+            architectures: vec![ARCHITECTURE.to_owned()],
+            requests: Vec::new(),
             weak_dependencies: false,
             modules: Vec::new(),
             exclude: Vec::new(),
@@ -53,8 +57,8 @@ impl DistributionDefinition {
 pub struct Upstream {
     /// The place of its name.
     pub origin: Origin,
-    /// Where its URLs come from.
-    pub location: UpstreamLocation,
+    /// The repository for each architecture of the release, in their order.
+    pub parts: Vec<UpstreamPart>,
     /// Files with its keys, absolute.
     pub keys: Vec<PathBuf>,
     /// Which signatures are required.
@@ -71,8 +75,49 @@ pub struct Upstream {
     pub module_hotfixes: bool,
     /// What the project asks for.
     pub requests: Vec<String>,
+}
+
+/// An upstream repository for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamPart {
+    /// The architecture.
+    pub architecture: String,
+    /// Where its URLs come from.
+    pub location: UpstreamLocation,
     /// What the lock file has; `None` if the project has changed since, or was never locked.
     pub locked: Option<LockedRepository>,
+}
+
+impl Upstream {
+    /// The repository for an architecture.
+    #[must_use]
+    pub fn part(&self, architecture: &str) -> Option<&UpstreamPart> {
+        self.parts.iter().find(|part| part.architecture == architecture)
+    }
+
+    /// The architectures for which packages are downloaded, and none are locked.
+    pub fn unlocked(&self) -> impl Iterator<Item = &str> {
+        let parts = self.parts.iter().filter(|part| !self.on_nodes && part.locked.is_none());
+        parts.map(|part| part.architecture.as_str())
+    }
+
+    /// The packages that are locked, each once, with the architecture that they were chosen for.
+    #[must_use]
+    pub fn packages(&self) -> BTreeMap<&Nevra, (&UpstreamPart, &LockedPackage)> {
+        let mut packages = BTreeMap::new();
+        for part in &self.parts {
+            for (name, package) in part.locked.iter().flat_map(|locked| &locked.packages) {
+                packages.entry(name).or_insert((part, package));
+            }
+        }
+        packages
+    }
+
+    /// When the newest locked package was built, in seconds since 1970.
+    #[must_use]
+    pub fn date(&self) -> Option<i64> {
+        self.parts.iter().filter_map(|part| Some(part.locked.as_ref()?.date)).max()
+    }
 }
 
 /// Where the URLs of a repository come from, with their variables replaced.
@@ -128,23 +173,31 @@ impl Project {
         self.repositories.iter().filter(move |repository| repository.release == *release)
     }
 
-    /// A digest of all that the project says about the packages of `release`: a set that was locked for it answers no other.
+    /// A digest of all that the project says about the packages of `release` for an architecture: a set that was locked for it
+    /// answers no other.
     #[must_use]
-    pub fn package_inputs(&self, release: &Release) -> Digest {
-        let DistributionDefinition { release, architecture, weak_dependencies, modules, exclude } =
+    pub fn package_inputs(&self, release: &Release, architecture: &str) -> Digest {
+        let DistributionDefinition { release, requests, weak_dependencies, modules, exclude, .. } =
             self.distribution(release);
         // Writing to a string cannot fail. `{:?}` quotes each text.
         let mut text = format!("{release:?} {architecture:?} {weak_dependencies} {modules:?} {exclude:?}\n");
+        if !requests.is_empty() {
+            let _ = writeln!(text, "download {requests:?}");
+        }
         for repository in self.repositories_of(&release) {
             let _ = writeln!(text, "repository {:?}", repository.name.as_str());
             if let Some(one) = &repository.upstream {
-                let Upstream { location, signatures, on_nodes, priority, exclude, include, .. } = one;
+                let Upstream { signatures, on_nodes, priority, exclude, include, .. } = one;
+                let Some(UpstreamPart { location, .. }) = one.part(architecture) else { continue };
                 let _ = writeln!(text, "{location:?} {signatures:?} {on_nodes} {priority}");
                 let _ = writeln!(text, "{exclude:?} {include:?} {} {:?}", one.module_hotfixes, one.requests);
             }
             for package in &repository.packages {
                 let _ =
                     writeln!(text, "build {:?} {:?}", package.definition.name, package.definition.requires);
+            }
+            for spec in repository.specs.iter().filter(|spec| !spec.needs.requires.is_empty()) {
+                let _ = writeln!(text, "spec {:?} {:?}", spec.name.as_str(), spec.needs.requires);
             }
             for rpm in &repository.rpms {
                 let _ = writeln!(text, "rpm {:?}", rpm.file_name);

@@ -2,10 +2,12 @@
 
 mod build;
 pub(crate) mod check;
+mod export;
+mod import;
 mod index;
 mod index_deb;
 mod sign;
-mod why;
+pub(crate) mod why;
 
 use std::path::PathBuf;
 
@@ -68,6 +70,22 @@ pub(crate) enum Command {
     /// Print what upstream packages of a project are there for
     #[command(after_help = "Examples:\n  sealift package why\n  sealift package why socat libwrap")]
     Why(why::Arguments),
+    /// Print the upstream packages of a project for other tools
+    ///
+    /// `rpms-lock` is `rpms.lock.yaml` of Konflux and Hermeto, `manifest` is `packages.manifest.yaml` of `dnf5 manifest`: the packages
+    /// that sealift.lock has. `rpms-in` is `rpms.in.yaml`: what the project asks for.
+    #[command(after_help = "Examples:\n  sealift package export rpms-lock > rpms.lock.yaml\n  \
+                            sealift package export manifest --release 9 > packages.manifest.yaml\n  \
+                            sealift package export rpms-in > rpms.in.yaml")]
+    Export(export::Arguments),
+    /// Lock the packages that another tool has locked
+    ///
+    /// FILE is `rpms.lock.yaml` or `packages.manifest.yaml`: its packages are fetched, checked as by `sealift lock`, and written to
+    /// sealift.lock in place of the locked ones. Of `rpms.in.yaml`, the entries for sealift.yaml are printed.
+    #[command(after_help = "Examples:\n  sealift package import rpms.lock.yaml\n  \
+                            sealift package import packages.manifest.yaml --release 9 --dry-run\n  \
+                            sealift package import rpms.in.yaml --release 9")]
+    Import(import::Arguments),
     /// Write the metadata of a folder of packages, for dnf or apt
     #[command(after_help = "Examples:\n  sealift package index /srv/repository\n  \
                             sealift package index /srv/repository -g comps.xml -x '*.src.rpm'\n  \
@@ -97,6 +115,8 @@ pub(crate) fn run(command: Command) -> CommandResult {
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Index(args) => index::run(*args),
         Command::Sign(args) => sign::run(&args),
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use buildchain::project::{LockedPackage, LockedRepository, Nevra, Project, RepositoryDefinition};
+use buildchain::project::{LockedPackage, Nevra, Project, RepositoryDefinition, Upstream};
 use clap::Args;
 
 use crate::failure::{CommandResult, Failure};
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let project = arguments.selector.load()?;
-    let all: Vec<Found<'_>> = found(&project);
+    let all: Vec<Found<'_>> = found(&project, |_| true);
     let matches = |one: &Found<'_>, name: &str| {
         let full = one.name.name();
         one.name.as_str() == name
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 }
 
 fn is_unlocked(repository: &RepositoryDefinition) -> bool {
-    repository.upstream.as_ref().is_some_and(|upstream| !upstream.on_nodes && upstream.locked.is_none())
+    repository.upstream.as_ref().is_some_and(|upstream| upstream.unlocked().next().is_some())
 }
 
 /// A locked package.
@@ -68,12 +68,18 @@ struct Found<'a> {
     package: &'a LockedPackage,
 }
 
-fn found(project: &Project) -> Vec<Found<'_>> {
+/// The packages of a repository, each with its reasons.
+pub(crate) fn of_repository(project: &Project, repository: &RepositoryDefinition) -> Vec<PackageReason> {
+    let all = found(project, |other| other.release == repository.release);
+    let own = all.iter().filter(|one| std::ptr::eq(one.repository, repository));
+    own.map(|one| reason(one, &all)).collect()
+}
+
+fn found(project: &Project, counts: impl Fn(&RepositoryDefinition) -> bool) -> Vec<Found<'_>> {
     let mut all = Vec::new();
-    for repository in &project.repositories {
-        let locked = repository.upstream.as_ref().and_then(|upstream| upstream.locked.as_ref());
-        let Some(LockedRepository { packages, .. }) = locked else { continue };
-        all.extend(packages.iter().map(|(name, package)| Found { repository, name, package }));
+    for repository in project.repositories.iter().filter(|one| counts(one)) {
+        let packages = repository.upstream.iter().flat_map(Upstream::packages);
+        all.extend(packages.map(|(name, (_, package))| Found { repository, name, package }));
     }
     all
 }

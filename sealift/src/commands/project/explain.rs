@@ -1,8 +1,10 @@
 //! `sealift explain`.
 
+use buildchain::tasks::downloaded_by;
 use graph::ProjectState;
 
 use super::info::Arguments;
+use crate::commands::package::why::of_repository;
 use crate::failure::CommandResult;
 use crate::output::document::List;
 use crate::output::documents::project::TaskExplanation;
@@ -13,9 +15,19 @@ pub(crate) fn run(explain: &Arguments) -> CommandResult {
     let state = ProjectState::read(&session.state_path())?;
     let selection = chosen(&session, &explain.tasks)?;
     let explained = graph::explain(&session.graph, &selection, &state)?;
+    // The packages of a task are listed if the task is asked for.
+    let asked = |name: &str| selection.tasks().iter().any(|task| session.graph.task(*task).name == name);
+    let explained: Vec<TaskExplanation> = explained
+        .iter()
+        .map(|one| {
+            let repository = downloaded_by(&session.project, &one.name).filter(|_| asked(&one.name));
+            let packages = repository.map(|repository| of_repository(&session.project, repository));
+            TaskExplanation::new(one, packages.unwrap_or_default())
+        })
+        .collect();
     let text = || match &explained[..] {
         [] => "everything is up to date\n".to_owned(),
         explained => explained.iter().map(ToString::to_string).collect(),
     };
-    Ok(explain.output.report(|| explained.iter().map(TaskExplanation::from).collect::<List<_>>(), text)?)
+    Ok(explain.output.report(|| explained.iter().cloned().collect::<List<_>>(), text)?)
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use buildchain::locking::{
-    self, EntryChange, LockUpdate, PackageChange, Scope, SelectionChange, SourceChange,
+    self, EntryChange, LockUpdate, LookUp, PackageChange, Scope, SelectionChange, SourceChange,
 };
 use buildchain::project::{Project, RegistryAccess, Tag};
 use clap::Args;
@@ -13,6 +13,7 @@ use content::Digest;
 use images::RegistrySession;
 use images::pull::TransferProgress;
 use jiff::Timestamp;
+use packages::metadata::ChangelogEntry;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
@@ -47,13 +48,18 @@ pub(crate) struct UpdateArguments {
     selector: Selector,
     #[command(flatten)]
     plain: Plain,
+    /// Print what the changelogs of upstream packages that moved say since the locked version
+    #[arg(long)]
+    changelog: bool,
     #[command(flatten)]
     output: ReportOutput,
 }
 
 pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
-    let found = resolve(&lock.selector, &lock.plain, scope, Some(lock.output), !lock.check)?;
+    let projects = lock.selector.load_all()?;
+    let look = Look { scope, changelogs: false, write: !lock.check };
+    let found = look_up(projects, &lock.plain, look, Some(lock.output))?;
     if !lock.check {
         return Ok(());
     }
@@ -65,7 +71,9 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
 }
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
-    resolve(&update.selector, &update.plain, Scope::All, Some(update.output), true).map(drop)
+    let projects = update.selector.load_all()?;
+    let look = Look { scope: Scope::All, changelogs: update.changelog, write: true };
+    look_up(projects, &update.plain, look, Some(update.output)).map(drop)
 }
 
 /// What was looked up.
@@ -77,21 +85,19 @@ struct Changes {
     packages: Vec<PackageChange>,
 }
 
-/// Writes and reports the tags that could be looked up and chosen, then fails for the others.
-fn resolve(
-    selector: &Selector,
-    plain: &Plain,
+/// What is looked up, and whether it is written.
+#[derive(Clone, Copy)]
+struct Look {
     scope: Scope,
-    output: Option<ReportOutput>,
+    changelogs: bool,
     write: bool,
-) -> Result<Changes, Failure> {
-    look_up(selector.load_all()?, plain, scope, output, write)
 }
 
 /// Writes the digests that the lock file of `project` lacks, and reports them.
 pub(crate) fn complete(project: Project) -> CommandResult {
     let plain = Plain { plain_http: Vec::new() };
-    look_up(vec![project], &plain, Scope::Missing, None, true).map(drop)
+    let look = Look { scope: Scope::Missing, changelogs: false, write: true };
+    look_up(vec![project], &plain, look, None).map(drop)
 }
 
 /// Whether the lock file lacks a digest that a build of `project` needs.
@@ -101,14 +107,13 @@ pub(crate) fn lacks_digests(project: &Project) -> bool {
     pulled.chain(bases).any(|digest| digest.is_none())
 }
 
-/// Looks up what the lock file of `projects`, which are forms of one project, lacks or all that is in it. Without `output` notes
-/// report what is new.
+/// Looks up what the lock file of `projects`, which are forms of one project, lacks or all that is in it. Writes and reports what was
+/// found, then fails for the rest. Without `output` notes report what is new.
 fn look_up(
     mut projects: Vec<Project>,
     plain: &Plain,
-    scope: Scope,
+    Look { scope, changelogs, write }: Look,
     output: Option<ReportOutput>,
-    write: bool,
 ) -> Result<Changes, Failure> {
     // A profile can reach registries of its own.
     let registries: Vec<RegistryAccess> =
@@ -123,9 +128,9 @@ fn look_up(
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let root = project.root.clone();
     let printed = Printed::new();
-    let now = Timestamp::now().as_second();
+    let what = LookUp { scope, now: Timestamp::now().as_second(), changelogs };
     let LockUpdate { lock, selections, resolved, sources, packages, mut failures } =
-        locking::resolve(&projects, scope, now, &RegistrySession::new(options), &printed)?;
+        locking::resolve(&projects, what, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&root)?;
     }
@@ -162,7 +167,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Prints each warning once, since several images are looked up at a time, often in one registry; and from time to time how much of
 /// the sources was fetched.
-struct Printed {
+pub(crate) struct Printed {
     warnings: Mutex<HashSet<String>>,
     fetched: Mutex<Fetched>,
 }
@@ -175,7 +180,7 @@ struct Fetched {
 }
 
 impl Printed {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let fetched = Fetched { done: 0, all: 0, last_line: Instant::now() };
         Self { warnings: Mutex::default(), fetched: Mutex::new(fetched) }
     }
@@ -196,7 +201,7 @@ impl TransferProgress for Printed {
         if fetched.last_line.elapsed() >= LINE_EVERY {
             fetched.last_line = Instant::now();
             let (done, all) = (output::size(fetched.done), output::size(fetched.all.max(fetched.done)));
-            output::note(&format!("fetching sources: {done} of {all}"));
+            output::note(&format!("fetching: {done} of {all}"));
         }
     }
 
@@ -240,13 +245,19 @@ fn lines(one: &EntryChange) -> String {
 }
 
 /// A line for a package that moved.
-fn package_line(one: &PackageChange) -> String {
+pub(crate) fn package_line(one: &PackageChange) -> String {
     let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
     let what = format!("{} ({}, release {})", one.package, one.repository, one.release);
     if one.old == one.new {
         return format!("{what} {}: another file, or another reason\n", one.new.join(", "));
     }
-    change(&what, list(&one.old), list(&one.new))
+    let mut text = change(&what, list(&one.old), list(&one.new));
+    for ChangelogEntry { date, author, text: said } in &one.changelog {
+        let date = Timestamp::from_second(*date).map(|date| date.strftime("%Y-%m-%d ").to_string());
+        text.push_str(&format!("  {}{}\n", date.unwrap_or_default(), content::printable(author)));
+        said.lines().for_each(|line| text.push_str(&format!("    {}\n", content::printable(line))));
+    }
+    text
 }
 
 fn change<T: std::fmt::Display>(what: &str, old: Option<T>, new: Option<T>) -> String {

@@ -92,6 +92,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<node_care::VersionChangeDocument>("`node upgrade` and `node downgrade`"),
     kind::<packages::PackageDocument>("`package build`"),
     kind::<packages::PackageCheck>("`package check`"),
+    kind::<packages::PackageExport>("`package export` and `package import`"),
     kind::<packages::PackageIndex>("`package index`"),
     kind::<List<packages::PackageReason>>("`package why`"),
     kind::<images::RegistryIndex>("`registry index`"),

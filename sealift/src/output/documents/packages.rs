@@ -152,11 +152,29 @@ impl Document for List<PackageReason> {
 impl std::fmt::Display for PackageReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} {} {}", self.release, self.repository, self.package)?;
-        let mut indent = String::from("  ");
-        for reason in &self.because {
-            writeln!(f, "{indent}{}", content::printable(reason))?;
-            indent.push_str("  ");
-        }
-        Ok(())
+        self.lines().skip(1).try_for_each(|line| writeln!(f, "{line}"))
     }
+}
+
+impl PackageReason {
+    /// The package, and its reasons as a tree.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        let reasons = self.because.iter().zip(1..);
+        let reasons =
+            reasons.map(|(reason, depth)| format!("{}{}", "  ".repeat(depth), content::printable(reason)));
+        std::iter::once(self.package.clone()).chain(reasons)
+    }
+}
+
+/// Packages, or what is asked for, as a file of another tool or as entries of a project.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(crate) struct PackageExport {
+    /// The release of the distribution.
+    pub(crate) release: String,
+    /// The text of the file.
+    pub(crate) content: String,
+}
+
+impl Document for PackageExport {
+    const KIND: &'static str = "PackageExport";
 }

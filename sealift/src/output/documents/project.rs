@@ -1,14 +1,18 @@
 //! A project: its tasks, their runs, the lock file and the result cache.
 
+use std::fmt;
+
 use buildchain::locking::{
     EntryChange, LockedSource, PackageChange, PlatformChange, SelectionChange, SourceChange,
 };
 use buildchain::project::Tag;
 use graph::{Cleaned, ExplainedTask, ListedTask, ResetTask, TaskInfo};
+use packages::metadata::ChangelogEntry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::packages::PackageReason;
 use super::text;
 use crate::output::document::{Document, List};
 
@@ -78,7 +82,7 @@ impl From<&TaskInfo> for TaskInformation {
 }
 
 /// Why a task would run.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct TaskExplanation {
     /// The name of the task.
     name: String,
@@ -92,15 +96,37 @@ pub(crate) struct TaskExplanation {
     reasons: Vec<String>,
     /// Why its inputs cannot be read.
     error: Option<String>,
+    /// For a task that downloads packages: the packages, and what each is there for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    packages: Vec<PackageReason>,
+    /// As text.
+    #[serde(skip)]
+    text: String,
+}
+
+impl fmt::Display for TaskExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        if !self.packages.is_empty() {
+            f.write_str("  packages:\n")?;
+        }
+        for line in self.packages.iter().flat_map(PackageReason::lines) {
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Document for List<TaskExplanation> {
     const KIND: &'static str = "TaskExplanationList";
 }
 
-impl From<&ExplainedTask> for TaskExplanation {
-    fn from(one: &ExplainedTask) -> Self {
+impl TaskExplanation {
+    /// What is known of a task, and the packages that it downloads.
+    pub(crate) fn new(one: &ExplainedTask, packages: Vec<PackageReason>) -> Self {
         Self {
+            packages,
+            text: one.to_string(),
             name: one.name.clone(),
             status: one.verdict.word().to_owned(),
             was: one.was.clone(),
@@ -230,6 +256,9 @@ pub(crate) struct LockedTag {
     /// The pattern or range, which has no digest of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     selection: Option<LockedSelection>,
+    /// For a package, with `--changelog`: what its changelog says since the version in the lock file, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changelog: Vec<ChangeDocument>,
 }
 
 impl Document for List<LockedTag> {
@@ -271,6 +300,7 @@ impl From<&EntryChange> for LockedTag {
             new: one.new.as_ref().map(ToString::to_string),
             platforms: one.platforms.iter().map(platform).collect(),
             selection: None,
+            changelog: Vec::new(),
         }
     }
 }
@@ -288,6 +318,7 @@ impl From<&SelectionChange> for LockedTag {
             new: None,
             platforms: Vec::new(),
             selection: Some(selection),
+            changelog: Vec::new(),
         }
     }
 }
@@ -296,7 +327,26 @@ impl From<&SourceChange> for LockedTag {
     fn from(one: &SourceChange) -> Self {
         let hash = |locked: &Option<LockedSource>| locked.as_ref().map(LockedSource::hash);
         let (reference, platforms) = (one.source.clone(), Vec::new());
-        Self { reference, old: hash(&one.old), new: hash(&one.new), platforms, selection: None }
+        let changelog = Vec::new();
+        Self { reference, old: hash(&one.old), new: hash(&one.new), platforms, selection: None, changelog }
+    }
+}
+
+/// An entry of the changelog of a package.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChangelogEntry")]
+pub(crate) struct ChangeDocument {
+    /// The day, in seconds since 1970.
+    date: i64,
+    /// Who wrote it, often with the version.
+    author: String,
+    /// What changed.
+    text: String,
+}
+
+impl From<&ChangelogEntry> for ChangeDocument {
+    fn from(one: &ChangelogEntry) -> Self {
+        Self { date: one.date, author: one.author.clone(), text: one.text.clone() }
     }
 }
 
@@ -309,6 +359,7 @@ impl From<&PackageChange> for LockedTag {
             new: list(&one.new),
             platforms: Vec::new(),
             selection: None,
+            changelog: one.changelog.iter().map(ChangeDocument::from).collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Packages and repositories, checked with rpm, createrepo_c, dnf and systemd.
 
+mod architectures;
 mod automatic;
 mod beside;
 mod check;
@@ -8,6 +9,7 @@ mod debian;
 mod debian_build;
 mod dependencies;
 mod dnf;
+mod exchange;
 mod existing;
 mod killed;
 mod lint;

@@ -129,6 +129,15 @@ pub(super) fn fails(project: &Project, arguments: &[&str], expected: i32) -> Str
     format!("{out}{err}")
 }
 
+/// Removes the packages from the content store, and what was built.
+fn forget(project: &Project) {
+    fs::remove_dir_all(project.path(".cache")).unwrap();
+    let build = project.path("_build");
+    if build.exists() {
+        fs::remove_dir_all(build).unwrap();
+    }
+}
+
 pub(super) const TREE: &str = "_build/root/packages/redhat/8/example-epel-el8";
 
 #[test]
@@ -150,7 +159,16 @@ fn packages_are_locked_with_what_they_need_and_built_without_asking_for_metadata
         "8 epel library-2.0-1.el8.noarch\n  app-1.0-1.el8.noarch requires library >= 2\n    requested as app\n"
     );
 
+    let said = succeeds(&project, &["explain", "packaging:epel/download"]);
+    let packages = "  packages:\n    app-1.0-1.el8.noarch\n      requested as app\n    library-2.0-1.el8.noarch\n      \
+                    app-1.0-1.el8.noarch requires library >= 2\n        requested as app\n";
+    assert!(said.ends_with(packages), "{said}");
+
+    // The packages are in the store already: they were checked when they were locked.
     drop(upstream.server.asked());
+    succeeds(&project, &["run", "packaging"]);
+    assert_eq!(upstream.server.asked(), []);
+    forget(&project);
     succeeds(&project, &["run", "packaging"]);
     let mut asked: Vec<String> = upstream.server.asked().into_iter().map(|one| one.path).collect();
     asked.sort();
@@ -213,6 +231,7 @@ fn what_a_repository_changes_is_reported_by_update_and_refused_by_a_build() {
         package(&upstream.folder("epel"), "library", "2.0", ", requires: [libc], url: 'https://x'");
     upstream.key.sign_package(&replaced);
     upstream.publish("epel");
+    forget(&project);
     let refused = fails(&project, &["run", "packaging"], 1);
     for part in
         ["library-2.0-1.el8.noarch: the repository has another file under this name", "sealift update"]
@@ -274,17 +293,40 @@ fn a_repository_that_is_not_as_it_was_signed_locks_nothing() {
     upstream.publish("base");
     succeeds(&project, &["lock"]);
 
-    // A package that nobody signed.
+    // A package that nobody signed: the lock file stays as it is.
     let unsigned = package(&upstream.folder("epel"), "app", "1.1", ", requires: [library]");
     upstream.publish("epel");
-    succeeds(&project, &["update"]);
-    let said = fails(&project, &["run", "packaging"], 1);
-    assert!(said.contains("app-1.1-1.el8.noarch: it has no signature"), "{said}");
-    assert!(!project.path(TREE).join("noarch").join(unsigned.file_name().unwrap()).exists());
+    let lock = fs::read_to_string(project.path("sealift.lock")).unwrap();
+    let said = fails(&project, &["update"], 2);
+    assert!(
+        said.contains("app-1.1-1.el8.noarch: it has no signature") && said.contains("signatures: metadata"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(project.path("sealift.lock")).unwrap(), lock);
     let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let placed = project.path(TREE).join("noarch").join(unsigned.file_name().unwrap());
+    for (rule, is_signed, expected) in [("metadata", true, 0), ("none", false, 0), ("metadata", false, 2)] {
+        upstream.serve("epel");
+        if !is_signed {
+            upstream.served.lock().unwrap().remove("/epel/repodata/repomd.xml.asc");
+        }
+        project.write("sealift.yaml", &text.replace("signatures: all", &format!("signatures: {rule}")));
+        let (code, out, err) = project.sealift(&["update"]);
+        assert_eq!(code, expected, "{rule}: {out}{err}");
+        if code == 0 {
+            succeeds(&project, &["run", "packaging"]);
+            assert!(placed.is_file(), "{rule}");
+        }
+    }
+    // A lock file that names it does not help: a build checks the signature, too.
     project.write("sealift.yaml", &text.replace("signatures: all", "signatures: none"));
     succeeds(&project, &["lock"]);
-    succeeds(&project, &["run", "packaging"]);
+    let of_none = fs::read_to_string(project.path("sealift.lock")).unwrap();
+    project.write("sealift.yaml", &text);
+    let inputs = |lock: &str| lock.lines().find(|line| line.contains("inputs: ")).unwrap().to_owned();
+    project.write("sealift.lock", &of_none.replace(&inputs(&of_none), &inputs(&lock)));
+    let said = fails(&project, &["run", "packaging"], 1);
+    assert!(said.contains("app-1.1-1.el8.noarch: it has no signature"), "{said}");
 }
 
 #[test]
@@ -307,7 +349,7 @@ fn a_download_resumes_after_a_kill_and_a_mirror_helps_where_the_first_server_lac
     fs::remove_file(&large).unwrap();
     upstream.sign(&["epel"]);
     upstream.publish("epel");
-    let held = Arc::new(Mutex::new(true));
+    let held = Arc::new(Mutex::new(false));
     let slow = FileServer::start({
         let (served, held) = (Arc::clone(&upstream.served), Arc::clone(&held));
         move |path| match served.lock().unwrap().get(path) {
@@ -324,6 +366,8 @@ fn a_download_resumes_after_a_kill_and_a_mirror_helps_where_the_first_server_lac
     let (from, to) = (format!("url: \"{ours}\""), format!("url: \"{theirs}\", mirrors: [\"{ours}\"]"));
     project.write("sealift.yaml", &text.replace(&from, &to));
     succeeds(&project, &["lock"]);
+    forget(&project);
+    *held.lock().unwrap() = true;
     let mut child = killed::start(project.command().args(["run", "packaging"]));
     let partial = project.path(".cache/partial/sha256");
     let size = || {
@@ -344,4 +388,35 @@ fn a_download_resumes_after_a_kill_and_a_mirror_helps_where_the_first_server_lac
     let placed = fs::read(project.path(TREE).join("noarch").join(name)).unwrap();
     assert!(placed == fs::read(upstream.folder("epel").join(name)).unwrap());
     assert!(project.path(TREE).join("noarch/library-2.0-1.el8.noarch.rpm").is_file());
+}
+
+#[test]
+fn what_the_packages_of_a_spec_file_require_is_downloaded_too() {
+    let Some(upstream) = Upstream::new() else { return };
+    let own =
+        "  - {name: own, release: \"8\", build: [tool.spec], builder: host, exclude: ['tool-devel-*']}\n";
+    let project = upstream.project(&format!("  {own}"));
+    let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    project.write("sealift.yaml", &text.replace("download: [app]", "download: [library]"));
+    let spec = "Name: tool\nVersion: 1\nRelease: 1%{?dist}\nSummary: A test\nLicense: MIT\n\
+                Requires(post): app >= 1\nRequires: %{name}-data = %{version}-%{release}, elsewhere\n\
+                Requires: %{python_name}\n%description\nA test.\n\
+                %package data\nSummary: Data\n%description data\nData.\n\
+                %package devel\nSummary: Devel\nRequires: unrelated\n%description devel\nDevel.\n";
+    project.write("tool.spec", spec);
+    let said = succeeds(&project, &["lock"]);
+    for line in [
+        "app.noarch (epel, release 8) is new: app-1.0-1.el8.noarch",
+        "elsewhere of tool is not downloaded",
+        "tool.spec:8: what is required is not downloaded: the file does not define `%{python_name}`",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(!said.contains("unrelated") && !said.contains("tool-data"), "{said}");
+    let why = succeeds(&project, &["package", "why", "app"]);
+    assert_eq!(why, "8 epel app-1.0-1.el8.noarch\n  requested as app >= 1 of tool\n");
+    succeeds(&project, &["lock", "--check"]);
+    project.write("tool.spec", &spec.replace("app >= 1", "app >= 1, unrelated"));
+    let (code, _, said) = project.sealift(&["lock", "--check"]);
+    assert!(code == 1 && said.contains("unrelated"), "{said}");
 }

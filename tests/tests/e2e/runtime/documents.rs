@@ -205,6 +205,10 @@ fn every_document_has_the_form_that_is_recorded() {
     }
 
     // Projects.
+    project.write(
+        "rpms.in.yaml",
+        "contentOrigin: {repos: [{repoid: epel, baseurl: 'https://h/'}]}\npackages: [socat]\n",
+    );
     for words in [
         &["list"][..],
         &["info", "salt_tree"],
@@ -214,6 +218,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["reset-dep", "salt_tree"],
         &["forget", "salt_tree"],
         &["package", "why"],
+        &["package", "import", "rpms.in.yaml", "--release", "9"],
         &["cache", "show"],
         &["cache", "gc"],
         &["clean", "salt_tree", "--dry-run"],
