@@ -9,6 +9,7 @@ use crate::project::error::{Error, Mistakes};
 use crate::project::field::Field;
 use crate::project::file::{Content, ProjectSpec, ReplacedList, VariableEntry};
 use crate::project::model::FILE_NAME;
+use crate::project::names::Text;
 use crate::project::paths::{Territory, clean};
 use crate::project::read::{parse, read};
 use crate::project::settings::ChosenProfile;
@@ -98,7 +99,7 @@ impl<'a> PartReader<'a> {
         text: &str,
         choice: &ChosenProfile,
     ) -> Result<ProjectParts, Error> {
-        self.add(self.root.join(FILE_NAME), text, spec);
+        self.add(self.root.join(FILE_NAME), text, Box::new(spec));
         let profiles = self.profiles.keys().cloned().collect();
         let chosen: Vec<String> = match choice {
             ChosenProfile::Default => Vec::new(),
@@ -126,25 +127,47 @@ impl<'a> PartReader<'a> {
         Error::Profile { name, known }
     }
 
-    fn add(&mut self, file: PathBuf, text: &str, mut spec: ProjectSpec) {
+    /// Adds a file and what it includes. The parsed file is on the heap: 64 files can be in this function at once.
+    fn add(&mut self, file: PathBuf, text: &str, spec: Box<ProjectSpec>) {
         self.known.insert(file.clone());
         self.path.push(file.clone());
         for field in &spec.include {
-            let included = self.included(&file, field.written());
-            let included = included.map_err(|message| Error::at(&file, field.place(), message));
-            let Some(included) = self.mistakes.note(included) else { continue };
-            // What two files include counts once.
-            if self.known.contains(&included) {
-                continue;
-            }
-            let read = read(&included).map_err(|error| error.unreadable_at(&file, field.place(), self.root));
-            let part = read.and_then(|text| Ok((parse::<ProjectSpec>(&included, &text)?, text)));
-            match self.mistakes.note(part) {
-                Some((part, text)) => self.add(included, &text, part),
-                None => drop(self.known.insert(included)),
+            if let Some((included, text, part)) = self.read_included(&file, field) {
+                self.add(included, &text, part);
             }
         }
         self.path.pop();
+        self.add_content(file, text, spec);
+    }
+
+    /// Reads a file that `file` includes; `None` if it is known, or wrong.
+    #[inline(never)]
+    fn read_included(
+        &mut self,
+        file: &Path,
+        field: &Field<Text>,
+    ) -> Option<(PathBuf, String, Box<ProjectSpec>)> {
+        let included = self.included(file, field.written());
+        let included = included.map_err(|message| Error::at(file, field.place(), message));
+        let included = self.mistakes.note(included)?;
+        // What two files include counts once.
+        if self.known.contains(&included) {
+            return None;
+        }
+        let read = read(&included).map_err(|error| error.unreadable_at(file, field.place(), self.root));
+        let part = read.and_then(|text| Ok((Box::new(parse::<ProjectSpec>(&included, &text)?), text)));
+        match self.mistakes.note(part) {
+            Some((part, text)) => Some((included, text, part)),
+            None => {
+                self.known.insert(included);
+                None
+            }
+        }
+    }
+
+    /// Adds what a file has itself.
+    #[inline(never)]
+    fn add_content(&mut self, file: PathBuf, text: &str, mut spec: Box<ProjectSpec>) {
         for (name, mut profile) in std::mem::take(&mut spec.profiles) {
             let replaced = std::mem::take(&mut profile.replace);
             let part = Part::new(file.clone(), text, profile.into_content());
