@@ -103,6 +103,13 @@ pub fn rpm_repository(project: &str, repository: &str, release: &str) -> String 
     format!("{PACKAGES}/redhat/{release}/{project}-{repository}-el{release}")
 }
 
+/// The folder of a repository of Debian packages: `packages/debian/<release>/<project>-<repository>`. Nodes serve it as
+/// `debian/<release>/<repository>`, too.
+#[must_use]
+pub fn deb_repository(project: &str, repository: &str, release: &str) -> String {
+    format!("{PACKAGES}/debian/{release}/{project}-{repository}")
+}
+
 /// The name of an RPM repository without the project, as cluster nodes ask for it: `<repository>-el<release>`.
 ///
 /// `None` where `folder` is not a repository folder of `project`.

@@ -14,6 +14,8 @@ const NAMED_MAX: usize = 1000;
 const REPOMD: &str = "/repodata/repomd.xml";
 /// The folder that it lies in.
 const REPODATA: &str = "/repodata";
+/// The folder of the suites of a repository of Debian packages.
+const DISTS: &str = "/dists";
 
 /// Packages of a repository that no metadata cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,10 @@ where
     let mut indexed: HashSet<(PackageFormat, &str)> = HashSet::new();
     indexed.extend(files.clone().filter(below).filter_map(index_of));
     // The folder of the metadata may be a symbolic link.
-    let folder = |path: &'a str| path.strip_suffix(REPODATA).map(|folder| (PackageFormat::Rpm, folder));
+    let folder = |path: &'a str| {
+        let of = |end, format| Some((format, path.strip_suffix(end)?));
+        of(REPODATA, PackageFormat::Rpm).or_else(|| of(DISTS, PackageFormat::Deb))
+    };
     indexed.extend(links.clone().filter(below).filter_map(|path| folder(path).or_else(|| index_of(path))));
     let mut found: BTreeMap<(String, PackageFormat), UnindexedPackages> = BTreeMap::new();
     for path in files.chain(links).filter(below) {

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::Mistake;
+use crate::debian::DebDefinition;
 use crate::definition::{PackageDirectory, PackageFile, PackageGhost, PackageSymlink, RpmDefinition};
 use crate::dependency::{Dependency, read};
 use crate::error::{Error, Result};
@@ -15,10 +16,11 @@ use crate::payload::PackageCompression;
 use crate::scriptlets::{ScriptletRequires, Scriptlets};
 use crate::triggers::{PackageFileTrigger, PackageTrigger};
 
-/// What some values are for: `el8`, the release 8 of the distribution.
+/// What some values are for: `el8`, the release 8 of the distribution; `deb`, all Debian packages; or `deb-bookworm`, those for one
+/// release.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(extend("pattern" = "^el[0-9]+$"))]
+#[schemars(extend("pattern" = "^(el[0-9]+|deb(-[A-Za-z0-9][A-Za-z0-9._-]*)?)$"))]
 pub struct PackageTarget(String);
 
 impl PackageTarget {
@@ -28,12 +30,27 @@ impl PackageTarget {
         Self(format!("el{release}"))
     }
 
+    /// Debian packages for the release `release`: `bookworm`.
+    #[must_use]
+    pub fn debian(release: &str) -> Self {
+        Self(format!("{DEBIAN}-{release}"))
+    }
+
+    /// Debian packages for any release.
+    #[must_use]
+    pub fn any_debian() -> Self {
+        Self(DEBIAN.to_owned())
+    }
+
     /// The key in a definition: `el8`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+/// The key for all Debian packages.
+const DEBIAN: &str = "deb";
 
 impl FromStr for PackageTarget {
     type Err = Error;
@@ -43,7 +60,19 @@ impl FromStr for PackageTarget {
         if !release.is_empty() && release.len() <= 8 && release.bytes().all(|byte| byte.is_ascii_digit()) {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::Value { expected: "a release such as `el8`", found: text.to_owned() })
+        let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let is_release = |release: &str| {
+            release.starts_with(|c: char| c.is_ascii_alphanumeric()) && release.chars().all(legal)
+        };
+        match text.strip_prefix(DEBIAN) {
+            Some("") => return Ok(Self(text.to_owned())),
+            Some(rest) if rest.strip_prefix('-').is_some_and(is_release) => return Ok(Self(text.to_owned())),
+            _ => {}
+        }
+        Err(Error::Value {
+            expected: "a release such as `el8`, `deb` or `deb-bookworm`",
+            found: text.to_owned(),
+        })
     }
 }
 
@@ -136,18 +165,24 @@ overrides! {
     scriptlets: Scriptlets,
     triggers: Vec<PackageTrigger>,
     file_triggers: Vec<PackageFileTrigger>,
+    deb: DebDefinition,
 }
 
 /// The most mistakes of targets that are listed: each target can repeat those of the whole definition.
 const MISTAKES_MAX: usize = 10_000;
 
 impl RpmDefinition {
-    /// The definition for `target`: with the values of its `overrides`, and without the others.
+    /// The definition for `target`: with the values of its `overrides`, and without the others. Those of `deb` also count for a
+    /// release of Debian.
     #[must_use]
     pub fn for_target(&self, target: &PackageTarget) -> Self {
         let mut definition = Self { overrides: BTreeMap::new(), ..self.clone() };
-        if let Some(overrides) = self.overrides.get(target) {
-            overrides.apply(&mut definition);
+        let is_debian = target.as_str().strip_prefix(DEBIAN).is_some_and(|rest| rest.starts_with('-'));
+        let all = is_debian.then(PackageTarget::any_debian);
+        for target in all.iter().chain([target]) {
+            if let Some(overrides) = self.overrides.get(target) {
+                overrides.apply(&mut definition);
+            }
         }
         definition
     }
@@ -237,9 +272,26 @@ mod tests {
 
     #[test]
     fn a_target_is_a_release() {
-        for text in ["el", "e18", "el8.1", "EL8", "deb", "el123456789"] {
+        for text in ["el", "e18", "el8.1", "EL8", "debian", "deb-", "deb-/x", "el123456789"] {
             assert!(text.parse::<PackageTarget>().is_err(), "{text}");
         }
         assert_eq!("el10".parse::<PackageTarget>().unwrap(), PackageTarget::release("10"));
+        assert_eq!("deb-22.04".parse::<PackageTarget>().unwrap(), PackageTarget::debian("22.04"));
+    }
+
+    #[test]
+    fn the_values_for_a_release_of_debian_come_after_those_for_all_debian_packages() {
+        let definition = definition(
+            "{deb: {description: All, release: '2', deb: {section: utils}}, deb-bookworm: {release: '3'}, el8: {release: '4'}}",
+        );
+        let of = |target: PackageTarget| {
+            let one = definition.for_target(&target);
+            (one.release, one.description, one.deb.and_then(|deb| deb.section))
+        };
+        let all = |release: &str| (release.to_owned(), Some("All".to_owned()), Some("utils".to_owned()));
+        assert_eq!(of(PackageTarget::debian("bookworm")), all("3"));
+        assert_eq!(of(PackageTarget::debian("trixie")), all("2"));
+        assert_eq!(of(PackageTarget::any_debian()), all("2"));
+        assert_eq!(of(PackageTarget::release("8")).1, None);
     }
 }

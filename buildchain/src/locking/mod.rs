@@ -1,6 +1,8 @@
 //! `sealift lock` and `sealift update`: no other command asks a registry for the digest of a tag.
 
+mod debs;
 mod engines;
+mod fetch;
 mod packages;
 mod sources;
 
@@ -12,8 +14,10 @@ use images::pull::TransferProgress;
 use images::source::EngineImage;
 use images::{Platform, Reference, RegistrySession};
 
-pub(crate) use self::packages::{FetchError, WantedPackage, bases, keys_of_packages};
+use self::fetch::Fetcher;
+pub(crate) use self::fetch::{FetchError, WantedFile, joined, local};
 pub use self::packages::{PackageChange, export_packages, export_requests, import_packages};
+pub(crate) use self::packages::{WantedPackage, bases, keys_of_packages, read_keys};
 pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
     Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,
@@ -327,7 +331,10 @@ pub fn resolve(
     failures.extend(failed);
     let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
     failures.extend(failed);
-    let (packages, failed) = packages::resolve(projects, look_up, &mut lock, registries, progress);
+    let (mut packages, failed) = packages::resolve(projects, look_up, &mut lock, registries, progress);
+    failures.extend(failed);
+    let (debs, failed) = debs::resolve(projects, look_up, &mut lock, registries, progress);
+    packages.extend(debs);
     failures.extend(failed);
     Ok(LockUpdate { lock, selections, resolved, sources, packages, failures })
 }

@@ -11,6 +11,7 @@ use content::{AtomicFile, Digest, Durability, LinkPolicy};
 use images::source::EngineImage;
 use images::{Platform, Reference};
 
+use super::debian::LockedDebs;
 use super::error::Error;
 use super::field::{ByName, Named};
 use super::file::{self, LockFileContent};
@@ -35,6 +36,7 @@ pub struct LockFile {
     referrers: BTreeMap<Reference, LockedReferrers>,
     sources: LockedSources,
     packages: LockedPackages,
+    debs: LockedDebs,
 }
 
 /// The lists of referrers of an image.
@@ -92,6 +94,7 @@ impl From<LockFileContent> for LockFile {
             referrers: referrers.collect(),
             sources: LockedSources::new(file.downloads, file.git),
             packages: LockedPackages::new(file.packages),
+            debs: LockedDebs::new(file.debs),
         }
     }
 }
@@ -204,6 +207,17 @@ impl LockFile {
         &mut self.packages
     }
 
+    /// What is locked of Debian packages.
+    #[must_use]
+    pub fn debs(&self) -> &LockedDebs {
+        &self.debs
+    }
+
+    /// As [`LockFile::debs`], to lock more.
+    pub fn debs_mut(&mut self) -> &mut LockedDebs {
+        &mut self.debs
+    }
+
     /// The lists of referrers locked for `reference`.
     #[must_use]
     pub fn referrers(&self, reference: &Reference) -> Option<&LockedReferrers> {
@@ -306,6 +320,7 @@ impl LockFile {
         }
         self.sources.render(&mut text);
         self.packages.render(&mut text);
+        self.debs.render(&mut text);
         text
     }
 }

@@ -1,6 +1,7 @@
 //! The project model: `sealift.yaml`, the lock file and the settings, read, checked and resolved.
 
 mod book;
+mod debian;
 mod entries;
 mod error;
 mod field;
@@ -35,6 +36,10 @@ mod variables;
 
 pub use book::{Book, Chapter, MarkdownDocument, SummaryItem};
 pub(crate) use book::{LinkTarget, target};
+pub use debian::{
+    DebDownloads, DebFile, DebRepositoryDefinition, DebRequest, DebSource, LockedDeb, LockedDebSet,
+    LockedDebs,
+};
 pub use error::{Error, MISTAKES_SHOWN, Origin, Outside};
 pub(crate) use error::{Mistakes, bounded};
 pub use file::SignatureRule;
@@ -52,12 +57,13 @@ pub use init::{InitCounts, InitOptions, ProjectDraft};
 pub(crate) use lists::fuzz as fuzz_lists;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
+pub(crate) use names::pool_place as deb_place;
 pub use names::{
-    ArchiveName, CargoPackage, CommitHash, Delimiter, FileMode, FileName, FileUrl, GitLocation, GitRef,
-    HostBuilder, ImageName, ImageOfArchive, ImageRepository, InnerPath, LockedPath, MacroName, Mirror,
-    ModuleStream, Nevra, PackageRequest, ParsedName, PathPattern, Pattern, PoolName, ProjectPath,
-    RegistryHost, Release, RepositoryName, RepositoryUrl, RpmArchitecture, SourceName, Subject, Tag,
-    TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
+    ArchiveName, CargoPackage, CommitHash, DebArchitecture, DebName, Delimiter, FileMode, FileName, FileUrl,
+    GitLocation, GitRef, HostBuilder, ImageName, ImageOfArchive, ImageRepository, InnerPath, LockedPath,
+    MacroName, Mirror, ModuleStream, Nevra, PackageRequest, ParsedName, PathPattern, Pattern, PoolName,
+    ProjectPath, RegistryHost, Release, RepositoryName, RepositoryUrl, RpmArchitecture, SourceName, Subject,
+    SuiteName, Tag, TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;

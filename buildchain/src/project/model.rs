@@ -8,6 +8,7 @@ use images::Reference;
 use images::source::EngineImage;
 
 use super::book::{Book, MarkdownDocument};
+use super::debian::DebRepositoryDefinition;
 use super::error::{Error, Origin};
 use super::file::ProjectKind;
 use super::files::{FilesDefinition, FilesSource};
@@ -74,8 +75,10 @@ pub struct Project {
     pub selections: Vec<SelectedTags>,
     /// Images to build.
     pub images: Vec<ImageDefinition>,
-    /// Package repositories.
+    /// Repositories of RPMs.
     pub repositories: Vec<RepositoryDefinition>,
+    /// Repositories of Debian packages.
+    pub deb_repositories: Vec<DebRepositoryDefinition>,
     /// How upstream packages are chosen, by release; a release that is not here has the defaults.
     pub distributions: Vec<DistributionDefinition>,
     /// What signs packages and repositories, if anything does.
@@ -227,7 +230,8 @@ impl Project {
                 Err(_) => deciding.extend(files.local().map(|local| self.root.join(&local.from))),
             }
         }
-        for package in self.repositories.iter().flat_map(|repository| &repository.packages) {
+        let debs = self.deb_repositories.iter().flat_map(|repository| &repository.packages);
+        for package in self.repositories.iter().flat_map(|repository| &repository.packages).chain(debs) {
             // It is listed again once it has changed.
             let expanded = self.expand_package(package);
             let expanded = expanded.unwrap_or_else(|_| package.definition.clone().into());
@@ -237,6 +241,8 @@ impl Project {
         }
         let rpms = self.repositories.iter().flat_map(|repository| &repository.rpms);
         deciding.extend(rpms.map(|rpm| rpm.path.clone()));
+        let debs = self.deb_repositories.iter().flat_map(|repository| &repository.debs);
+        deciding.extend(debs.map(|deb| deb.path.clone()));
         let specs = self.repositories.iter().flat_map(|repository| &repository.specs);
         deciding.extend(specs.flat_map(|spec| &spec.files).map(|file| self.root.join(file)));
         deciding

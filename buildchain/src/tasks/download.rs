@@ -13,7 +13,7 @@ use crate::locking::{FetchError, WantedPackage, bases, keys_of_packages};
 use crate::project::{LockedPackage, Nevra, Project, RepositoryDefinition, Upstream};
 
 /// How many packages are fetched at the same time.
-const DOWNLOADS: usize = 4;
+pub(super) const DOWNLOADS: usize = 4;
 
 /// The name of the task that downloads packages for a repository.
 pub(super) fn name(repository: &RepositoryDefinition) -> String {
@@ -148,7 +148,7 @@ fn action(
 }
 
 /// The error of a task.
-fn failed(error: FetchError, context: &TaskContext<'_>) -> ActionError {
+pub(super) fn failed(error: FetchError, context: &TaskContext<'_>) -> ActionError {
     match error {
         FetchError::Download(_) if context.cancelled() => ActionError::Cancelled,
         FetchError::Download(error) => error.into(),

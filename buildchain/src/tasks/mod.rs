@@ -6,6 +6,7 @@
 
 mod binaries;
 mod check_for;
+mod debs;
 mod documentation;
 mod download;
 mod files;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use graph::{ActionError, Task, TaskInput, TaskOutput, Title};
+use packages::RpmDefinition;
 use packages::repository::{IndexOptions, PackageSelection, sign_package};
 
 use super::signing::ProjectSigner;
-use super::{Error, TaskBuilder, TaskHandle, download, place_file, specs, spelled};
+use super::{Error, TaskBuilder, TaskHandle, debs, download, place_file, specs, spelled};
 use crate::project::{PackageDefinition, RepositoryDefinition, RpmFile, Upstream};
 
 /// Adds the tasks of packages; their group.
@@ -100,6 +101,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
             ..Task::default()
         }));
     }
+    members.extend(debs::add(builder, signer.as_ref())?);
     Ok(builder.group("packaging", "Build the packages and their repositories.", members))
 }
 
@@ -148,6 +150,64 @@ fn add_rpm(
     }
 }
 
+/// A package to build, with all that its definition names found.
+pub(super) struct PreparedPackage {
+    /// The definition as the project has it.
+    pub(super) definition: RpmDefinition,
+    /// The definition whose sources are relative to `/`.
+    pub(super) resolved: RpmDefinition,
+    /// What the result depends on.
+    pub(super) inputs: Vec<TaskInput>,
+    /// The date of the package, in seconds since 1970.
+    pub(super) date: i64,
+    /// The bytes of its sources.
+    bytes: u64,
+}
+
+impl PreparedPackage {
+    pub(super) fn new(builder: &mut TaskBuilder<'_>, package: &PackageDefinition) -> Result<Self, Error> {
+        let project = Arc::clone(builder.project);
+        let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
+        let expanded = project.expand_package(package).map_err(wrong)?;
+        let definition = expanded.definition;
+        builder.links.extend(expanded.links.iter().map(|link| project.root.join(link)));
+        let warning = |warning| format!("{}: {warning}", content::printable_path(&package.path));
+        expanded.warnings.into_iter().map(warning).for_each(|warning| builder.warn(warning));
+        let mut resolved = definition.clone();
+        let mut sources = Vec::new();
+        let mut folders = Vec::new();
+        for file in &mut resolved.files {
+            let from = file.source();
+            let source = builder.source(&package.path, from.path())?;
+            let path = Path::new("/").join(&source);
+            if from.is_file() {
+                sources.push((path, from.path().to_path_buf()));
+            } else {
+                folders.push(path);
+            }
+            let source = source.to_str().ok_or_else(|| {
+                wrong(format!("{}: expected a path in UTF-8", content::printable_path(&source)))
+            })?;
+            file.from = from.at(source);
+        }
+        let mut inputs = builder.made_here();
+        let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
+        inputs.push(TaskInput::value("definition", said));
+        let date = project.package_date(&definition);
+        inputs.push(TaskInput::value("source date", date.to_string()));
+        let bytes: u64 = sources.iter().filter_map(|(source, _)| Some(source.metadata().ok()?.len())).sum();
+        inputs.extend(sources.iter().map(|(source, name)| builder.input(source, name)));
+        // What tasks write there is known when they ran.
+        inputs.extend(folders.into_iter().map(TaskInput::folder));
+        Ok(Self { definition, resolved, inputs, date, bytes })
+    }
+
+    /// The weight in the pool of memory: the files, and the package that they become.
+    pub(super) fn weight(&self) -> usize {
+        usize::try_from(self.bytes / 500_000).unwrap_or(usize::MAX)
+    }
+}
+
 fn build_rpm(
     builder: &mut TaskBuilder<'_>,
     repository: &RepositoryDefinition,
@@ -156,42 +216,14 @@ fn build_rpm(
     folder: PathBuf,
     signer: Option<&ProjectSigner>,
 ) -> Result<Task, Error> {
-    let project = Arc::clone(builder.project);
-    let wrong = |message: String| Error::Definition { path: package.path.clone(), message };
-    let expanded = project.expand_package(package).map_err(wrong)?;
-    let definition = expanded.definition;
-    builder.links.extend(expanded.links.iter().map(|link| project.root.join(link)));
-    let warning = |warning| format!("{}: {warning}", content::printable_path(&package.path));
-    expanded.warnings.into_iter().map(warning).for_each(|warning| builder.warn(warning));
-    let mut resolved = definition.clone();
-    let mut sources = Vec::new();
-    let mut folders = Vec::new();
-    for file in &mut resolved.files {
-        let from = file.source();
-        let source = builder.source(&package.path, from.path())?;
-        let path = Path::new("/").join(&source);
-        if from.is_file() {
-            sources.push((path, from.path().to_path_buf()));
-        } else {
-            folders.push(path);
-        }
-        let source = source.to_str().ok_or_else(|| {
-            wrong(format!("{}: expected a path in UTF-8", content::printable_path(&source)))
-        })?;
-        file.from = from.at(source);
-    }
-    let file_name = resolved.file_name().map_err(|error| wrong(error.to_string()))?;
+    let prepared = PreparedPackage::new(builder, package)?;
+    let weight = prepared.weight();
+    let PreparedPackage { definition, resolved, mut inputs, date, .. } = prepared;
+    let wrong =
+        |error: packages::Error| Error::Definition { path: package.path.clone(), message: error.to_string() };
+    let file_name = resolved.file_name().map_err(wrong)?;
     let folder = folder.join(&definition.arch);
     let path = folder.join(file_name);
-    let mut inputs = builder.made_here();
-    let said = serde_json::to_string(&definition).map_err(|error| wrong(error.to_string()))?;
-    inputs.push(TaskInput::value("definition", said));
-    let date = project.package_date(&definition);
-    inputs.push(TaskInput::value("source date", date.to_string()));
-    let bytes: u64 = sources.iter().filter_map(|(source, _)| Some(source.metadata().ok()?.len())).sum();
-    inputs.extend(sources.iter().map(|(source, name)| builder.input(source, name)));
-    // What tasks write there is known when they ran.
-    inputs.extend(folders.into_iter().map(TaskInput::folder));
     inputs.extend(signer.map(|signer| signer.input(builder)));
     let signer = signer.cloned();
     Ok(Task {
@@ -209,8 +241,7 @@ fn build_rpm(
             Ok(())
         })),
         pool: Some(super::MEMORY.into()),
-        // The files, and the package that they become.
-        weight: usize::try_from(bytes / 500_000).unwrap_or(usize::MAX),
+        weight,
         ..Task::default()
     })
 }

@@ -13,12 +13,11 @@ use super::contents::{qualified, read_contents};
 use super::package::{DebIdentity, DebPackage};
 use super::release::{ListedFile, listed_files};
 use super::stanza::{Stanza, metadata_error};
+use super::upstream::MAX_RELEASE;
 use crate::error::{Error, Result};
 use crate::metadata::{ChecksumKind, MAX_PACKAGE_METADATA, unpacked};
 use crate::repository::{FoundPackage, HeaderFault};
 
-/// Bytes of a `Release`.
-const MAX_RELEASE: u64 = 16 << 20;
 /// Bytes of the paths of existing contents.
 const MAX_PATHS: usize = 256 << 20;
 /// The modification time of a package, in metadata that can be taken over.

@@ -6,6 +6,8 @@
 //! or it has suites: `dists/SUITE/Release` names the metadata of each component and architecture with their SHA-256, and these
 //! name the packages. Packages stay where they are.
 //!
+//! [`Release`] and [`read_packages`] read the metadata of others.
+//!
 //! Each package is read once: its control file is parsed and all of it hashed in the same pass. Several threads read, and the
 //! entries are written in the order of names. Little is kept in memory: entries lie in a file until all are known.
 //!
@@ -27,9 +29,10 @@ mod package;
 mod place;
 mod release;
 mod stanza;
-
 #[cfg(test)]
 mod tests;
+mod upstream;
+mod version;
 mod write;
 
 pub use self::build::{
@@ -40,3 +43,5 @@ pub use self::options::{DebIndexOptions, Suite};
 pub use self::package::{DebIdentity, DebPackage};
 pub use self::place::KEY;
 pub use self::stanza::Stanza;
+pub use self::upstream::{ListedDeb, MAX_RELEASE, Release, ReleaseFile, read_packages};
+pub use self::version::compare;

@@ -9,6 +9,7 @@ use content::{AtomicFile, Durability, LinkPolicy};
 
 use super::index::fresh;
 use super::options::DebIndexOptions;
+use super::upstream::MAX_RELEASE;
 use crate::error::{Error, Result};
 use crate::openpgp::KEYS_MAX;
 use crate::publish::{PrivateFolder, remove_folder, replace_folder};
@@ -22,8 +23,6 @@ const STAGING: &str = ".packages.new";
 pub const KEY: &str = "archive-key.asc";
 /// The signatures of `Release`.
 const SIGNATURES: [&str; 2] = ["InRelease", "Release.gpg"];
-/// Bytes of `Release`.
-const MAX_RELEASE: u64 = 16 << 20;
 /// The metadata of a repository without suites.
 const FLAT: [&str; 3] = ["Packages", "Packages.gz", "Packages.xz"];
 

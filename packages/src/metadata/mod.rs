@@ -70,7 +70,7 @@ fn metadata_error(path: &Path) -> impl FnOnce(HeaderFault) -> Error {
 }
 
 /// Whether a path from outside stays in the folder of its repository.
-fn is_inside(path: &str) -> bool {
+pub(crate) fn is_inside(path: &str) -> bool {
     !path.is_empty()
         && path.len() <= 4096
         && !path.starts_with('/')

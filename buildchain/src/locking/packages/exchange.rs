@@ -9,9 +9,9 @@ use images::RegistrySession;
 use images::pull::TransferProgress;
 
 use super::fetch::bases;
-use super::repository::joined;
 use super::{PackageChange, Step, differences, keys_of_packages};
 use crate::locking::Error;
+use crate::locking::joined;
 use crate::project::{
     LockFile, LockedOrigin, LockedPackage, LockedPath, LockedRepository, LockedSet, LockedWhy, Nevra,
     ParsedName as _, Project, Release, RepositoryName, Upstream, UpstreamLocation, UpstreamPart,

@@ -1,35 +1,12 @@
 //! Locked packages: brought into the store, and checked.
 
-use content::LinkPolicy;
-use images::pull::{Download, RegistryFault, TransferProgress};
+use images::pull::TransferProgress;
 use images::{RegistrySession, Store};
 use packages::openpgp::{Keys, ValidAt};
 use packages::repository::verify_package;
 
-use super::repository::{joined, local};
+use crate::locking::{FetchError, WantedFile};
 use crate::project::{LockedPackage, LockedRepository, Nevra, SignatureRule, Upstream, UpstreamLocation};
-
-/// Why a package cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
-    /// It cannot be fetched.
-    #[error(transparent)]
-    Download(images::pull::Error),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] images::Error),
-    /// A file cannot be read.
-    #[error(transparent)]
-    File(#[from] content::IoError),
-    /// Its content or its signature is wrong.
-    #[error("{package}: {reason}")]
-    Package {
-        /// The package.
-        package: Nevra,
-        /// What is wrong.
-        reason: String,
-    },
-}
 
 /// The URLs of a repository.
 pub(crate) fn bases<'a>(location: &'a UpstreamLocation, locked: &'a LockedRepository) -> &'a [String] {
@@ -59,7 +36,7 @@ pub(crate) struct WantedPackage<'a> {
 
 impl WantedPackage<'_> {
     fn wrong(&self, reason: impl Into<String>) -> FetchError {
-        FetchError::Package { package: self.name.clone(), reason: reason.into() }
+        FetchError::Package { package: self.name.to_string(), reason: reason.into() }
     }
 
     /// Brings the package into the store.
@@ -70,49 +47,8 @@ impl WantedPackage<'_> {
         progress: &dyn TransferProgress,
     ) -> Result<(), FetchError> {
         let LockedPackage { path, digest, size, .. } = self.package;
-        if store.has(digest, *size)? {
-            return Ok(());
-        }
-        let replaced = |found: &str| {
-            self.wrong(format!(
-                "the repository has another file under this name, {found}: if it is right, run `sealift update`"
-            ))
-        };
-        // A folder of this machine: the first one that has the file counts.
-        let folders = self.bases.iter().filter_map(|base| local(base));
-        if let Some(file) = folders.map(|folder| folder.join(path.as_str())).find(|file| file.exists()) {
-            let mut source = content::open(&file, LinkPolicy::Follow)?;
-            let mut new = store.create()?;
-            std::io::copy(&mut source, &mut new).map_err(content::IoError::at("copy", &file))?;
-            return match new.finish_as(digest) {
-                Err(images::Error::DigestMismatch { found, .. }) => Err(replaced(&found.to_string())),
-                other => Ok(other.map(|_| ())?),
-            };
-        }
-        let urls = self.bases.iter().map(|base| joined(base, path.as_str()));
-        let urls: Vec<String> = urls.filter(|url| local(url).is_none()).collect();
-        if urls.is_empty() {
-            return Err(self.wrong(format!("no folder of the repository has {path}")));
-        }
-        let download = Download {
-            name: self.name.to_string(),
-            urls,
-            digest: Some(*digest),
-            limit: *size,
-            accounts: self.accounts.to_vec(),
-        };
-        let error = match images::pull::download(&download, store, registries, progress) {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        let is_other = |fault: &RegistryFault| {
-            matches!(fault, RegistryFault::DigestMismatch { .. } | RegistryFault::TooLarge { .. })
-        };
-        let of_other = error.failures.iter().find(|failure| is_other(&failure.fault));
-        match of_other.map(|other| other.fault.to_string()) {
-            Some(found) => Err(replaced(&found)),
-            None => Err(FetchError::Download(error)),
-        }
+        let (name, bases, accounts) = (self.name.as_str(), self.bases, self.accounts);
+        WantedFile { name, path, digest, size: *size, bases, accounts }.fetch(store, registries, progress)
     }
 
     /// Checks that the file in the store is this package, and its signature if `keys` are given; when it was built, in seconds since

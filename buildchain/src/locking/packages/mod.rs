@@ -18,10 +18,10 @@ use images::pull::TransferProgress;
 use images::{RegistrySession, Store};
 
 pub use self::exchange::{export_packages, export_requests, import_packages};
-pub(crate) use self::fetch::{FetchError, WantedPackage, bases, keys_of_packages};
+pub(crate) use self::fetch::{WantedPackage, bases, keys_of_packages};
 use self::repository::Reader;
 pub(crate) use self::repository::read_keys;
-use super::{Error, LookUp, Scope};
+use super::{Error, FetchError, LookUp, Scope};
 use crate::project::{
     DistributionDefinition, LockFile, LockedOrigin, LockedPackage, LockedPackages, LockedPath,
     LockedRepository, LockedSet, LockedWhy, Nevra, ParsedName as _, Project, Release, RepositoryDefinition,

@@ -11,10 +11,10 @@ use ::packages::openpgp::{KEYS_MAX, Keys, SIGNATURE_MAX, SignatureFault, ValidAt
 use ::packages::source::{Metalink, SOURCE_MAX, mirrors};
 use content::{Digest, Durability, IoError, LinkPolicy};
 use images::Store;
-use images::pull::{Download, RegistryFault};
+use images::pull::Download;
 
 use super::{Id, Step};
-use crate::locking::Error;
+use crate::locking::{Error, Fetcher, joined, local};
 use crate::project::{LockedPath, Nevra, RepositoryDefinition, SignatureRule, Upstream, UpstreamLocation};
 
 /// How many mirrors of a list are tried, and locked.
@@ -46,21 +46,6 @@ impl Reading {
     }
 }
 
-/// The folder that a `file:` URL names.
-pub(crate) fn local(url: &str) -> Option<&Path> {
-    url.strip_prefix("file://").map(Path::new)
-}
-
-/// The URL of `path` in the repository at `base`.
-pub(crate) fn joined(base: &str, path: &str) -> String {
-    if path.contains("://") {
-        return path.to_owned();
-    }
-    // A path of metadata is a path of a URL but for what has another meaning there.
-    let path = path.replace('%', "%25").replace('#', "%23").replace('?', "%3F").replace(' ', "%20");
-    format!("{}/{path}", base.trim_end_matches('/'))
-}
-
 /// The keys in `files`.
 pub(crate) fn read_keys(files: &[PathBuf]) -> Result<Keys, String> {
     let mut keys = Keys::default();
@@ -78,6 +63,11 @@ impl Reader<'_> {
     fn wrong(&self, repository: &RepositoryDefinition) -> impl Fn(String) -> Error + use<> {
         let (release, repository) = (self.step.release.to_string(), repository.name.to_string());
         move |reason| Error::Repository { release: release.clone(), repository: repository.clone(), reason }
+    }
+
+    fn fetcher(&self, repository: &RepositoryDefinition) -> Fetcher<'_> {
+        let Step { registries, progress, .. } = *self.step;
+        Fetcher { store: self.store, registries, progress, accounts: self.accounts(repository) }
     }
 
     /// Fetches and checks the metadata of a repository, and reads them into the pool.
@@ -131,8 +121,9 @@ impl Reader<'_> {
         repository: &RepositoryDefinition,
         location: &UpstreamLocation,
     ) -> Result<(Vec<String>, Option<Metalink>), String> {
+        let (label, fetcher) = (label(repository), self.fetcher(repository));
         let text = |url: &str| {
-            let bytes = self.small(repository, url, SOURCE_MAX)?;
+            let bytes = fetcher.small(&label, url, SOURCE_MAX)?;
             let bytes = bytes.ok_or_else(|| format!("{} does not exist", content::printable(url)))?;
             String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", content::printable(url)))
         };
@@ -172,15 +163,16 @@ impl Reader<'_> {
     ) -> Result<(Repomd, Vec<u8>), String> {
         let url = joined(base, REPOMD);
         let shown = content::printable(&url).to_string();
-        let bytes =
-            self.small(repository, &url, MAX_REPOMD)?.ok_or_else(|| format!("{shown} does not exist"))?;
+        let (label, fetcher) = (label(repository), self.fetcher(repository));
+        let bytes = fetcher.small(&label, &url, MAX_REPOMD)?;
+        let bytes = bytes.ok_or_else(|| format!("{shown} does not exist"))?;
         if let Some(metalink) = metalink
             && !metalink.accepted.iter().any(|listed| listed.is(&bytes))
         {
             return Err(format!("{shown} is not the file that the metalink names"));
         }
         if let Some(keys) = keys {
-            let signature = self.small(repository, &format!("{url}.asc"), SIGNATURE_MAX)?;
+            let signature = fetcher.small(&label, &format!("{url}.asc"), SIGNATURE_MAX)?;
             let checked = match (signature, upstream.signatures) {
                 (Some(signature), _) => {
                     keys.verify(&bytes, &signature, ValidAt::Time(self.step.now)).map(drop)
@@ -336,44 +328,9 @@ impl Reader<'_> {
         std::fs::hard_link(self.store.blob_path(&digest), &target)
             .map_err(|error| IoError::at("create", &target)(error).to_string())
     }
-
-    /// The content of a small file; `None` if it does not exist.
-    fn small(
-        &self,
-        repository: &RepositoryDefinition,
-        url: &str,
-        limit: u64,
-    ) -> Result<Option<Vec<u8>>, String> {
-        if let Some(path) = local(url) {
-            return match content::open_read(path, LinkPolicy::Follow, limit) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error.to_string()),
-            };
-        }
-        let name = format!("metadata of {}", repository.name);
-        let download = Download {
-            name,
-            urls: vec![url.to_owned()],
-            digest: None,
-            limit,
-            accounts: self.accounts(repository),
-        };
-        match images::pull::download(&download, self.store, self.step.registries, self.step.progress) {
-            Ok(digest) => self.store.read(&digest, limit).map(Some).map_err(|error| error.to_string()),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
 }
 
-/// Whether the server says that a file does not exist.
-fn is_missing(error: &images::pull::Error) -> bool {
-    let missing = |fault: &RegistryFault| match fault {
-        RegistryFault::FileServer(fault) => {
-            matches!(**fault, RegistryFault::Status { status: 404 | 410, .. })
-        }
-        _ => false,
-    };
-    error.failures.iter().all(|failure| missing(&failure.fault))
+/// How progress and errors name the metadata of a repository.
+fn label(repository: &RepositoryDefinition) -> String {
+    format!("metadata of {}", repository.name)
 }

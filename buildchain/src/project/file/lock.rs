@@ -6,6 +6,7 @@ use images::{Platform, Reference};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::debian::LockedDebSetEntry;
 use crate::project::field::{ByName, Named};
 use crate::project::names::{
     CommitHash, FileUrl, GitLocation, GitRef, ImageRepository, LockedPath, Nevra, Release, RepositoryName,
@@ -44,6 +45,10 @@ pub struct LockFileContent {
     /// The packages of upstream repositories, by the release of the distribution: a set for each form of the project.
     #[serde(default)]
     pub packages: ByName<Release, Vec<LockedPackageSet>>,
+    /// The Debian packages that are downloaded, by the release of the distribution and the name of the repository: a set for each
+    /// form of the project.
+    #[serde(default)]
+    pub debs: ByName<Release, ByName<RepositoryName, Vec<LockedDebSetEntry>>>,
 }
 
 /// The packages of a release for one form of the project.

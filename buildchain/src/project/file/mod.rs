@@ -1,6 +1,7 @@
 //! The types of `sealift.yaml`, exactly as written; the JSON Schema is generated from them.
 
 mod data;
+mod debian;
 mod files;
 mod images;
 mod lock;
@@ -25,13 +26,16 @@ use serde_saphyr::Spanned;
 
 pub(in crate::project) use self::data::DataShape;
 pub use self::data::{DataFormat, DataTree};
+pub use self::debian::{LockedDebEntry, LockedDebSetEntry};
 pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
 pub use self::images::{Catalogue, ContainerBuild, ImageList, ImagesSpec, NamedImage, PullImage};
 pub use self::lock::{
     LockFileContent, LockedDownloadEntry, LockedPackageEntry, LockedPackageSet, LockedReferrersEntry,
     LockedRepositoryEntry, LockedWhyEntry,
 };
-pub use self::packages::{BuilderEntry, DistributionEntry, RepositoryEntry, SignatureRule, UpstreamEntry};
+pub use self::packages::{
+    BuilderEntry, DistributionEntry, PackageFamily, RepositoryEntry, SignatureRule, UpstreamEntry,
+};
 pub use self::registries::{ClientCertificate, RegistryEntry};
 pub use self::release::{ReleaseEntry, VersionPlace};
 use self::repeated::repeated;

@@ -10,20 +10,24 @@ use super::ForEach;
 use super::short::{HasShortForm, Short};
 use crate::project::field::Field;
 use crate::project::names::{
-    HostBuilder, InnerPath, ModuleStream, PackageRequest, PathPattern, Pattern, Release, RepositoryName,
-    RepositoryUrl, RpmArchitecture, Text,
+    DebArchitecture, HostBuilder, InnerPath, ModuleStream, PackageRequest, PathPattern, Pattern, Release,
+    RepositoryName, RepositoryUrl, RpmArchitecture, SuiteName, Text,
 };
 
 /// A package repository of the archive.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RepositoryEntry {
-    /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`.
+    /// The name. The folder in the archive is `packages/redhat/<release>/<project>-<name>-el<release>`, or for Debian
+    /// `packages/debian/<release>/<project>-<name>`.
     pub name: Field<RepositoryName>,
-    /// The release of the distribution: `8`.
+    /// What the packages are for: `redhat`, RPMs for dnf, or `debian`, DEBs for apt. Default: `redhat`.
+    #[serde(default)]
+    pub family: PackageFamily,
+    /// The release of the distribution: `8`; for Debian and Ubuntu `bookworm` or `22.04`, which is also the name of the suite.
     pub release: Field<Release>,
-    /// Packages to build: folders with a `package.yaml`, and spec files, such as `packages/redhat/8/containerd.spec`. One of `build`,
-    /// `rpms` and `source` is required; a repository can have all.
+    /// Packages to build: folders with a `package.yaml`, and for RPMs spec files, such as `packages/redhat/8/containerd.spec`. One of
+    /// `build`, `rpms` or `debs`, and `source` or `download` is required; a repository can have all.
     #[serde(default)]
     pub build: Vec<Field<InnerPath>>,
     /// Where spec files are built: `{image: REFERENCE}`, a container image with rpmbuild, or `host`, the rpmbuild of this machine.
@@ -39,7 +43,10 @@ pub struct RepositoryEntry {
     /// that tasks produce. They are copied as they are, with their signatures.
     #[serde(default)]
     pub rpms: Vec<Field<PathPattern>>,
-    /// Patterns of RPMs to leave out, as in a `.gitignore` in the folder of the project: `*.src.rpm`. They also count for packages
+    /// DEBs that exist, as `rpms` for `family: debian`: `debs/*.deb`.
+    #[serde(default)]
+    pub debs: Vec<Field<PathPattern>>,
+    /// Patterns of RPMs or DEBs to leave out, as in a `.gitignore` in the folder of the project: `*.src.rpm`. They also count for packages
     /// of spec files: `*-debuginfo-*`.
     #[serde(default)]
     pub exclude: Vec<Field<Pattern>>,
@@ -48,7 +55,8 @@ pub struct RepositoryEntry {
     pub source: Option<UpstreamEntry>,
     /// Packages that the upstream repository must have, each as after `dnf install`: `socat`, `kubelet-1.29.8`, `nginx >= 1.20`,
     /// `/usr/bin/host`, `@GROUP`, `@MODULE:STREAM`. They are downloaded with what they require, which comes from any upstream
-    /// repository of the release.
+    /// repository of the release. For Debian: `socat`, `socat=1.7.4.4-2`, `socat:arm64`, or the URL of a DEB. What they require is not
+    /// downloaded.
     #[serde(default)]
     pub download: Vec<Field<PackageRequest>>,
     /// The entry counts only if this expression is true: `channel == "stable"`.
@@ -57,6 +65,17 @@ pub struct RepositoryEntry {
     /// Repeats the entry: names with the values that they have, one after the other.
     #[serde(default)]
     pub for_each: ForEach,
+}
+
+/// What packages are for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PackageFamily {
+    /// RPMs: RHEL and the distributions that are compatible with it.
+    #[default]
+    Redhat,
+    /// DEBs: Debian, Ubuntu and others.
+    Debian,
 }
 
 /// Where spec files are built.
@@ -81,11 +100,12 @@ impl HasShortForm for BuilderEntry {
 }
 
 /// Where an upstream repository is, and how its packages count. One of `url`, `metalink`, `mirrorlist` and `repoFile` is required.
-/// URLs can have `$releasever`, `$basearch` and `$arch`.
+/// URLs can have `$releasever`, `$basearch` and `$arch`. A repository for Debian has `url`, `mirrors`, `suite`, `components`,
+/// `architectures`, `keys` and `signatures`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpstreamEntry {
-    /// The folder that has `repodata/`: `https://`, `http://` or `file:///`.
+    /// The folder that has `repodata/`, or for Debian `dists/`: `https://`, `http://` or `file:///`.
     #[serde(default)]
     pub url: Option<Field<RepositoryUrl>>,
     /// Other URLs of the same repository, which are tried in this order if the first one fails.
@@ -97,16 +117,26 @@ pub struct UpstreamEntry {
     /// The URL of a list of mirrors.
     #[serde(default)]
     pub mirrorlist: Option<Field<RepositoryUrl>>,
+    /// For Debian: the suite, such as `bookworm`, whose metadata are in `dists/bookworm/`. Without it, `Packages` and `Release` must be
+    /// in the folder of `url`.
+    #[serde(default)]
+    pub suite: Option<Field<SuiteName>>,
+    /// For Debian: the components of the suite. Default: `main`.
+    #[serde(default)]
+    pub components: Vec<Field<SuiteName>>,
+    /// For Debian: the architectures of the nodes. Each request must have a package for each of them, or one for `all`. Default: `amd64`.
+    #[serde(default)]
+    pub architectures: Vec<Field<DebArchitecture>>,
     /// A `.repo` file of the project, with the location, the signatures and the priority.
     #[serde(default)]
     pub repo_file: Option<Field<InnerPath>>,
     /// The section of `repoFile`. Default: the name of the entry.
     #[serde(default)]
     pub id: Option<Field<Text>>,
-    /// Files of the project with the OpenPGP keys of the repository. They go into the archive beside the packages.
+    /// Files of the project with the OpenPGP keys of the repository. Those of RPMs go into the archive beside the packages.
     #[serde(default)]
     pub keys: Vec<Field<InnerPath>>,
-    /// Which signatures are required. Default: those of packages.
+    /// Which signatures are required. Default: those of packages; for Debian `all`, that of `Release`.
     #[serde(default)]
     pub signatures: Option<SignatureRule>,
     /// Nodes have this repository: dependencies that it meets are not downloaded.

@@ -1,5 +1,6 @@
 //! Reading a project: its files become the model, and all mistakes in them one report.
 
+mod debian;
 mod image;
 mod packages;
 mod parts;
@@ -144,6 +145,7 @@ impl Project {
             selections: Vec::new(),
             images: Vec::new(),
             repositories: Vec::new(),
+            deb_repositories: Vec::new(),
             distributions: Vec::new(),
             signing: None,
             release: ReleaseDefinition::default(),
@@ -177,6 +179,7 @@ impl Project {
         loader.release(&parts);
         loader.selections();
         loader.locked_packages();
+        loader.project.look_up_debs(loader.lock.debs());
         loader.solution(&parts, &path, file.metadata.name.place());
         loader.mistakes.end(loader.project)
     }

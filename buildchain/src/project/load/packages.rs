@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use content::{LinkPolicy, printable_path};
 use iso::Exclude;
-use packages::PackageTarget;
+use packages::{PackageTarget, RpmDefinition};
 use walkdir::WalkDir;
 
 use super::Loader;
 use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
-use crate::project::file;
+use crate::project::file::{self, PackageFamily};
 use crate::project::names::{InnerPath, PathPattern, path_glob};
 use crate::project::package;
 use crate::project::repository::{PackageDefinition, RepositoryDefinition, RpmFile};
@@ -20,6 +20,11 @@ impl Loader {
     /// Reads the package repositories that the project file at `path` lists.
     pub(super) fn packages(&mut self, path: &Path, repositories: &[file::RepositoryEntry]) {
         self.each(path, repositories, |loader, repository| {
+            loader.other_family(path, repository);
+            if repository.family == PackageFamily::Debian {
+                loader.deb_repository(path, repository);
+                return;
+            }
             let mut entries = loader.entries(path);
             let (name, release) = (entries.name(&repository.name), entries.name(&repository.release));
             if repository.build.is_empty() && repository.rpms.is_empty() && repository.source.is_none() {
@@ -34,19 +39,8 @@ impl Loader {
                     specs.extend(loader.spec(path, repository, folder, inner));
                     continue;
                 }
-                let relative = inner.join("package.yaml");
-                let definition = loader.definition(&relative, package::read_in_project, |from| {
-                    packages::PackageSource::read(from).path().to_path_buf()
-                });
-                let definition = definition
-                    .map_err(|error| error.unreadable_at(path, folder.place(), &loader.project.root));
-                if let Some(mut definition) = loader.mistakes.note(definition) {
-                    if let Some(release) = &release {
-                        definition = definition.for_target(&PackageTarget::release(release.as_str()));
-                    }
-                    let origin = Origin::new(path, folder.place());
-                    packages.push(PackageDefinition { origin, path: relative, definition });
-                }
+                let target = release.as_ref().map(|release| PackageTarget::release(release.as_str()));
+                packages.extend(loader.package(path, folder, &inner, package::read_in_project, target));
             }
             let rpms = loader.rpms(path, repository);
             if let (Some(name), Some(release)) = (name, release) {
@@ -56,6 +50,28 @@ impl Loader {
                 loader.project.repositories.push(definition);
             }
         });
+    }
+
+    /// The package that the `package.yaml` in the folder `inner` defines, with its values for `target`.
+    pub(super) fn package(
+        &mut self,
+        path: &Path,
+        folder: &Field<InnerPath>,
+        inner: &Path,
+        read: fn(&Path, &str) -> Result<RpmDefinition, Error>,
+        target: Option<PackageTarget>,
+    ) -> Option<PackageDefinition> {
+        let relative = inner.join("package.yaml");
+        let located = |from: &str| packages::PackageSource::read(from).path().to_path_buf();
+        let definition = self.definition(&relative, read, located);
+        let definition =
+            definition.map_err(|error| error.unreadable_at(path, folder.place(), &self.project.root));
+        let mut definition = self.mistakes.note(definition)?;
+        if let Some(target) = target {
+            definition = definition.for_target(&target);
+        }
+        let origin = Origin::new(path, folder.place());
+        Some(PackageDefinition { origin, path: relative, definition })
     }
 
     pub(super) fn wrong<T>(&mut self, path: &Path, field: &Field<T>, message: impl Into<String>) {
@@ -72,7 +88,7 @@ impl Loader {
         let mut rpms = Vec::new();
         let mut known = Known::default();
         for field in &repository.rpms {
-            for name in self.matching(path, field) {
+            for name in self.matching(path, field, "rpm") {
                 if exclude.as_mut().is_some_and(|exclude| exclude.excludes(&name, false)) {
                     continue;
                 }
@@ -86,8 +102,13 @@ impl Loader {
         rpms
     }
 
-    /// The files that a pattern stands for, relative to the project, sorted.
-    fn matching(&mut self, path: &Path, field: &Field<PathPattern>) -> Vec<PathBuf> {
+    /// The files that a pattern stands for, relative to the project, sorted; `extension` is that of packages.
+    pub(super) fn matching(
+        &mut self,
+        path: &Path,
+        field: &Field<PathPattern>,
+        extension: &str,
+    ) -> Vec<PathBuf> {
         let Some(pattern) = self.entries(path).name(field) else { return Vec::new() };
         let pattern = Path::new(pattern.as_str()).components().collect::<PathBuf>();
         let text = pattern.to_string_lossy().into_owned();
@@ -104,8 +125,9 @@ impl Loader {
             if self.project.root.join(&name).is_file() {
                 return vec![name];
             }
-            let message =
-                format!("`{text}` is not a file: expected a file, or a pattern such as `{text}/*.rpm`");
+            let message = format!(
+                "`{text}` is not a file: expected a file, or a pattern such as `{text}/*.{extension}`"
+            );
             self.wrong(path, field, message);
             return Vec::new();
         }
@@ -230,7 +252,7 @@ impl Known {
     }
 }
 
-fn same_content(one: &Path, other: &Path) -> Result<bool, content::IoError> {
+pub(super) fn same_content(one: &Path, other: &Path) -> Result<bool, content::IoError> {
     let digest = |path| content::hash_file(path, LinkPolicy::Follow);
     Ok(digest(one)? == digest(other)?)
 }

@@ -1,5 +1,6 @@
 //! Names in the files of a project: each kind is a type that is parsed once.
 
+mod debian;
 mod image_of_archive;
 mod other_rooms;
 mod packages;
@@ -20,6 +21,8 @@ use images::source::{EngineImage, LocalImage};
 use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
 
+pub(crate) use self::debian::pool_place;
+pub use self::debian::{DebArchitecture, DebName, SuiteName};
 pub use self::image_of_archive::ImageOfArchive;
 pub use self::packages::{
     HostBuilder, LockedPath, MacroName, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture,
@@ -70,7 +73,10 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 50] = [
+const RULES: [NameRule; 53] = [
+    NameRule::of::<SuiteName>(),
+    NameRule::of::<DebArchitecture>(),
+    NameRule::of::<DebName>(),
     NameRule::of::<HostBuilder>(),
     NameRule::of::<MacroName>(),
     NameRule::of::<RepositoryUrl>(),

@@ -97,6 +97,13 @@ fn names_are_parsed_or_refused_with_a_reason() {
             &["p/a-1-1.x86_64.rpm", "https://h/a.rpm"],
             &["", "/a", "../a", "a/../b", "https:///a", "a\nb", "ftp://h/a"],
         ),
+        ("suite-name", &["bookworm", "bookworm/updates", "main"], &["", "./", "/a", "a//b", "a/../b", "a b"]),
+        ("deb-architecture", &["amd64", "kfreebsd-amd64", "all"], &["", "-a", "AMD64", "a_b"]),
+        (
+            "deb-name",
+            &["socat_1.7-2_amd64", "a_1:1~rc_all"],
+            &["", "a", "a_1", "../a_1_all", "a_1/2_all", "a_-1_all"],
+        ),
         ("source-name", &["etcd", "a-1.b"], &["", "../a", "a/b", "a b"]),
         (
             "file-url",

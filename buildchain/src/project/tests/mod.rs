@@ -1,5 +1,6 @@
 //! The project model against right and wrong project files.
 
+mod debs;
 mod signing;
 mod solution;
 mod upstream;

@@ -6,7 +6,7 @@ use graph::{Graph, SelectedTasks, TaskId};
 
 use super::{INDEX, build, pull_name, referrers};
 use crate::project::{Error, Mistakes, Origin, Project, SpecBuilder};
-use crate::tasks::{download, shown_url, sources, specs};
+use crate::tasks::{debs, download, shown_url, sources, specs};
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
 /// pull, of their referrers, of base images and of sources outside the project.
@@ -82,6 +82,11 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
         }
         if let (Some(what), Some(upstream)) = (download::unlocked(repository), &repository.upstream) {
             unlocked.push((download::name(repository), what, &upstream.origin));
+        }
+    }
+    for repository in &project.deb_repositories {
+        if let (Some(what), Some(downloads)) = (debs::unlocked(repository), &repository.downloads) {
+            unlocked.push((debs::download_name(repository), what, &downloads.origin));
         }
     }
     unlocked

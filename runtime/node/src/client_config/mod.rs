@@ -118,7 +118,7 @@ mod tests {
             containerd(HOST, &nodes, None).map(drop),
             crio(HOST, &nodes).map(drop),
             dnf(&[], PackageSource::Nodes(&nodes), KeyLocation::AtNode, None, None).map(drop),
-            apt(&[], &nodes, KeyLocation::AtNode).map(drop),
+            apt(&[], &nodes, KeyLocation::AtNode, None, None).map(drop),
         ] {
             assert!(matches!(&refused, Err(Error::NodeTwice(node)) if node == "http://a"), "{refused:?}");
         }

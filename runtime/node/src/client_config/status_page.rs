@@ -1,5 +1,6 @@
 //! The files for package managers that the status page of a server shows.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use server::{PackageFile, PackageFiles};
@@ -8,8 +9,8 @@ use super::error::Error;
 use super::node::NodeAddress;
 use super::packages::{ArchivePackages, KeyLocation, PackageSource, apt, dnf};
 
-/// Writes the files of `repository dnf-config` and `repository apt-config` for the status page: one for apt, and one for
-/// dnf for each release of the distribution.
+/// Writes the files of `repository dnf-config` and `repository apt-config` for the status page, one for each release of the
+/// distribution.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StatusPackageFiles;
 
@@ -34,18 +35,21 @@ fn files(archive: &Path, node: &str) -> Result<Vec<PackageFile>, Error> {
         found.extend(files.into_iter().map(file));
     };
     // Repositories of no release are in the file of every release.
-    let releases = archive.releases();
-    let releases: Vec<Option<&str>> = match releases.len() {
-        0 if !archive.has_rpm() => Vec::new(),
-        0 => vec![None],
-        _ => releases.into_iter().map(Some).collect(),
+    let each = |releases: BTreeSet<&'_ str>, is_any: bool| -> Vec<Option<String>> {
+        match releases.len() {
+            0 if !is_any => Vec::new(),
+            0 => vec![None],
+            _ => releases.into_iter().map(|release| Some(release.to_owned())).collect(),
+        }
     };
-    for release in releases {
+    for release in each(archive.releases(), archive.has_rpm()) {
+        let release = release.as_deref();
         let source = PackageSource::Nodes(&nodes);
         add("dnf", release, dnf(&packages, source, KeyLocation::AtNode, release, None)?);
     }
-    if archive.has_deb() {
-        add("apt", None, apt(&packages, &nodes, KeyLocation::AtNode)?);
+    for release in each(archive.deb_releases(), archive.has_deb()) {
+        let release = release.as_deref();
+        add("apt", release, apt(&packages, &nodes, KeyLocation::AtNode, release, None)?);
     }
     Ok(found)
 }
@@ -55,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_release_has_a_file_for_dnf_and_all_have_one_for_apt() {
+    fn each_release_has_a_file_for_its_package_manager() {
         type Expected = (&'static str, Option<&'static str>, &'static str);
         let cases: [(&[&str], &[Expected]); 4] = [
             (&[], &[]),

@@ -20,6 +20,12 @@ pub(crate) struct Arguments {
     /// Use the archives in this node's configuration
     #[arg(long, conflicts_with = "archives")]
     configured: bool,
+    /// Choose the release of the distribution on the clients, such as `bookworm`, if the archives have packages for several
+    #[arg(long, value_name = "RELEASE")]
+    release: Option<String>,
+    /// Trust the certificate authority in FILE, a path on the client
+    #[arg(long, value_name = "FILE")]
+    ca: Option<String>,
     #[command(flatten)]
     nodes: NodeArguments,
     #[command(flatten)]
@@ -30,6 +36,8 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let packages = packages(&arguments.archives, arguments.configured, &arguments.paths, PackageFormat::Deb)?;
-    let files = client_config::apt(&packages, &parsed(&arguments.nodes.node)?, arguments.target.keys());
+    let nodes = parsed(&arguments.nodes.node)?;
+    let (release, authority) = (arguments.release.as_deref(), arguments.ca.as_deref());
+    let files = client_config::apt(&packages, &nodes, arguments.target.keys(), release, authority);
     arguments.target.put(&files.map_err(explained)?)
 }

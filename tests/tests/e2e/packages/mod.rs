@@ -15,6 +15,7 @@ mod killed;
 mod lint;
 mod locations;
 mod metadata;
+mod project_debs;
 mod rpm;
 mod signed;
 mod signing;

@@ -31,9 +31,9 @@ fn states_fit_the_system_and_the_place() {
             Ok("file://SRV/metalk8s-2.11.0-dev/packages/redhat/8/metalk8s-scality-el8"),
         ),
         (
-            json!({"os": "Debian", "os_family": "Debian", "osmajorrelease": 12}),
+            json!({"os": "SLES", "os_family": "Suse", "osmajorrelease": 15}),
             json!({}),
-            Err("packages for the RedHat family, and this is Debian"),
+            Err("packages for the RedHat and Debian families, and this is SLES"),
         ),
     ];
     for (grains, pillar, expected) in rows {
@@ -58,6 +58,32 @@ fn states_fit_the_system_and_the_place() {
             }
             Err(text) => assert!(!run.success && run.said.contains(text), "{grains}: {}", run.said),
         }
+    }
+}
+
+#[test]
+fn apt_gets_the_repositories_of_the_release_of_the_system() {
+    let grains =
+        json!({"os": "Debian", "os_family": "Debian", "osmajorrelease": 12, "oscodename": "bookworm"});
+    let Some(node) = Node::new(BOOTSTRAP, &grains) else { return };
+    let run = node.apply("metalk8s.repo", &json!({}));
+    assert!(!run.success && run.said.contains("does not have the archive of metalk8s-"), "{}", run.said);
+    let mounted = node.path("srv").join(SALTENV);
+    for release in ["bookworm", "22.04"] {
+        let repository = mounted.join(format!("packages/debian/{release}/metalk8s-scality"));
+        fs::create_dir_all(repository.join("dists").join(release)).unwrap();
+        fs::write(repository.join("dists").join(release).join("Release"), "Components: main\n").unwrap();
+        fs::write(repository.join("archive-key.asc"), "a key\n").unwrap();
+    }
+    fs::write(mounted.join("product.txt"), "NAME=MetalK8s\nVERSION=2.11.0-dev\n").unwrap();
+    let sources = node.path("root/etc/apt/sources.list.d/sealift.sources");
+    for (pillar, release) in [(json!({}), "bookworm"), (json!({"repo": {"release": "22.04"}}), "22.04")] {
+        let run = node.apply("metalk8s.repo", &pillar);
+        assert!(run.success, "{}", run.said);
+        let written = fs::read_to_string(&sources).unwrap();
+        let suites: Vec<&str> = written.lines().filter(|line| line.starts_with("Suites: ")).collect();
+        assert_eq!(suites, [format!("Suites: {release}")], "{written}");
+        node.apply("metalk8s.repo", &pillar).assert_unchanged();
     }
 }
 

@@ -11,7 +11,8 @@ const PROJECT: [(&str, &str); 7] = [
     (
         "sealift.yaml",
         "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {name: Example, version: 1.2.3}\nspec:\n  \
-         images: {build: [images/hello]}\n  packages: [{name: base, release: '8', build: [packages/hello]}]\n  \
+         images: {build: [images/hello]}\n  packages:\n    - {name: base, release: '8', build: [packages/hello]}\n    \
+         - {name: base, family: debian, release: bookworm, build: [packages/hello]}\n  \
          documentation: [README.md]\n  files: [{from: salt, to: salt}, {from: scripts, to: .}]\n",
     ),
     ("README.md", "# Example\n"),
@@ -22,7 +23,7 @@ const PROJECT: [(&str, &str); 7] = [
     (
         "packages/hello/package.yaml",
         "{name: hello, version: '1', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
-         files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
+         packager: 'A <a@site.invalid>', files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
     ),
     ("hello.sh", "#!/bin/sh\necho hello\n"),
     ("salt/top.sls", "base: {}\n"),

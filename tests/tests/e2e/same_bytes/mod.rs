@@ -11,9 +11,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use content::Digest;
+use packages::debian::{self, DebIndexOptions, Suite};
+use packages::openpgp::Signer;
+use packages::repository::IndexOptions;
 use tests::daemon::{Daemon, free_port};
+use tests::file_server::{FileServer, Reply};
 use tests::user::{self, is_root};
 use tests::{peer, registry, sealift};
 
@@ -26,11 +31,16 @@ type Built = BTreeMap<String, String>;
 struct Origin {
     folder: tempfile::TempDir,
     registry: Daemon,
+    /// The server of upstream packages.
+    packages: FileServer,
     /// Whether one of its images is built from a `Containerfile`, by buildah: only root can do that everywhere.
     contained: bool,
     /// The command that builds it.
     command: &'static [&'static str],
 }
+
+/// 2023-11-14, the date of the upstream packages and of their metadata: after that of the key.
+const DATE: i64 = 1_700_000_000;
 
 /// The command that builds a project, and the one that builds a Solution.
 const RUN: &[&str] = &["run"];
@@ -72,9 +82,14 @@ impl Origin {
         }
         let (folder, port) = (user::open_folder(), free_port());
         let registry = registry::start(folder.path(), port)?;
-        let origin = Self { folder, registry, contained, command };
+        let upstream = folder.path().join("upstream");
+        let packages = FileServer::start(move |path| {
+            fs::read(upstream.join(path.trim_start_matches('/'))).map_or(Reply::Status(404), Reply::File)
+        });
+        let origin = Self { folder, registry, packages, contained, command };
         fs::create_dir(origin.path("origin")).unwrap();
         origin.fill_registry();
+        origin.fill_upstream();
         // One for all users, at one path.
         fs::copy(sealift::binary(), origin.path("sealift")).unwrap();
         origin.write_project();
@@ -146,8 +161,34 @@ impl Origin {
         );
     }
 
+    /// Upstream repositories, and the key that signs them and the project.
+    fn fill_upstream(&self) {
+        let secret =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../packages/src/openpgp/tests/data/ed.secret.asc");
+        let secret = fs::read(secret).unwrap();
+        fs::write(self.path("secret.asc"), &secret).unwrap();
+        fs::set_permissions(self.path("secret.asc"), fs::Permissions::from_mode(0o644)).unwrap();
+        let signer = Arc::new(Signer::with_key(&secret, None, None).unwrap());
+        self.write("keys/public.asc", std::str::from_utf8(signer.public_key()).unwrap(), 0o644);
+        let definition = "{name: data, version: '1', release: '1', arch: noarch, summary: Data, license: MIT, \
+                          packager: 'A <a@site.invalid>', deb: {depends: []}}";
+        let definition = serde_saphyr::from_str(definition).unwrap();
+        let (rpms, debs) = (self.path("upstream/rpms"), self.path("upstream/debs"));
+        let signing = Some((signer.as_ref(), &(|| false) as &dyn Fn() -> bool));
+        packages::build_signed(&definition, Path::new("/"), DATE, &rpms, signing).unwrap();
+        let options =
+            IndexOptions { revision: DATE, signer: Some(Arc::clone(&signer)), ..IndexOptions::default() };
+        packages::repository::index_with(&rpms, &options).unwrap();
+        debian::build(&definition, Path::new("/"), DATE, &debs.join("pool")).unwrap();
+        let suite = Some(Suite { architectures: vec!["amd64".to_owned()], ..Suite::new("stable") });
+        let options =
+            DebIndexOptions { suite, date: DATE, signer: Some(signer), ..DebIndexOptions::default() };
+        debian::index(&debs, &options).unwrap();
+    }
+
     fn write_project(&self) {
         let port = self.registry.port;
+        let (rpms, debs) = (self.packages.url("/rpms"), self.packages.url("/debs"));
         let contained = if self.contained { ", images/contained" } else { "" };
         let (kind, solution) = if self.command == SOLUTION {
             ("Solution", "  solution: {operator: scratch, ui: team/based, requireMetalk8s: '>=2.7'}\n")
@@ -180,7 +221,13 @@ impl Origin {
                        - {{name: image, source: registry.invalid/image, tag: '1', tar: true}}\n      \
                        - {{name: index, source: registry.invalid/index, tag: '1'}}\n      \
                        - {{name: nested/signed, source: '127.0.0.1:{port}/signed', tag: '1', referrers: true}}\n  \
-                   packages: [{{name: base, release: '8', build: [packages/hello]}}]\n  \
+                   packages:\n    \
+                     - {{name: base, release: '8', build: [packages/hello]}}\n    \
+                     - {{name: upstream, release: '8', download: [data], \
+                         source: {{url: '{rpms}', keys: [keys/public.asc], signatures: all}}}}\n    \
+                     - {{name: base, family: debian, release: bookworm, build: [packages/hello], download: [data], \
+                         source: {{url: '{debs}', suite: stable, keys: [keys/public.asc]}}}}\n  \
+                   signing: {{publicKey: keys/public.asc}}\n  \
                  requires: [{{name: Platform, version: '>=2.7 <2.8', images: ['nginx:1.25'], packages: [containerd]}}]\n  \
                    documentation: [README.md]\n  \
                    files:\n    \
@@ -196,7 +243,7 @@ impl Origin {
         self.write(
             "packages/hello/package.yaml",
             "{name: hello, version: '{{ version }}', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
-             files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
+             packager: 'A <a@site.invalid>', files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
             0o644,
         );
         self.write("hello.sh", "#!/bin/sh\necho hello\n", 0o755);
@@ -236,7 +283,8 @@ impl Origin {
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
-        let mut environment = vec![("SEALIFT_CACHE_SIZE", "1G".to_owned())];
+        let key = self.path("secret.asc").display().to_string();
+        let mut environment = vec![("SEALIFT_CACHE_SIZE", "1G".to_owned()), ("SEALIFT_SIGNING_KEY", key)];
         if self.contained {
             // Whatever may be mounted here: nothing is run in the image.
             let engine =
@@ -324,7 +372,11 @@ fn reference(origin: &Origin) -> Built {
         "root/images/team/based/latest/manifest.json",
         "root/images/nested/signed/1/manifest.json",
         "root/packages/redhat/8/example-base-el8/noarch/hello-1.2.3-1.noarch.rpm",
-        "root/packages/redhat/8/example-base-el8/repodata/repomd.xml",
+        "root/packages/redhat/8/example-base-el8/repodata/repomd.xml.asc",
+        "root/packages/redhat/8/example-upstream-el8/noarch/data-1-1.noarch.rpm",
+        "root/packages/debian/bookworm/example-base/pool/main/h/hello/hello_1.2.3-1_all.deb",
+        "root/packages/debian/bookworm/example-base/pool/main/d/data/data_1-1_all.deb",
+        "root/packages/debian/bookworm/example-base/dists/bookworm/InRelease",
         "root/documentation/index.html",
         "root/salt/b/twin",
         "root/hello.sh",
@@ -440,7 +492,7 @@ fn a_second_machine_restores_all_from_a_remote_cache() {
     assert_eq!(code, 0, "{said}");
     assert_eq!(differences(&expected, &built), Vec::<String>::new(), "{said}");
     // What is quicker made than asked for is made, and the index of the registry, which is brought up to date in place.
-    let cheap = ["COPY", "LINK", "RENDER", "DOC COPY", "DOC CSS", "REGISTRY"];
+    let cheap = ["ADD KEY", "COPY", "LINK", "RENDER", "DOC COPY", "DOC CSS", "REGISTRY"];
     let made: Vec<&str> = said
         .lines()
         .filter_map(|line| line.strip_prefix(".  "))

@@ -21,6 +21,8 @@ const SMALL_MAX: u64 = 1 << 20;
 /// The folders for keys.
 const RPM_KEYS: &str = "etc/pki/rpm-gpg";
 const APT_KEYS: &str = "etc/apt/keyrings";
+/// The authority of nodes, for apt.
+const APT_AUTHORITY: &str = "etc/apt/apt.conf.d/50sealift";
 
 /// The source of packages for dnf.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +72,8 @@ struct RpmRepository {
 #[derive(Debug)]
 struct DebRepository {
     path: String,
+    /// Its release of the distribution: bookworm of `packages/debian/bookworm/…`.
+    release: Option<String>,
     /// `./` if it has no suites.
     suite: String,
     /// Empty if it has no suites.
@@ -137,7 +141,8 @@ impl ArchivePackages {
                     _ => keys(&tree, folder, is_apt_key, &shown)?,
                 };
                 let (path, suite) = (below_packages(folder).to_owned(), suite.to_owned());
-                found.deb.push(DebRepository { path, suite, components: components.join(" "), keys });
+                let (release, components) = (deb_release_of(&path), components.join(" "));
+                found.deb.push(DebRepository { path, release, suite, components, keys });
             } else if let Some(folder) = flat_repository(&path) {
                 let (path, suite) = (below_packages(folder).to_owned(), "./".to_owned());
                 // `Packages` can be there in several compressions.
@@ -146,7 +151,8 @@ impl ArchivePackages {
                 }
                 plain(&shown, folder)?;
                 let keys = keys(&tree, folder, is_apt_key, &shown)?;
-                found.deb.push(DebRepository { path, suite, components: String::new(), keys });
+                let (release, components) = (deb_release_of(&path), String::new());
+                found.deb.push(DebRepository { path, release, suite, components, keys });
             }
         }
         Ok(found)
@@ -206,6 +212,11 @@ impl ArchivePackages {
         self.rpm.iter().filter_map(|rpm| rpm.release.as_deref()).collect()
     }
 
+    /// The releases of the distribution that it has DEB repositories for.
+    pub(super) fn deb_releases(&self) -> BTreeSet<&str> {
+        self.deb.iter().filter_map(|deb| deb.release.as_deref()).collect()
+    }
+
     /// Whether it has RPM repositories.
     pub(super) fn has_rpm(&self) -> bool {
         !self.rpm.is_empty()
@@ -248,6 +259,12 @@ fn is_apt_key(name: &str) -> bool {
 /// `redhat/8/…` → 8.
 fn release_of(path: &str) -> Option<String> {
     let (release, _) = path.strip_prefix("redhat/")?.split_once('/')?;
+    Some(release.to_owned())
+}
+
+/// `debian/bookworm/…` → bookworm.
+fn deb_release_of(path: &str) -> Option<String> {
+    let (release, _) = path.strip_prefix("debian/")?.split_once('/')?;
     Some(release.to_owned())
 }
 
@@ -311,11 +328,7 @@ pub fn dnf(
     let authority = authority.filter(|_| nodes.iter().any(|node| node.tls));
     authority.map_or(Ok(()), |path| plain("the command line", path))?;
     let authority = authority.map(|path| format!("sslcacert={path}\n")).unwrap_or_default();
-    let releases: BTreeSet<&str> = archives.iter().flat_map(ArchivePackages::releases).collect();
-    if release.map_or(releases.len() > 1, |release| !releases.contains(release)) {
-        let found = releases.into_iter().map(str::to_owned).collect();
-        return Err(Error::Release { wanted: release.map(str::to_owned), found });
-    }
+    check_release(archives.iter().flat_map(ArchivePackages::releases).collect(), release)?;
     let meant = |rpm: &&RpmRepository| {
         release.is_none() || rpm.release.is_none() || rpm.release.as_deref() == release
     };
@@ -360,29 +373,57 @@ pub fn dnf(
     Ok(files)
 }
 
+/// Checks that there are packages for the release of the client, and that it is known if there are packages for several.
+fn check_release(releases: BTreeSet<&str>, release: Option<&str>) -> Result<(), Error> {
+    if release.map_or(releases.len() > 1, |release| !releases.contains(release)) {
+        let found = releases.into_iter().map(str::to_owned).collect();
+        return Err(Error::Release { wanted: release.map(str::to_owned), found });
+    }
+    Ok(())
+}
+
 /// The files for apt: a stanza in `/etc/apt/sources.list.d/sealift.sources` for each DEB repository. Several URIs in a stanza
 /// are several sources for apt, not mirrors of one; with [`KeyLocation::OnClient`] a list of nodes for its `mirror` method is among
-/// the files.
+/// the files. If the archives have packages for several releases of the distribution, `release` is that of the client. `authority` is a
+/// file on the client with the authority of nodes that serve with TLS; without it, the client trusts those of its system.
 ///
 /// # Errors
 ///
-/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Twice`].
+/// [`Error::NoNode`], [`Error::NodeTwice`], [`Error::Twice`], [`Error::Release`], [`Error::Name`], [`Error::Unusable`].
 pub fn apt(
     archives: &[ArchivePackages],
     nodes: &[NodeAddress],
     keys: KeyLocation,
+    release: Option<&str>,
+    authority: Option<&str>,
 ) -> Result<Vec<ClientConfigFile>, Error> {
     if distinct_nodes(nodes)?.is_empty() {
         return Err(Error::NoNode);
     }
     distinct(archives)?;
+    check_release(archives.iter().flat_map(ArchivePackages::deb_releases).collect(), release)?;
+    let meant =
+        |deb: &DebRepository| release.is_none() || deb.release.is_none() || deb.release.as_deref() == release;
     let from = origins(archives, nodes);
     let mut content = header("repository apt-config", "#", &from);
     let mut files = Vec::new();
+    if let Some(path) = authority.filter(|_| nodes.iter().any(|node| node.tls)) {
+        plain("the command line", path)?;
+        let mut content = header("repository apt-config", "#", &from);
+        for node in nodes.iter().filter(|node| node.tls) {
+            let host = node.authority.rsplit_once(':').map_or(node.authority.as_str(), |(host, _)| host);
+            if host.contains(':') {
+                let (client, node) = ("apt", node.authority.clone());
+                let reason = "the name of a setting for one host cannot have an IPv6 address";
+                return Err(Error::Unusable { client, node, reason });
+            }
+            let _ = writeln!(content, "Acquire::https::{host}::CAInfo \"{path}\";");
+        }
+        files.push(ClientConfigFile { path: APT_AUTHORITY.into(), content });
+    }
     for archive in archives {
-        for (position, DebRepository { path, suite, components, keys: found }) in
-            archive.deb.iter().enumerate()
-        {
+        for (position, deb) in archive.deb.iter().enumerate().filter(|(_, deb)| meant(deb)) {
+            let DebRepository { path, suite, components, keys: found, .. } = deb;
             let urls: Vec<String> =
                 nodes.iter().map(|node| format!("{node}/{}/{path}", archive.id)).collect();
             let (uris, signed) = match keys {

@@ -172,7 +172,7 @@ fn debs_have_a_stanza_for_each_suite_and_each_folder_without_suites() {
         ("packages/debian/12/site-flat/site.asc", "a key\n"),
     ]);
     let packages = [ArchivePackages::of(folder.path()).unwrap()];
-    let printed = apt(&packages, &nodes()[..1], KeyLocation::AtNode).unwrap();
+    let printed = apt(&packages, &nodes()[..1], KeyLocation::AtNode, None, None).unwrap();
     let stanzas: Vec<&str> = printed[0].content.split("\n\n").skip(1).collect();
     assert_eq!(
         stanzas,
@@ -182,6 +182,42 @@ fn debs_have_a_stanza_for_each_suite_and_each_folder_without_suites() {
             "Types: deb\nURIs: http://10.0.0.1:8080/site-1.0/debian/12/site-flat\nSuites: ./\nSigned-By:\n a key\n"
         ]
     );
+}
+
+#[test]
+fn a_client_gets_the_debs_of_its_release_alone() {
+    let folder = archive(&[
+        ("packages/debian/bookworm/site-base/dists/bookworm/Release", ""),
+        ("packages/debian/jammy/site-base/dists/jammy/Release", ""),
+        ("packages/debian/dists/stable/Release", ""),
+    ]);
+    let packages = [ArchivePackages::of(folder.path()).unwrap()];
+    let suites = |release: Option<&str>| {
+        let files = apt(&packages, &nodes(), KeyLocation::AtNode, release, None)?;
+        let suites = files[0].content.lines().filter_map(|line| line.strip_prefix("Suites: "));
+        Ok::<Vec<String>, Error>(suites.map(str::to_owned).collect())
+    };
+    assert_eq!(suites(Some("jammy")).unwrap(), ["stable", "jammy"]);
+    let authority = |node: &str| {
+        let nodes: [NodeAddress; 1] = [node.parse().unwrap()];
+        apt(&packages, &nodes, KeyLocation::AtNode, Some("jammy"), Some("/etc/pki/ca.crt"))
+    };
+    let files = authority("https://10.0.0.1:8443").unwrap();
+    assert_eq!(files[0].path, "etc/apt/apt.conf.d/50sealift");
+    assert!(
+        files[0].content.ends_with("\nAcquire::https::10.0.0.1::CAInfo \"/etc/pki/ca.crt\";\n"),
+        "{}",
+        files[0].content
+    );
+    assert_eq!(authority("http://10.0.0.1:8080").unwrap().len(), 1);
+    assert!(matches!(authority("https://[fd00::1]:8443"), Err(Error::Unusable { .. })));
+    for release in [None, Some("trixie")] {
+        let refused = suites(release);
+        assert!(
+            matches!(&refused, Err(Error::Release { found, .. }) if *found == ["bookworm", "jammy"]),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]
@@ -200,7 +236,9 @@ fn packages_without_metadata_are_named() {
 fn one_archive_is_named_once() {
     let folder = archive(&[]);
     let twice = [ArchivePackages::of(folder.path()).unwrap(), ArchivePackages::of(folder.path()).unwrap()];
-    assert!(matches!(apt(&twice, &nodes(), KeyLocation::AtNode), Err(Error::Twice(id)) if id == "site-1.0"));
+    assert!(
+        matches!(apt(&twice, &nodes(), KeyLocation::AtNode, None, None), Err(Error::Twice(id)) if id == "site-1.0")
+    );
     assert!(matches!(
         dnf(&[], PackageSource::Nodes(&[]), KeyLocation::AtNode, None, None),
         Err(Error::NoNode)
