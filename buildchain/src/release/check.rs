@@ -270,7 +270,7 @@ impl Checking<'_> {
     }
 }
 
-/// A problem with these things, some of which are named.
+/// A problem with these things; some are named.
 fn listed(mut names: Vec<String>, what: &str) -> Option<String> {
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);

@@ -58,7 +58,7 @@ pub(crate) fn warnings(
         }
         if first.is_none() {
             let name = MACHINES.iter().find(|(number, _)| *number == machine);
-            let name = name.and_then(|(_, names)| names.last().copied());
+            let name = name.and_then(|(_, names)| names.first().copied());
             first = Some((&file.to, name.map_or_else(|| format!("the machine {machine}"), str::to_owned)));
         } else {
             others += 1;
@@ -109,13 +109,13 @@ mod tests {
             (
                 "noarch",
                 Some(
-                    "/p and 1 more file: a program for amd64 in a package for any machine; write `arch:` of the program",
+                    "/p and 1 more file: a program for x86_64 in a package for any machine; write `arch:` of the program",
                 ),
             ),
             (
                 "arm64",
                 Some(
-                    "/p and 1 more file: a program for amd64 in a package for arm64; check `arch:` and the file",
+                    "/p and 1 more file: a program for x86_64 in a package for arm64; check `arch:` and the file",
                 ),
             ),
         ] {

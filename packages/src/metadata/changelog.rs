@@ -1,4 +1,4 @@
-//! `other.xml`: the changelogs of all packages, of which only those of some packages are kept.
+//! `other.xml`: the changelogs of all packages. Only those of some packages are kept.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

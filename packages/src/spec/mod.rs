@@ -31,7 +31,7 @@ pub struct SpecFile {
     pub sources: Vec<SpecSource>,
     /// The day of the newest changelog entry: its noon in UTC, in seconds since 1970.
     pub date: Option<i64>,
-    /// Its packages, as far as their names are known.
+    /// Its packages whose names are known.
     pub packages: Vec<SpecPackageName>,
     /// What its packages require when they are installed, and do not provide themselves; that of all conditions that cannot be
     /// evaluated. What rpmbuild finds in files is not known.

@@ -57,7 +57,7 @@ struct Tag {
 }
 
 impl Relations {
-    /// Takes a `%package` line, of which `rest` is what follows.
+    /// Takes what follows `%package` on its line.
     pub(super) fn begin(&mut self, rest: &str, macros: &mut Macros) {
         if self.packages.len() == TAGS_MAX {
             return;

@@ -130,7 +130,7 @@ fn a_policy_that_others_can_change_is_refused() {
     }
 }
 
-/// Row 87, as far as a bundle shows it.
+/// Row 87: what a bundle shows of it.
 #[test]
 fn a_revoked_key_counts_no_longer() {
     let id = public(P256_PUBLIC).id().to_owned();

@@ -25,7 +25,7 @@ fn upstreams<'a>(
     project.repositories_of(release).filter_map(|one| Some((&one.name, one.upstream.as_ref()?)))
 }
 
-/// One text for all architectures, in which `variable` stands for each: that of the first if there is none.
+/// One text for all architectures, in which `variable` stands for each: without any, that of the first.
 fn template<'a>(
     parts: &'a [UpstreamPart],
     variable: &str,

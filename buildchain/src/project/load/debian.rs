@@ -93,7 +93,7 @@ impl Loader {
         }
     }
 
-    /// The DEBs that exist, each of which is in the repository once.
+    /// The DEBs that exist, each once.
     fn debs(&mut self, path: &Path, entry: &RepositoryEntry) -> Vec<DebFile> {
         let mut entries = self.entries(path);
         let patterns = entries.names(&entry.exclude);

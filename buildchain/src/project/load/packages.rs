@@ -78,7 +78,7 @@ impl Loader {
         self.mistakes.note::<()>(Err(Error::at(path, field.place(), message.into())));
     }
 
-    /// The RPMs that exist, each of which is in the repository once.
+    /// The RPMs that exist, each once.
     fn rpms(&mut self, path: &Path, repository: &file::RepositoryEntry) -> Vec<RpmFile> {
         let mut entries = self.entries(path);
         let patterns = entries.names(&repository.exclude);

@@ -23,8 +23,8 @@ fn policy(paths: &NodeLayout) -> Result<Policy, Error> {
     Ok(Policy::read_if_exists(&paths.trust)?.unwrap_or_default())
 }
 
-/// Refuses an archive that the policy does not accept: it is too old, or must be signed and is not the signed one as far as its
-/// name, version and checksums show. Reads no other content. `unverified` is whether the user accepts an unverifiable archive, which
+/// Refuses an archive that the policy does not accept: it is too old, or it must be signed, and its name, version and checksums are
+/// not those of the signed one. Reads no other content. `unverified` is whether the user accepts an unverifiable archive, which
 /// no signature allows.
 ///
 /// # Errors

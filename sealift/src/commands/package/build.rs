@@ -21,7 +21,7 @@ pub(crate) enum Format {
     Rpm,
     /// For apt and dpkg
     Deb,
-    /// The source package, of which `rpmbuild --rebuild` makes the RPM
+    /// The source package; `rpmbuild --rebuild` makes the RPM from it
     Srpm,
 }
 
