@@ -30,9 +30,9 @@ const PROJECT: [(&str, &str); 7] = [
     ("scripts/hello.sh.in", "#!/bin/sh\necho {{ name }} {{ version }}\n"),
 ];
 
-/// Builds under each clock, the files new each time, and lists the sums of all that was made.
+/// The seconds of RPM end on 7 February 2106. Builds under each clock, the files new each time, and lists the sums of all that was made.
 const UNDER_EACH_CLOCK: &str = r#"
-for clock in '1985-01-01 00:00:00' '2026-07-01 12:34:56' '2106-02-07 06:28:00'; do
+for clock in '1985-01-01 00:00:00' '2026-07-01 12:34:56' '2106-01-01 00:00:00'; do
     date -s "$clock" >/dev/null
     rm -rf /tmp/project /tmp/cache
     cp -r /project /tmp/project
