@@ -289,8 +289,7 @@ fn python(environment: &Path, layer: Option<&Layer>) -> Result<(), String> {
         run(in_layer(layer, &system_python()).args(["-m", "venv"]).arg(environment))?;
         let mut pip = in_layer(layer, &environment.join("bin/pip").to_string_lossy());
         pip.args(["install", "--quiet", "--no-compile", "--disable-pip-version-check"]).args(requirements);
-        run(&mut pip)
-            .map_err(|error| format!("{error}; the tests need `{name}` from Python's registry"))?;
+        run(&mut pip).map_err(|error| format!("{error}; the tests need `{name}` from Python's registry"))?;
     }
     Ok(())
 }
