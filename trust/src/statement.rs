@@ -32,7 +32,7 @@ pub struct Statement {
     pub subjects: Vec<Subject>,
     /// The URI that says what the predicate means.
     pub predicate_type: String,
-    /// The predicate; empty if there is none.
+    /// The predicate; empty if the statement has no predicate.
     pub predicate: Map<String, Value>,
 }
 

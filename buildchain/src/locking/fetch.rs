@@ -127,6 +127,11 @@ pub(crate) struct WantedFile<'a> {
 }
 
 impl WantedFile<'_> {
+    /// The error for this file.
+    pub(crate) fn wrong(&self, reason: String) -> FetchError {
+        FetchError::Package { package: self.name.to_owned(), reason }
+    }
+
     /// Brings the file into the store.
     pub(crate) fn fetch(
         &self,
@@ -138,9 +143,8 @@ impl WantedFile<'_> {
         if store.has(digest, size)? {
             return Ok(());
         }
-        let wrong = |reason: String| FetchError::Package { package: name.to_owned(), reason };
         let replaced = |found: &str| {
-            wrong(format!(
+            self.wrong(format!(
                 "the repository has another file under this name, {found}: if it is right, run `sealift update`"
             ))
         };
@@ -158,7 +162,7 @@ impl WantedFile<'_> {
         let urls = bases.iter().map(|base| joined(base, path.as_str()));
         let urls: Vec<String> = urls.filter(|url| local(url).is_none()).collect();
         if urls.is_empty() {
-            return Err(wrong(format!("no folder of the repository has {path}")));
+            return Err(self.wrong(format!("no folder of the repository has {path}")));
         }
         let accounts = accounts.to_vec();
         let download = Download { name: name.to_owned(), urls, digest: Some(*digest), limit: size, accounts };

@@ -17,7 +17,7 @@ use images::{Platform, Reference, RegistrySession};
 use self::fetch::Fetcher;
 pub(crate) use self::fetch::{FetchError, WantedFile, joined, local};
 pub use self::packages::{PackageChange, export_packages, export_requests, import_packages};
-pub(crate) use self::packages::{WantedPackage, bases, keys_of_packages, read_keys};
+pub(crate) use self::packages::{bases, check as check_package, keys_of_packages, read_keys, wanted};
 pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
     Error as ProjectError, LockFile, LockedReferrers, Origin, ParsedName as _, Project, PullDefinition,

@@ -32,7 +32,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// [`Error::Repository`] if there is none.
+    /// [`Error::Repository`] for a project outside of git.
     pub(crate) fn repository(&self) -> Result<&GitRepository, Error> {
         self.repository.as_ref().ok_or_else(|| Error::Repository {
             path: self.root.clone(),

@@ -9,7 +9,7 @@ use images::RegistrySession;
 
 use super::images::{Watch, open_store};
 use super::{TaskBuilder, place_file};
-use crate::locking::{FetchError, WantedPackage, bases, keys_of_packages};
+use crate::locking::{FetchError, bases, check_package, keys_of_packages, wanted as wanted_file};
 use crate::project::{LockedPackage, Nevra, Project, RepositoryDefinition, Upstream};
 
 /// How many packages are fetched at the same time.
@@ -131,9 +131,9 @@ fn action(
             let part = upstream.part(&one.architecture).ok_or_else(missing)?;
             let locked = part.locked.as_ref().ok_or_else(missing)?;
             let (bases, accounts) = (bases(&part.location, locked), part.location.accounts());
-            let wanted = WantedPackage { name: &one.name, package: &one.package, bases, accounts: &accounts };
-            wanted.fetch(&store, &registries, &watch).map_err(|error| failed(error, context))?;
-            wanted.check(&store, trusted.as_ref()).map(drop).map_err(|error| failed(error, context))
+            let file = wanted_file(&one.name, &one.package, bases, &accounts);
+            file.fetch(&store, &registries, &watch).map_err(|error| failed(error, context))?;
+            check_package(&file, &store, trusted.as_ref()).map(drop).map_err(|error| failed(error, context))
         });
         fetched.into_iter().collect::<Result<Vec<()>, _>>()?;
         for (source, target) in &keys {

@@ -34,7 +34,7 @@ struct Inner {
     secret_key: Option<KeySource>,
     /// Where signatures by programs are kept.
     kept: PathBuf,
-    /// The signer, or the reason why there is none until a task has reported it.
+    /// The signer, or the reason why nothing can be signed, until a task has reported it.
     opened: OnceLock<Result<Arc<Signer>, Mutex<Option<SigningError>>>>,
 }
 

@@ -1,7 +1,6 @@
 //! Locked packages: brought into the store, and checked.
 
-use images::pull::TransferProgress;
-use images::{RegistrySession, Store};
+use images::Store;
 use packages::openpgp::{Keys, ValidAt};
 use packages::repository::verify_package;
 
@@ -24,51 +23,34 @@ pub(crate) fn keys_of_packages(upstream: &Upstream) -> Result<Option<Keys>, Stri
     }
 }
 
-/// A package of a repository with these URLs.
-pub(crate) struct WantedPackage<'a> {
-    pub(crate) name: &'a Nevra,
-    pub(crate) package: &'a LockedPackage,
-    /// The URLs of the repository, in their order.
-    pub(crate) bases: &'a [String],
-    /// URLs of servers that may ask for credentials.
-    pub(crate) accounts: &'a [String],
+/// A locked package, to be fetched from the repository at `bases`. The servers of `accounts` may ask for credentials.
+pub(crate) fn wanted<'a>(
+    name: &'a Nevra,
+    package: &'a LockedPackage,
+    bases: &'a [String],
+    accounts: &'a [String],
+) -> WantedFile<'a> {
+    let LockedPackage { path, digest, size, .. } = package;
+    WantedFile { name: name.as_str(), path, digest, size: *size, bases, accounts }
 }
 
-impl WantedPackage<'_> {
-    fn wrong(&self, reason: impl Into<String>) -> FetchError {
-        FetchError::Package { package: self.name.to_string(), reason: reason.into() }
+/// Checks that a file in the store is the package with its name, and its signature if `keys` are given; when it was built, in seconds
+/// since 1970.
+pub(crate) fn check(file: &WantedFile<'_>, store: &Store, keys: Option<&Keys>) -> Result<i64, FetchError> {
+    let WantedFile { name, digest, size, .. } = *file;
+    let found = store.size(digest)?;
+    if found != Some(size) {
+        let found = found.unwrap_or_default();
+        return Err(file.wrong(format!("expected {size} bytes, found {found}")));
     }
-
-    /// Brings the package into the store.
-    pub(crate) fn fetch(
-        &self,
-        store: &Store,
-        registries: &RegistrySession,
-        progress: &dyn TransferProgress,
-    ) -> Result<(), FetchError> {
-        let LockedPackage { path, digest, size, .. } = self.package;
-        let (name, bases, accounts) = (self.name.as_str(), self.bases, self.accounts);
-        WantedFile { name, path, digest, size: *size, bases, accounts }.fetch(store, registries, progress)
+    let path = store.blob_path(digest);
+    let verified = verify_package(&path, keys, ValidAt::Signing).map_err(|error| match error {
+        packages::Error::Signature { fault, .. } => file.wrong(fault.to_string()),
+        error => file.wrong(error.to_string()),
+    })?;
+    let identity = verified.identity.to_string();
+    if identity != name {
+        return Err(file.wrong(format!("the file is another package: {}", content::printable(&identity))));
     }
-
-    /// Checks that the file in the store is this package, and its signature if `keys` are given; when it was built, in seconds since
-    /// 1970.
-    pub(crate) fn check(&self, store: &Store, keys: Option<&Keys>) -> Result<i64, FetchError> {
-        let LockedPackage { digest, size, .. } = self.package;
-        let found = store.size(digest)?;
-        if found != Some(*size) {
-            let found = found.unwrap_or_default();
-            return Err(self.wrong(format!("expected {size} bytes, found {found}")));
-        }
-        let path = store.blob_path(digest);
-        let verified = verify_package(&path, keys, ValidAt::Signing).map_err(|error| match error {
-            packages::Error::Signature { fault, .. } => self.wrong(fault.to_string()),
-            error => self.wrong(error.to_string()),
-        })?;
-        let identity = verified.identity.to_string();
-        if identity != self.name.as_str() {
-            return Err(self.wrong(format!("the file is another package: {}", content::printable(&identity))));
-        }
-        Ok(verified.identity.build_time)
-    }
+    Ok(verified.identity.build_time)
 }

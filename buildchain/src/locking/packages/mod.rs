@@ -18,7 +18,7 @@ use images::pull::TransferProgress;
 use images::{RegistrySession, Store};
 
 pub use self::exchange::{export_packages, export_requests, import_packages};
-pub(crate) use self::fetch::{WantedPackage, bases, keys_of_packages};
+pub(crate) use self::fetch::{bases, check, keys_of_packages, wanted};
 use self::repository::Reader;
 pub(crate) use self::repository::read_keys;
 use super::{Error, FetchError, LookUp, Scope};
@@ -360,9 +360,9 @@ impl Step<'_> {
         let Some(part) = upstream.part(self.architecture) else { return Ok(0) };
         let (bases, accounts) = (bases(&part.location, locked), part.location.accounts());
         let checked = parallel::map(DOWNLOADS, packages, |(name, package)| {
-            let wanted = WantedPackage { name, package, bases, accounts: &accounts };
-            wanted.fetch(&store, self.registries, self.progress)?;
-            wanted.check(&store, keys)
+            let file = wanted(name, package, bases, &accounts);
+            file.fetch(&store, self.registries, self.progress)?;
+            check(&file, &store, keys)
         });
         let checked: Result<Vec<i64>, FetchError> = checked.into_iter().collect();
         let dates = checked.map_err(|error| match error {

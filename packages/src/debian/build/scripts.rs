@@ -9,7 +9,7 @@ use crate::definition::RpmDefinition;
 const SHELLS: [&str; 6] =
     ["/bin/sh", "/bin/bash", "/bin/dash", "/usr/bin/sh", "/usr/bin/bash", "/usr/bin/dash"];
 
-/// A maintainer script with its name, or why there is none.
+/// A maintainer script with its name, or why it cannot be written.
 type Script = Result<(&'static str, String), Mistake>;
 
 /// The maintainer scripts.
