@@ -191,6 +191,28 @@ fn each_rule_is_broken_alone() {
 }
 
 #[test]
+fn the_project_has_the_version_of_the_tag_or_of_its_release() {
+    for (version, tag, problem) in [
+        ("1.2.0", "1.2.0", None),
+        ("1.2.0+7", "1.2.0", None),
+        ("1.2.0", "1.2.0-rc0", None),
+        ("1.2.0-rc0", "1.2.0-rc0", None),
+        ("1.2.0-rc0", "1.2.0", Some("version: the project has version 1.2.0-rc0, and not 1.2.0")),
+        ("1.2.1", "1.2.0-rc0", Some("version: the project has version 1.2.1, and not 1.2.0-rc0")),
+    ] {
+        let repository = Repository::new("");
+        let file = format!(
+            "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: Example, version: {version}}}\nspec: {{}}\n"
+        );
+        repository.write("sealift.yaml", &file);
+        repository.commit("Version");
+        repository.tag(tag);
+        let problems: Vec<String> = problem.map(str::to_owned).into_iter().collect();
+        assert_eq!(repository.problems(Some(tag)), problems, "{version}, {tag}");
+    }
+}
+
+#[test]
 fn what_is_not_locked_or_in_development_is_named() {
     let repository =
         Repository::new("  images: {pull: ['docker.io/library/nginx:latest', 'quay.io/a/b:1.0']}\n");
