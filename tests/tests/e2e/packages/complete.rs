@@ -210,8 +210,8 @@ fn rpmbuild_makes_the_same_of_the_source_package() {
     let more = "symlinks: [{path: /usr/bin/link, target: prog}]\n\
                 directories: [{path: '/var/lib/with blank', mode: '0750', owner: adm}]\n\
                 compression: xz\nautoRequires: false\nurl: 'https://example.org/100%25'\n\
-                description: |\n  All of it:\n  100 % {of} it.\n\
-                changelog:\n  - {date: 2026-01-02, author: 'A <a@example.org>', version: '2:1.0-3', text: \"- 100 %\"}\n  \
+                description: |\n  All of it:\n  100 %{version} of %name.\n\
+                changelog:\n  - {date: 2026-01-02, author: 'A <a@example.org>', version: '2:1.0-3', text: \"- 100 %{release}\"}\n  \
                 - {date: 2025-12-31, author: B, version: '1', text: \"- Line.\\n- Another.\"}\n";
     let (scratch, definition, ours) = complete(more);
     let build = |into: &str| {
@@ -246,6 +246,9 @@ fn rpmbuild_makes_the_same_of_the_source_package() {
         let [ours, theirs] = [&source, &theirs].map(|package| queried(&rpm, package, query));
         assert_eq!(ours, theirs, "{query}");
     }
+    // The names of its files have no `./` before them.
+    let required = peer::run(Command::new(&rpm).args(["-qp", "--requires"]).arg(&source)).stdout;
+    assert!(!String::from_utf8(required).unwrap().contains("PayloadFilesHavePrefix"));
     let checked = peer::run(Command::new(&rpm).args(["-Kv", "--nosignature"]).arg(&source)).stdout;
     let checked = String::from_utf8(checked).unwrap();
     assert!(checked.lines().skip(1).all(|line| line.ends_with("digest: OK")), "{checked}");
