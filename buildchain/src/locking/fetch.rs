@@ -149,7 +149,7 @@ impl WantedFile<'_> {
             ))
         };
         // A folder of this machine: the first one that has the file counts.
-        let folders = bases.iter().filter_map(|base| local(base));
+        let folders = bases.iter().filter_map(|base| local(base)).filter(|_| !path.is_url());
         if let Some(file) = folders.map(|folder| folder.join(path.as_str())).find(|file| file.exists()) {
             let mut source = content::open(&file, LinkPolicy::Follow)?;
             let mut new = store.create()?;
@@ -159,8 +159,12 @@ impl WantedFile<'_> {
                 other => Ok(other.map(|_| ())?),
             };
         }
-        let urls = bases.iter().map(|base| joined(base, path.as_str()));
-        let urls: Vec<String> = urls.filter(|url| local(url).is_none()).collect();
+        let urls: Vec<String> = if path.is_url() {
+            vec![path.to_string()]
+        } else {
+            let urls = bases.iter().map(|base| joined(base, path.as_str()));
+            urls.filter(|url| local(url).is_none()).collect()
+        };
         if urls.is_empty() {
             return Err(self.wrong(format!("no folder of the repository has {path}")));
         }

@@ -8,9 +8,12 @@ use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, T
 use images::RegistrySession;
 
 use super::images::{Watch, open_store};
-use super::{TaskBuilder, place_file};
+use super::{TaskBuilder, debs, place_file};
 use crate::locking::{FetchError, bases, check_package, keys_of_packages, wanted as wanted_file};
-use crate::project::{LockedPackage, Nevra, Project, RepositoryDefinition, Upstream};
+use crate::project::{
+    DebRepositoryDefinition, LockedPackage, Nevra, Project, Release, RepositoryDefinition, RepositoryName,
+    Upstream,
+};
 
 /// How many packages are fetched at the same time.
 pub(super) const DOWNLOADS: usize = 4;
@@ -20,13 +23,17 @@ pub(super) fn name(repository: &RepositoryDefinition) -> String {
     format!("_download_redhat_{}_packages:{}", repository.release, repository.name)
 }
 
-/// The repository for which the task of this name downloads packages.
+/// The repository for which the task of this name downloads packages: its name and release.
 #[must_use]
-pub fn downloaded_by<'a>(project: &'a Project, task: &str) -> Option<&'a RepositoryDefinition> {
+pub fn downloaded_by<'a>(project: &'a Project, task: &str) -> Option<(&'a RepositoryName, &'a Release)> {
     let downloads = |one: &&RepositoryDefinition| {
         one.upstream.as_ref().is_some_and(|upstream| !upstream.on_nodes) && name(one) == task
     };
-    project.repositories.iter().find(downloads)
+    let rpms = project.repositories.iter().find(downloads).map(|one| (&one.name, &one.release));
+    rpms.or_else(|| {
+        let downloads = |one: &&DebRepositoryDefinition| debs::download_name(one) == task;
+        project.deb_repositories.iter().find(downloads).map(|one| (&one.name, &one.release))
+    })
 }
 
 /// What the lock file lacks for a repository, in words.

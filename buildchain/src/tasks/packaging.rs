@@ -16,7 +16,8 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
     let project = Arc::clone(builder.project);
     let mut members = Vec::new();
     let signer = ProjectSigner::of(&project);
-    if signer.is_none() && project.signing.is_some() && !project.repositories.is_empty() {
+    let has_any = !project.repositories.is_empty() || !project.deb_repositories.is_empty();
+    if signer.is_none() && project.signing.is_some() && has_any {
         builder.warn("packages and repositories are not signed, because SEALIFT_SIGN is `no`".to_owned());
     }
     for repository in &project.repositories {

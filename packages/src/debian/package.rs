@@ -123,6 +123,21 @@ impl DebPackage {
         Self::parse(file, with_paths).map_err(deb_error(path))
     }
 
+    /// What the package at `path` is. Only its start is read, up to the end of its control file.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`].
+    pub fn identify(path: &Path) -> Result<DebIdentity> {
+        let file = content::open(path, LinkPolicy::Follow)?;
+        let read = || {
+            let mut archive = Ar::new(BufReader::with_capacity(128 << 10, file))?;
+            format_version(&mut archive)?;
+            DebIdentity::of(&control(&mut archive)?)
+        };
+        read().map_err(deb_error(path))
+    }
+
     fn parse(file: impl Read + Send, with_paths: bool) -> Result<Self, HeaderFault> {
         let mut archive = Ar::new(BufReader::with_capacity(128 << 10, Hashed::new(file)))?;
         format_version(&mut archive)?;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::packages::debian::{ListedDeb, compare};
+use ::packages::debian::{DebIdentity, ListedDeb, compare};
 use content::printable;
 
 use crate::project::{DebName, DebRequest, LockedDeb, LockedPath, ParsedName as _};
@@ -21,7 +21,9 @@ pub(super) struct Choice<'a> {
     architectures: &'a [String],
     /// The packages of the wanted names, by name, architecture and version.
     found: BTreeMap<String, BTreeMap<(String, String), ListedDeb>>,
-    /// Why the lists are ambiguous, if they are.
+    /// Packages that the lists have with different content, with the two paths in words.
+    doubles: BTreeMap<DebIdentity, String>,
+    /// Why the lists cannot be used, if they cannot.
     fault: Option<String>,
 }
 
@@ -32,7 +34,7 @@ impl<'a> Choice<'a> {
             DebRequest::File(_) => None,
         };
         let found = requests.iter().filter_map(name).collect();
-        Self { requests, architectures, found, fault: None }
+        Self { requests, architectures, found, doubles: BTreeMap::new(), fault: None }
     }
 
     /// The architectures whose lists must be read.
@@ -61,12 +63,8 @@ impl<'a> Choice<'a> {
         let key = (deb.identity.architecture.clone(), deb.identity.version.clone());
         match versions.get(&key) {
             Some(other) if other.digest != deb.digest => {
-                self.fault = Some(format!(
-                    "it lists the package {} with different content: {} and {}",
-                    deb.identity,
-                    printable(&other.path),
-                    printable(&deb.path)
-                ));
+                let paths = format!("{} and {}", printable(&other.path), printable(&deb.path));
+                self.doubles.insert(deb.identity, paths);
             }
             Some(_) => {}
             None if versions.len() == VERSIONS_MAX => {
@@ -105,6 +103,10 @@ impl<'a> Choice<'a> {
                 let Some(deb) = newest else {
                     return Err(missing(request, architecture, &all));
                 };
+                if let Some(paths) = self.doubles.get(&deb.identity) {
+                    let package = &deb.identity;
+                    return Err(format!("it lists the package {package} with different content: {paths}"));
+                }
                 chosen.push(locked(deb, request)?);
             }
         }
@@ -213,5 +215,7 @@ mod tests {
         let error = chosen(&["a"], &["amd64"], &["a_1_amd64", "a_1!_amd64"]).unwrap_err();
         assert_eq!(error, "it lists the package a_1_amd64 with different content: 0.deb and 1.deb");
         assert!(chosen(&["a"], &["amd64"], &["a_1_amd64", "a_1_amd64"]).is_ok());
+        let other = chosen(&["a=2"], &["amd64"], &["a_1_amd64", "a_1!_amd64", "a_2_amd64"]);
+        assert_eq!(other.unwrap(), ["a_2_amd64"], "a package that nobody asked for");
     }
 }

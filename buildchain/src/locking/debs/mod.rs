@@ -150,6 +150,12 @@ impl Step<'_> {
 
     /// Adds a package, which other requests may have added.
     fn add(&self, set: &mut LockedDebSet, name: DebName, package: LockedDeb) -> Result<(), Error> {
+        // The epoch of a version is not in the name of the file.
+        if let Some(other) =
+            set.packages.keys().find(|other| **other != name && other.place() == name.place())
+        {
+            return Err(self.wrong(format!("{other} and {name} have the same file name: remove one of them")));
+        }
         match set.packages.get(&name) {
             Some(other) if other.digest != package.digest => Err(self.wrong(format!(
                 "`{}` and `{}` are the same package {name} with different content: remove one of them",

@@ -14,6 +14,9 @@ use super::choose::Choice;
 use crate::locking::{Fetcher, joined, read_keys};
 use crate::project::DebSource;
 
+/// A day in seconds: clocks differ by less.
+const DAY: i64 = 86_400;
+
 /// Reads a repository.
 pub(super) struct Reader<'a> {
     pub(super) step: &'a Step<'a>,
@@ -36,7 +39,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     ///
-    /// A sentence, if no URL has a `Release` whose signature and date count, or a list that it names.
+    /// A sentence, if no URL has a `Release` whose signature and date are valid, or a list that it names.
     pub(super) fn read(&self, choice: &mut Choice<'_>) -> Result<i64, String> {
         let mut reasons: Vec<String> = Vec::new();
         for (position, base) in self.source.urls.iter().enumerate() {
@@ -59,7 +62,7 @@ impl Reader<'_> {
         Err(reasons.join("; "))
     }
 
-    /// The `Release` at `base`, whose signature and date count.
+    /// The `Release` at `base`, whose signature and date are valid.
     fn release(&self, base: &str) -> Result<Release, String> {
         let (fetcher, folder) = (self.fetcher(), self.folder());
         let label = format!("metadata of {}", self.step.name);
@@ -99,6 +102,12 @@ impl Reader<'_> {
         if let Some(date) = release.expired(self.step.now) {
             return Err(format!(
                 "{} expired at {date} by the clock of this machine: the server has old metadata",
+                content::printable(&url)
+            ));
+        }
+        if let Some(date) = release.date.filter(|date| *date > self.step.now + DAY) {
+            return Err(format!(
+                "{} is from the future by the clock of this machine, {date} seconds since 1970: correct the clock",
                 content::printable(&url)
             ));
         }

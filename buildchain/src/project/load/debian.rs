@@ -162,12 +162,12 @@ impl Loader {
             None => None,
         };
         let is_used = requests.iter().any(|one| matches!(one, DebRequest::Package { .. }));
-        if source.is_some() && !is_used && entry.download.is_empty() {
-            let message = format!("nothing is downloaded for {name}: name packages in `download`");
+        if source.is_some() && !is_used && requests.len() == entry.download.len() {
+            let message =
+                format!("nothing is downloaded from the `source` of {name}: name packages in `download`");
             self.wrong(path, &entry.name, message);
         }
-        let is_empty = source.is_none() && requests.is_empty();
-        (!is_empty).then_some(DebDownloads { origin, source, requests, locked: None })
+        (!requests.is_empty()).then_some(DebDownloads { origin, source, requests, locked: None })
     }
 
     fn deb_source(
@@ -219,7 +219,13 @@ impl Loader {
         if architectures.is_empty() {
             architectures.push(ARCHITECTURE.to_owned());
         }
-        architectures.retain(|name| name != "all");
+        if let Some(field) = source.architectures.iter().find(|one| one.written() == "all") {
+            self.wrong(
+                path,
+                field,
+                "`all` is no architecture of a node: packages for `all` are always found",
+            );
+        }
         let keys: Vec<PathBuf> = keys.into_iter().map(|inner| self.project.root.join(inner)).collect();
         self.project.sources.extend(keys.iter().cloned());
         let suite = suite.map_or(Some(None), |suite| suite.map(|suite| Some(suite.to_string())))?;

@@ -155,3 +155,11 @@ text_name! {
         if is_path { Ok(()) } else { Err("expected the path of a package in its repository".into()) }
     }
 }
+
+impl LockedPath {
+    /// Whether it is a URL of its own, and no path in a repository.
+    #[must_use]
+    pub fn is_url(&self) -> bool {
+        self.as_str().contains("://")
+    }
+}

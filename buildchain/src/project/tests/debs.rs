@@ -93,7 +93,7 @@ fn a_wrong_repository_for_debian_is_named_with_its_place() {
         ("download: ['https://h/a.deb', 'https://h/a.deb']", "6:86: a second request for `https://h/a.deb`"),
         (
             "source: {url: 'https://h/', keys: [key]}",
-            "nothing is downloaded for tools: name packages in `download`",
+            "nothing is downloaded from the `source` of tools: name packages in `download`",
         ),
         ("source: {keys: [key]}, download: [a]", "expected `url` in `source`"),
         ("source: {url: 'https://h/'}, download: [a]", "signatures need keys"),
@@ -121,6 +121,14 @@ fn a_wrong_repository_for_debian_is_named_with_its_place() {
         (
             "source: {url: 'https://h/', suite: '../x', keys: [key]}, download: [a]",
             "cannot name a suite or component",
+        ),
+        (
+            "source: {url: 'https://h/', architectures: [all], keys: [key]}, download: [a]",
+            "`all` is no architecture of a node",
+        ),
+        (
+            "source: {url: 'https://h/', keys: [key]}, download: ['https://h/a_1_all.deb']",
+            "nothing is downloaded from the `source` of tools",
         ),
         (
             "source: {url: 'https://h/', architectures: [x86_64], keys: [key]}, download: [a]",

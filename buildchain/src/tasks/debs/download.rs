@@ -93,11 +93,8 @@ fn action(
                 return Err(ActionError::Cancelled);
             }
             let LockedDeb { path, digest, size, .. } = &one.package;
-            // A request with a URL has no repository.
-            let own = [String::new()];
-            let bases = if bases.is_empty() { &own } else { bases.as_slice() };
             let name = one.name.as_str();
-            let file = WantedFile { name, path, digest, size: *size, bases, accounts: &accounts };
+            let file = WantedFile { name, path, digest, size: *size, bases: &bases, accounts: &accounts };
             file.fetch(&store, &registries, &watch).map_err(|error| failed(error, context))?;
             check(one, &store)
         });
@@ -110,16 +107,12 @@ fn action(
     })
 }
 
-/// Checks that a package is what the lock file says.
+/// Checks that a package is the one that the lock file names. The store has checked its content.
 fn check(wanted: &Wanted, store: &Store) -> Result<(), ActionError> {
-    let Wanted { name, package: LockedDeb { digest, size, .. }, .. } = wanted;
+    let Wanted { name, package, .. } = wanted;
     let wrong = |reason: String| ActionError::failed(format!("{name}: {reason}"));
-    let package =
-        DebPackage::open(&store.blob_path(digest), false).map_err(|error| wrong(error.to_string()))?;
-    if package.size != *size {
-        return Err(wrong(format!("expected {size} bytes, as sealift.lock has it, found {}", package.size)));
-    }
-    let identity = package.identity.to_string();
+    let identity = DebPackage::identify(&store.blob_path(&package.digest));
+    let identity = identity.map_err(|error| wrong(error.to_string()))?.to_string();
     if identity != name.as_str() {
         return Err(wrong(format!("the file is another package: {}", content::printable(&identity))));
     }

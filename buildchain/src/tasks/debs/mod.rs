@@ -123,6 +123,8 @@ fn index(
     // The newest date of what is in it.
     let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
     let locked = repository.downloads.as_ref().and_then(|downloads| downloads.locked.as_ref());
+    // Without metadata there is no date.
+    let locked = locked.filter(|locked| locked.date != 0);
     let locked = locked.map(|locked| project.settings.source_date.unwrap_or(locked.date));
     let date = dates.chain(locked).max().unwrap_or_else(|| project.image_date(None));
     inputs.push(TaskInput::value("source date", date.to_string()));

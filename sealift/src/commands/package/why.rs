@@ -84,9 +84,14 @@ struct Found<'a> {
 }
 
 /// The packages of a repository, each with its reasons.
-pub(crate) fn of_repository(project: &Project, repository: &RepositoryDefinition) -> Vec<PackageReason> {
-    let all = rpms(project, |other| other.release == repository.release);
-    let own = all.iter().filter(|one| *one.repository == repository.name);
+pub(crate) fn of_repository(
+    project: &Project,
+    name: &RepositoryName,
+    release: &Release,
+) -> Vec<PackageReason> {
+    let mut all = rpms(project, |other| other.release == *release);
+    all.extend(debs(project));
+    let own = all.iter().filter(|one| one.repository == name && one.release == release);
     own.map(|one| reason(one, &all)).collect()
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn run(explain: &Arguments) -> CommandResult {
         .iter()
         .map(|one| {
             let repository = downloaded_by(&session.project, &one.name).filter(|_| asked(&one.name));
-            let packages = repository.map(|repository| of_repository(&session.project, repository));
+            let packages = repository.map(|(name, release)| of_repository(&session.project, name, release));
             TaskExplanation::new(one, packages.unwrap_or_default())
         })
         .collect();
