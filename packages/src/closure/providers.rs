@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::rc::Rc;
+
+use hashbrown::HashMap;
 
 use super::Options;
 use super::architecture;
@@ -23,6 +24,8 @@ pub(super) struct Providers<'p> {
     starts: Vec<u32>,
     /// The package, and the provide; none for the package's own name and version.
     entries: Vec<(PackageId, Option<ExpressionId>)>,
+    /// The packages that obsolete others, in their order.
+    pub(super) obsoleting: Vec<PackageId>,
     paths: HashMap<(Text, Text), Vec<PackageId>>,
     found: RefCell<HashMap<ExpressionId, Rc<[PackageId]>>>,
 }
@@ -73,12 +76,18 @@ impl<'p> Providers<'p> {
                 *place += 1;
             }
         });
+        let counts = |id: &PackageId| left_out.get(id.index()).is_some_and(Option::is_none);
+        let obsoletes = |(id, package): (PackageId, &Package)| {
+            (!pool.relations(package, Relation::Obsoletes).is_empty()).then_some(id)
+        };
+        let obsoleting = pool.packages().filter_map(obsoletes).filter(counts).collect();
         let mut providers = Self {
             pool,
             left_out,
             scores,
             starts,
             entries,
+            obsoleting,
             paths: HashMap::new(),
             found: RefCell::default(),
         };
@@ -90,15 +99,25 @@ impl<'p> Providers<'p> {
     fn index_paths(&mut self) {
         let pool = self.pool;
         let mut wanted: HashMap<(Text, Text), Vec<PackageId>> = HashMap::new();
+        // Most paths of a pool end in a name that no wanted path ends in: this spares them the lookup.
+        let mut is_last = vec![false; pool.texts.len()];
         for text in pool.texts.paths() {
             let path = pool.text(text);
             let (folder, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+            // What ends in a slash is the folder of other paths.
+            if name.is_empty() {
+                continue;
+            }
             if let (Some(folder), Some(name)) = (pool.texts.find(folder), pool.texts.find(name)) {
                 wanted.entry((folder, name)).or_default();
+                if let Some(mark) = is_last.get_mut(name.index()) {
+                    *mark = true;
+                }
             }
         }
         for (package, folder, name) in pool.paths() {
-            if self.counts(package)
+            if is_last.get(name.index()) == Some(&true)
+                && self.counts(package)
                 && let Some(packages) = wanted.get_mut(&(folder, name))
             {
                 packages.push(package);

@@ -90,13 +90,10 @@ fn of_text(
     let (mut found, only_name) = matching(providers, text);
     // Packages that obsolete what is asked for by its name alone are as good.
     if only_name {
-        let obsoleting = pool.packages().filter(|(id, package)| {
-            providers.counts(*id)
-                && !pool.relations(package, Relation::Obsoletes).is_empty()
-                && !found.contains(id)
-                && providers.obsoleted_by(*id).any(|(other, _)| found.contains(&other))
-        });
-        let obsoleting: Vec<PackageId> = obsoleting.map(|(id, _)| id).collect();
+        let obsoletes = |id: &PackageId| {
+            !found.contains(id) && providers.obsoleted_by(*id).any(|(other, _)| found.contains(&other))
+        };
+        let obsoleting: Vec<PackageId> = providers.obsoleting.iter().copied().filter(obsoletes).collect();
         if is_pattern(text) {
             return Ok(by_name(providers, &found, &obsoleting, repository));
         }
@@ -256,10 +253,23 @@ fn matching(providers: &Providers<'_>, text: &str) -> (Vec<PackageId>, bool) {
     let pool = providers.pool;
     for form in Form::ALL {
         let Some(parts) = Parts::of(form, text) else { continue };
-        let found = pool
-            .packages()
-            .filter(|(id, one)| parts.matches(pool, one.name, one.arch, one.evr) && providers.counts(*id));
-        let found: Vec<PackageId> = found.map(|(id, _)| id).collect();
+        let matches = |id: &PackageId| {
+            let one = providers.package(*id);
+            parts.matches(pool, one.name, one.arch, one.evr)
+        };
+        let found: Vec<PackageId> = match &parts.name {
+            Part::Exact(name) => pool
+                .texts
+                .find(name)
+                .into_iter()
+                .flat_map(|name| providers.named(name))
+                .filter(matches)
+                .collect(),
+            Part::Pattern(_) => {
+                let all = pool.packages().map(|(id, _)| id);
+                all.filter(|id| providers.counts(*id) && matches(id)).collect()
+            }
+        };
         if !found.is_empty() {
             return (found, form == Form::Name);
         }
