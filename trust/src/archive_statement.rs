@@ -83,12 +83,12 @@ impl ArchiveStatement {
     }
 
     fn check(&self) -> Result<(), Fault> {
-        let part = |what, name: &str, signs: &str| match part_problem(name, signs) {
+        let part = |what, name: &str, problem| match problem {
             Some(reason) => Err(Fault::Name { what, name: name.to_owned(), reason }),
             None => Ok(()),
         };
-        part("archive name", &self.name, "._-")?;
-        part("archive version", &self.version, "._-+~")?;
+        part("archive name", &self.name, name_problem(&self.name))?;
+        part("archive version", &self.version, version_problem(&self.version))?;
         if let Some(iso) = self.iso.as_ref().filter(|iso| self.digest_of(iso).is_none()) {
             return Err(Fault::Name { what: "ISO", name: iso.clone(), reason: "is not a subject" });
         }
@@ -99,6 +99,16 @@ impl ArchiveStatement {
         }
         Ok(())
     }
+}
+
+/// Why a text is not the name of an archive.
+pub(crate) fn name_problem(name: &str) -> Option<&'static str> {
+    part_problem(name, "._-")
+}
+
+/// Why a text is not the version of an archive.
+pub(crate) fn version_problem(version: &str) -> Option<&'static str> {
+    part_problem(version, "._-+~")
 }
 
 fn part_problem(name: &str, signs: &str) -> Option<&'static str> {

@@ -6,8 +6,9 @@ use crate::dsse::{Envelope, PAYLOAD_TYPE, pae};
 use crate::json::{self, Fields};
 use crate::{Fault, PublicKey, Signer, Statement, base64};
 
-/// The most bytes of a bundle.
-pub const BUNDLE_MAX: usize = 16 << 20;
+/// The most bytes of a bundle. One with 1024 subjects, the most that a statement has, has about 200 KiB.
+pub const BUNDLE_MAX: usize = 1 << 20;
+const TOO_LARGE: Fault = Fault::TooLarge { limit: BUNDLE_MAX >> 20 };
 /// The most entries of transparency logs that sigstore's tools read.
 const LOG_ENTRIES_MAX: usize = 32;
 /// The type that is written.
@@ -45,7 +46,7 @@ impl Bundle {
     /// [`Fault`] for all that is not exactly one signature of a statement by a key. More than [`BUNDLE_MAX`] bytes are refused.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         if bytes.len() > BUNDLE_MAX {
-            return Err(Fault::TooLarge { what: "the bundle", limit: mebibytes(BUNDLE_MAX) });
+            return Err(TOO_LARGE);
         }
         let mut bundle = Fields::of(json::parse(bytes, "the bundle")?, "the bundle")?;
         let media_type = bundle.text("mediaType")?;
@@ -115,7 +116,7 @@ impl Bundle {
         let mut text = serde_json::to_string(&written)
             .map_err(|error| Fault::NotJson { what: "the bundle", reason: error.to_string() })?;
         text.push('\n');
-        Ok(text)
+        if text.len() > BUNDLE_MAX { Err(TOO_LARGE) } else { Ok(text) }
     }
 }
 
@@ -141,10 +142,6 @@ fn hint(material: &mut Fields) -> Result<String, Fault> {
             Ok(hint)
         }
     }
-}
-
-pub(crate) const fn mebibytes(bytes: usize) -> usize {
-    bytes >> 20
 }
 
 /// A bundle as it is written: all tools agree on this form only. Python needs the list of log entries; cosign needs the names of

@@ -1,13 +1,11 @@
 //! DSSE: the bytes that are signed, and the envelope (<https://github.com/secure-systems-lab/dsse>, protocol 1.0.2).
 
 use crate::Fault;
+use crate::base64;
 use crate::json::Fields;
-use crate::{base64, bundle};
 
 /// The type of an envelope with a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
-/// The most bytes of a payload.
-pub(crate) const PAYLOAD_MAX: usize = 8 << 20;
 
 /// The bytes that are signed: `DSSEv1`, the type and the payload, each with its length in bytes.
 ///
@@ -38,11 +36,7 @@ impl Envelope {
         if payload_type != PAYLOAD_TYPE {
             return Err(Fault::PayloadType(payload_type));
         }
-        let payload = fields.text("payload")?;
-        if payload.len() > PAYLOAD_MAX.div_ceil(3) * 4 {
-            return Err(Fault::TooLarge { what: "the payload", limit: bundle::mebibytes(PAYLOAD_MAX) });
-        }
-        let payload = base64::decode(&payload, "payload")?;
+        let payload = base64::decode(&fields.text("payload")?, "payload")?;
         let mut signatures = fields.list("signatures")?;
         fields.end()?;
         let count = signatures.len();

@@ -8,10 +8,8 @@ use content::{Digest, FilterFault, printable};
 pub enum Fault {
     // JSON.
     /// More bytes than are read.
-    #[error("{what} has more than {limit} MiB")]
+    #[error("the bundle has more than {limit} MiB")]
     TooLarge {
-        /// The bundle or the payload.
-        what: &'static str,
         /// The limit, in MiB.
         limit: usize,
     },

@@ -35,7 +35,7 @@
 //!
 //! Everything that two readers could read in different ways: a key of a JSON object that occurs twice, unknown fields, data after
 //! the document, digests in upper case, base64 with blanks. Each refusal is a [`Fault`] of its own. Input is bounded before it is
-//! parsed: 16 MiB for a bundle, 8 MiB for a statement, 64 levels, 1024 subjects.
+//! parsed: 1 MiB for a bundle, 64 levels, 1024 subjects.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 

@@ -1,14 +1,14 @@
 //! The policy of a node: which archives it accepts, and whose signatures.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use content::{IoError, LinkPolicy, printable, printable_path};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_saphyr::UserMessageFormatter;
 
+use crate::archive_statement::{name_problem, version_problem};
 use crate::{ArchiveStatement, Bundle, Fault, KEY_MAX, PublicKey};
 
 /// The most bytes of a policy.
@@ -88,8 +88,11 @@ pub enum PolicyProblem {
     #[error("users other than its owner can write to it")]
     Writable,
     /// Others can replace it.
-    #[error("every user can replace files in its folder")]
+    #[error("users other than the owner of its folder can replace it")]
     FolderWritable,
+    /// Its folder belongs to another user than root and the one who runs the command.
+    #[error("its folder belongs to the user {0}, who can replace it")]
+    FolderOwner(u32),
     /// It belongs to another user than root and the one who runs the command.
     #[error("it belongs to the user {0}")]
     Owner(u32),
@@ -108,6 +111,14 @@ pub enum PolicyProblem {
     /// A text that is not the name of an archive.
     #[error("`{}` is not the name of an archive", printable(.0))]
     Name(String),
+    /// A text that is not a version.
+    #[error("{place}: `{}` is not a version: expected one such as 2.11.0", printable(version))]
+    Version {
+        /// The rule.
+        place: String,
+        /// The text.
+        version: String,
+    },
     /// A text that is not the ID of a key.
     #[error("`{}` is not the ID of a key: expected `SHA256:` and 43 letters of base64", printable(.0))]
     KeyId(String),
@@ -139,10 +150,19 @@ struct File {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FileRule {
+    #[serde(default, deserialize_with = "given")]
     require: Option<Require>,
+    #[serde(default, deserialize_with = "given")]
     covers: Option<Covers>,
+    #[serde(default, deserialize_with = "given")]
     keys: Option<Vec<PathBuf>>,
+    #[serde(default, deserialize_with = "given")]
     minimum_version: Option<String>,
+}
+
+/// The value of a key that is given: null is not the same as no key.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Policy {
@@ -239,8 +259,11 @@ impl Policy {
             if is_signed && merged.keys.is_empty() {
                 return Err(fail(PolicyProblem::NoKeys(place)));
             }
-            if !is_name(&name) {
+            if name_problem(&name).is_some() {
                 return Err(fail(PolicyProblem::Name(name)));
+            }
+            if let Some(version) = merged.minimum_version.as_ref().filter(|version| !is_comparable(version)) {
+                return Err(fail(PolicyProblem::Version { place, version: version.clone() }));
             }
             // IDs of archives are in lower case.
             if archives.insert(name.to_ascii_lowercase(), merged).is_some() {
@@ -291,19 +314,10 @@ impl Policy {
     }
 }
 
-impl fmt::Display for Covers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Iso => "iso",
-            Self::Contents => "contents",
-        })
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        && name.len() <= 64
-        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter))
+/// Whether versions can be compared with this one: every version is newer than a word.
+fn is_comparable(version: &str) -> bool {
+    let numbers = version.strip_prefix('v').unwrap_or(version);
+    version_problem(version).is_none() && numbers.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn is_key_id(id: &str) -> bool {
@@ -329,8 +343,11 @@ fn read_safely(path: &Path, most: u64) -> Result<Vec<u8>, PolicyError> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::fs::metadata(folder).map_err(IoError::at("read", folder)).map_err(io)?;
-    // In a folder such as /tmp only the owner of a file can replace it.
-    if folder.mode() & 0o1002 == 0o002 {
+    if folder.uid() != 0 && folder.uid() != user {
+        return Err(fail(PolicyProblem::FolderOwner(folder.uid())));
+    }
+    // In a folder such as /tmp only the owners of a file and of the folder can replace the file.
+    if folder.mode() & 0o022 != 0 && folder.mode() & 0o1000 == 0 {
         return Err(fail(PolicyProblem::FolderWritable));
     }
     content::read_bounded(&mut file, most).map_err(IoError::at("read", path)).map_err(io)

@@ -42,7 +42,7 @@ pub(crate) fn policy(error: PolicyError) -> Failure {
     let path = printable_path(&error.path);
     let help = match &error.problem {
         PolicyProblem::Writable => Some(format!("run `chmod go-w {path}`")),
-        PolicyProblem::FolderWritable => {
+        PolicyProblem::FolderWritable | PolicyProblem::FolderOwner(_) => {
             Some("move it to a folder that only root can change, such as /etc/sealift".into())
         }
         PolicyProblem::Owner(_) => Some(format!("run `chown root {path}` once you have read it")),

@@ -55,6 +55,23 @@ fn a_rule_for_an_archive_takes_the_place_of_the_default() {
     assert_eq!(Policy::default().rule("x").require, Require::Checksum);
 }
 
+#[test]
+fn a_key_that_is_missing_is_not_a_policy_that_is_missing() {
+    let folder = folder("require: signature\nkeys: [missing.pub]\n");
+    let error = Policy::read_if_exists(&folder.path().join("trust.yaml")).unwrap_err();
+    assert!(error.path.ends_with("missing.pub"), "{error}");
+}
+
+#[test]
+fn the_oldest_version_can_be_any_version() {
+    for version in ["2", "2.10", "v1.0", "2.11.0-rc.1", "1:1"] {
+        let folder = folder(&format!("require: none\narchives:\n  a: {{minimumVersion: {version}}}\n"));
+        let read = Policy::read(&folder.path().join("trust.yaml"));
+        let found = read.ok().and_then(|policy| policy.rule("a").minimum_version.clone());
+        assert_eq!(found.as_deref(), Some(version).filter(|version| *version != "1:1"));
+    }
+}
+
 /// Rows 79 to 83 of the attack table.
 #[test]
 fn a_policy_that_does_not_say_what_holds_is_refused() {
@@ -89,11 +106,22 @@ fn a_policy_that_does_not_say_what_holds_is_refused() {
         ("require: checksum\narchives:\n  demo: {}\n  demo: {}\n", "trust.yaml: "),
         ("require: checksum\nrequire: none\n", "trust.yaml: "),
         ("require: checksum\narchives:\n  ../x: {}\n", "trust.yaml: `../x` is not the name of an archive"),
+        (
+            "require: checksum\narchives:\n  a: {minimumVersion: ''}\n",
+            "trust.yaml: the rule for a: `` is not a version: expected one such as 2.11.0",
+        ),
+        (
+            "require: checksum\narchives:\n  a: {minimumVersion: abc}\n",
+            "trust.yaml: the rule for a: `abc` is not a version",
+        ),
+        ("require: checksum\narchives:\n  a: {minimumVersion: null}\n", "trust.yaml: "),
+        ("require: checksum\narchives:\n  a: {minimumVersion: }\n", "trust.yaml: "),
+        ("require: checksum\narchives:\n  a: {require: null}\n", "trust.yaml: "),
+        ("require: signature\nkeys: [p256.pub]\narchives:\n  a: {keys: ~}\n", "trust.yaml: "),
         ("require: checksum\nrevoked: [abc]\n", "trust.yaml: `abc` is not the ID of a key"),
     ] {
         let folder = folder(text);
         let found = outcome(&folder.path().join("trust.yaml"));
-        println!("{found}");
         assert!(found.starts_with(reason), "{text}{found}");
     }
 }
@@ -109,11 +137,13 @@ fn a_policy_that_others_can_change_is_refused() {
         assert_eq!(found, format!("{name}: users other than its owner can write to it"));
     }
     let folder = of();
-    mode(folder.path(), 0o777);
-    assert_eq!(
-        outcome(&folder.path().join("trust.yaml")),
-        "trust.yaml: every user can replace files in its folder"
-    );
+    for bits in [0o777, 0o775, 0o770] {
+        mode(folder.path(), bits);
+        assert_eq!(
+            outcome(&folder.path().join("trust.yaml")),
+            "trust.yaml: users other than the owner of its folder can replace it"
+        );
+    }
     mode(folder.path(), 0o1777);
     assert_eq!(outcome(&folder.path().join("trust.yaml")), "good");
     symlink("trust.yaml", folder.path().join("link.yaml")).unwrap();
@@ -127,6 +157,12 @@ fn a_policy_that_others_can_change_is_refused() {
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(folder.path().join("p256.pub"), Some(4242), None).unwrap();
         assert_eq!(outcome(&folder.path().join("trust.yaml")), "p256.pub: it belongs to the user 4242");
+        mode(folder.path(), 0o755);
+        std::os::unix::fs::chown(folder.path(), Some(4242), None).unwrap();
+        assert_eq!(
+            outcome(&folder.path().join("trust.yaml")),
+            "trust.yaml: its folder belongs to the user 4242, who can replace it"
+        );
     }
 }
 
