@@ -1,5 +1,7 @@
 //! Lines of a list of an archive, one at a time: the list may be as long as a forger likes.
 
+use content::{Digest, Hasher};
+
 use crate::tree::{ENTRIES, Location, Tree};
 use crate::{Error, Result};
 
@@ -26,6 +28,21 @@ impl<'a> Lines<'a> {
 
     /// Calls `visit` with each line, without its end. What `visit` returns is the problem of that line.
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<()> {
+        self.each_and(&mut |_| (), visit)
+    }
+
+    /// As [`Lines::each`], and returns the digest of what was read.
+    pub(crate) fn each_hashed(&self, visit: &mut dyn FnMut(&str) -> Result<(), String>) -> Result<Digest> {
+        let mut hasher = Hasher::new();
+        self.each_and(&mut |bytes| hasher.update(bytes), visit)?;
+        Ok(hasher.finish())
+    }
+
+    fn each_and(
+        &self,
+        read: &mut dyn FnMut(&[u8]),
+        visit: &mut dyn FnMut(&str) -> Result<(), String>,
+    ) -> Result<()> {
         let mut number = 0;
         let mut rest: Vec<u8> = Vec::new();
         let mut buffer = vec![0; CHUNK];
@@ -49,6 +66,7 @@ impl<'a> Lines<'a> {
             }
             offset += count as u64;
             let mut chunk = buffer.get(..count).unwrap_or_default();
+            read(chunk);
             while let Some(end) = chunk.iter().position(|byte| *byte == b'\n') {
                 let (line, after) = chunk.split_at_checked(end).unwrap_or_default();
                 if rest.is_empty() {

@@ -108,6 +108,31 @@ pub fn each(tree: &tree::Tree, visit: &mut dyn FnMut(FileChecksum) -> Result<(),
     Ok(true)
 }
 
+/// Calls `visit` with each line of one list of an archive, without the check that belongs to [`each`], and returns the digest of
+/// the list. The first line that breaks the format is returned beside it: whoever compares the digest does so first.
+///
+/// # Errors
+///
+/// As [`each`]; [`Error::Syntax`] only for a line that is not UTF-8.
+pub(crate) fn each_hashed(
+    tree: &tree::Tree,
+    file: &str,
+    visit: &mut dyn FnMut(FileChecksum) -> Result<(), String>,
+) -> Result<(Digest, Option<String>)> {
+    let mut number = 0;
+    let mut problem = None;
+    let digest = Lines::open(tree, file, LIMIT)?.each_hashed(&mut |line| {
+        number += 1;
+        if problem.is_none()
+            && let Err(reason) = line_of(line).and_then(&mut *visit)
+        {
+            problem = Some(format!("{file}, line {number}: {reason}"));
+        }
+        Ok(())
+    })?;
+    Ok((digest, problem))
+}
+
 /// All lines that [`each`] visits; `None` if the archive has no such list.
 ///
 /// # Errors

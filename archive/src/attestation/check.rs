@@ -4,13 +4,46 @@ use std::path::Path;
 
 use content::{Digest, LinkPolicy};
 use serde::Serialize;
-use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy};
+use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy, Require, Rule};
 
 use super::describe::{digest_of_iso, product_of};
+use super::file::digest_of;
 use super::{AttestationError, bundle_path};
 use crate::tree::EntryKind;
 use crate::verify::{Verdict, VerifyReport};
-use crate::{Tree, layout, sums, version};
+use crate::{Product, Tree, layout, product, version};
+
+/// Checks an archive by the rule of `policy` for it: its version, and its signature if the rule requires one, as
+/// [`SignedStatement::check`] does. An archive without a name has the rule of the others. Returns `None` if the rule requires no
+/// signature.
+///
+/// # Errors
+///
+/// [`AttestationError`]: the archive is too old, or those of [`SignedStatement::check`].
+pub fn accept(
+    tree: &Tree,
+    bundle: Option<&Path>,
+    policy: &Policy,
+) -> Result<Option<SignedStatement>, AttestationError> {
+    let product = product::of(tree)?.unwrap_or_default();
+    let rule = policy.rule(&product.name);
+    if rule.require == Require::Signature {
+        return SignedStatement::check(tree, bundle, policy).map(Some);
+    }
+    refuse_older(tree, &product, rule)?;
+    Ok(None)
+}
+
+/// Refuses an archive that is older than the oldest version that a rule accepts.
+fn refuse_older(tree: &Tree, product: &Product, rule: &Rule) -> Result<(), AttestationError> {
+    match &rule.minimum_version {
+        Some(oldest) if version::is_older(&product.version, oldest) => {
+            let fault = Fault::TooOld { found: product.version.clone(), oldest: oldest.clone() };
+            Err(AttestationError::Refused { path: tree.path().to_owned(), fault })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// What a signature proves about an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,12 +108,7 @@ impl SignedStatement {
             }));
         }
         let rule = policy.rule(&product.name);
-        if let Some(oldest) = &rule.minimum_version
-            && version::is_older(&product.version, oldest)
-        {
-            let (found, oldest) = (product.version, oldest.clone());
-            return Err(in_archive(Fault::TooOld { found, oldest }));
-        }
+        refuse_older(tree, &product, rule)?;
         let signed =
             Self { key_id: key.id().to_owned(), algorithm: key.algorithm(), covers: rule.covers, statement };
         signed.check_sums(tree)?;
@@ -94,7 +122,7 @@ impl SignedStatement {
         if tree.entry(layout::SUMS)?.is_none() {
             return Err(refused(Fault::SumsMissing));
         }
-        match Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?) {
+        match digest_of(tree, layout::SUMS)? {
             found if found == signed => Ok(()),
             found => Err(refused(Fault::SumsDiffer { signed, found })),
         }
@@ -105,10 +133,40 @@ impl SignedStatement {
         self.statement.digest_of(layout::SUMS)
     }
 
-    /// Whether the signature must cover, and has, the digest of an ISO.
-    #[must_use]
-    pub fn covers_iso(&self) -> bool {
-        self.covers == Covers::Iso && self.statement.iso.is_some()
+    /// The digest of the ISO, if it is signed.
+    fn iso(&self) -> Option<Digest> {
+        self.statement.iso.as_ref().and_then(|name| self.statement.digest_of(name))
+    }
+
+    /// What the signature must prove about the archive, and can. Reads no content.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]: the statement lacks the digest that counts, or the archive has links that no signed list has.
+    pub fn covered(&self, tree: &Tree) -> Result<Proof, AttestationError> {
+        let refused = |fault| Err(AttestationError::Refused { path: tree.path().to_owned(), fault });
+        match (tree, self.covers) {
+            (Tree::Iso(_), Covers::Iso) if self.iso().is_none() => refused(Fault::NoIso),
+            (Tree::Iso(_), Covers::Iso) => Ok(Proof::Iso),
+            _ => self.covered_files(tree).map(|()| Proof::Contents),
+        }
+    }
+
+    /// Refuses an archive with files or links that no signed list has: what a program that serves files of it relies on, after
+    /// the import has compared the digest of the ISO. Reads no content.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]
+    pub fn covered_files(&self, tree: &Tree) -> Result<(), AttestationError> {
+        let refused = |fault| Err(AttestationError::Refused { path: tree.path().to_owned(), fault });
+        if self.sums().is_none() {
+            return refused(Fault::NoSums);
+        }
+        match unlisted_links(tree)? {
+            0 => Ok(()),
+            links => refused(Fault::LinksNotSigned(links)),
+        }
     }
 
     /// What the signature proves about the archive. Reads all of an ISO whose digest must be the signed one; `progress` gets
@@ -118,23 +176,26 @@ impl SignedStatement {
     ///
     /// [`AttestationError`]: it does not cover what it must.
     pub fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<Proof, AttestationError> {
-        let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
-        match (tree, self.covers) {
-            (Tree::Iso(image), Covers::Iso) => {
-                let name = self.statement.iso.as_ref().ok_or_else(|| refused(Fault::NoIso))?;
-                let signed = self.statement.digest_of(name).ok_or_else(|| refused(Fault::NoIso))?;
-                match (digest_of_iso(image, progress)?, self.sums()) {
-                    (found, _) if found == signed => Ok(Proof::Iso),
-                    (_, Some(_)) => Err(refused(Fault::LayoutDiffers)),
-                    (found, None) => Err(refused(Fault::IsoDiffers { signed, found })),
-                }
-            }
-            _ if self.sums().is_none() => Err(refused(Fault::NoSums)),
-            _ => match unlisted_links(tree)? {
-                0 => Ok(Proof::Contents),
-                links => Err(refused(Fault::LinksNotSigned(links))),
-            },
+        let proof = self.covered(tree)?;
+        if let (Proof::Iso, Tree::Iso(image)) = (proof, tree) {
+            self.compare_iso(tree, digest_of_iso(image, progress)?)?;
         }
+        Ok(proof)
+    }
+
+    /// Refuses an ISO in `tree` whose digest is `found`, and not the signed one.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]
+    pub fn compare_iso(&self, tree: &Tree, found: Digest) -> Result<(), AttestationError> {
+        let fault = match (self.iso(), self.sums()) {
+            (Some(signed), _) if found == signed => return Ok(()),
+            (Some(_), Some(_)) => Fault::LayoutDiffers,
+            (Some(signed), None) => Fault::IsoDiffers { signed, found },
+            (None, _) => Fault::NoIso,
+        };
+        Err(AttestationError::Refused { path: tree.path().to_owned(), fault })
     }
 }
 

@@ -4,12 +4,15 @@ use content::{Digest, IoError};
 use trust::{ArchiveStatement, Fault, SUBJECTS_MAX, Subject};
 
 use super::AttestationError;
+use super::file::digest_of;
 use crate::signatures::REPOMD;
 use crate::tree::{IsoTree, Location, LocationPiece};
 use crate::{Product, Tree, layout, product, sums};
 
 /// The metadata of a repository of DEBs.
 const RELEASE: &str = "Release";
+/// The most bytes of all names of subjects together: a bundle has at most [`trust::BUNDLE_MAX`].
+const NAMES_MAX: usize = 256 << 10;
 
 /// A statement about an archive.
 #[derive(Clone, Debug)]
@@ -17,8 +20,8 @@ const RELEASE: &str = "Release";
 pub struct ArchiveDescription {
     /// The statement.
     pub statement: ArchiveStatement,
-    /// How many manifests and metadata are not subjects of their own, since a statement has at most 1024: `SHA256SUMS` covers
-    /// them.
+    /// How many manifests and metadata are not subjects of their own, since a statement has at most 1024 of them, and 256 KiB of
+    /// names: `SHA256SUMS` covers them.
     pub omitted: usize,
 }
 
@@ -40,15 +43,16 @@ pub fn describe(
         subjects.push(Subject { name: name.clone(), digest: digest_of_iso(image, progress)? });
         iso = Some(name);
     }
-    let mut omitted = 0;
+    let (mut omitted, mut names) = (0, 0);
     if tree.entry(layout::SUMS)?.is_some() {
-        let digest = Digest::of(&tree.read(layout::SUMS, sums::LIMIT)?);
+        let digest = digest_of(tree, layout::SUMS)?;
         subjects.push(Subject { name: layout::SUMS.into(), digest });
         for sum in sums::of(tree)?.unwrap_or_default() {
             if !is_subject(&sum.path) {
                 continue;
             }
-            if subjects.len() < SUBJECTS_MAX {
+            names += sum.path.len();
+            if subjects.len() < SUBJECTS_MAX && names <= NAMES_MAX {
                 subjects.push(Subject { name: sum.path, digest: sum.digest });
             } else {
                 omitted += 1;

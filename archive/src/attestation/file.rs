@@ -1,5 +1,7 @@
 //! Single files of a signed archive.
 
+use std::collections::HashMap;
+
 use content::{Digest, IoError};
 use trust::Fault;
 
@@ -8,60 +10,91 @@ use crate::tree::{EntryKind, check_path};
 use crate::{Tree, layout, sums};
 
 impl SignedStatement {
-    /// Whether the file at `path` of the archive is the signed one; its digest. Reads `SHA256SUMS` and this file only.
+    /// Whether the files at `paths` of the archive are the signed ones: the digest of each. Reads `SHA256SUMS` and these files only,
+    /// and each list once.
     ///
     /// # Errors
     ///
-    /// [`AttestationError`]: it is another one, or no signed list has it.
-    pub fn verify_file(&self, tree: &Tree, path: &str) -> Result<Digest, AttestationError> {
-        let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
+    /// [`AttestationError`] for a file that is another one, or that no signed list has.
+    pub fn verify_files(&self, tree: &Tree, paths: &[String]) -> Vec<Result<Digest, AttestationError>> {
+        let mut lists = SignedLists { signed: self, tree, wanted: paths, read: HashMap::new() };
+        paths.iter().map(|path| lists.verify(path)).collect()
+    }
+}
+
+/// What the signed lists of an archive have about some files.
+struct SignedLists<'a> {
+    signed: &'a SignedStatement,
+    tree: &'a Tree,
+    wanted: &'a [String],
+    /// By the path of the list: the digests of the files that are wanted.
+    read: HashMap<&'static str, HashMap<String, Digest>>,
+}
+
+impl SignedLists<'_> {
+    fn verify(&mut self, path: &str) -> Result<Digest, AttestationError> {
         check_path(path)?;
-        let sums = self.sums().ok_or_else(|| refused(Fault::NoSums))?;
+        let sums = self.signed.sums().ok_or_else(|| refused(self.tree, Fault::NoSums))?;
         let signed = match path {
             layout::SUMS => sums,
             path if layout::is_hidden(path) && path != layout::HIDDEN_SUMS => {
-                let hidden = listed(tree, layout::SUMS, sums, layout::HIDDEN_SUMS)?;
-                listed(tree, layout::HIDDEN_SUMS, hidden, path)?
+                let hidden = self.listed(layout::SUMS, sums, layout::HIDDEN_SUMS)?;
+                self.listed(layout::HIDDEN_SUMS, hidden, path)?
             }
-            path => listed(tree, layout::SUMS, sums, path)?,
+            path => self.listed(layout::SUMS, sums, path)?,
         };
-        let found = regular(tree, path)?;
+        let found = digest_of(self.tree, path)?;
         if found == signed {
             Ok(found)
         } else {
-            Err(refused(Fault::FileDiffers { path: path.to_owned(), signed, found }))
+            Err(refused(self.tree, Fault::FileDiffers { path: path.to_owned(), signed, found }))
         }
     }
-}
 
-/// The digest that the list at `list` has for a file, if the list is the signed one. It is read once: what is compared with the
-/// signed digest is what is used.
-fn listed(tree: &Tree, list: &str, signed: Digest, wanted: &str) -> Result<Digest, AttestationError> {
-    let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
-    let bytes = tree.read(list, sums::LIMIT)?;
-    let found = Digest::of(&bytes);
-    if found != signed {
-        return Err(refused(match list {
-            layout::SUMS => Fault::SumsDiffer { signed, found },
-            list => Fault::FileDiffers { path: list.to_owned(), signed, found },
-        }));
+    /// The digest that the list at `list` has for a file, if the list is the signed one. It is read once: what is compared with
+    /// the signed digest is what is used.
+    fn listed(&mut self, list: &'static str, signed: Digest, path: &str) -> Result<Digest, AttestationError> {
+        let tree = self.tree;
+        if !self.read.contains_key(list) {
+            let mut found = HashMap::new();
+            let (digest, problem) = sums::each_hashed(tree, list, &mut |sum| {
+                let is_wanted = sum.path == layout::HIDDEN_SUMS || self.wanted.contains(&sum.path);
+                match is_wanted.then(|| found.insert(sum.path, sum.digest)) {
+                    Some(Some(_)) => Err("the path is listed twice".into()),
+                    _ => Ok(()),
+                }
+            })?;
+            if digest != signed {
+                return Err(refused(
+                    tree,
+                    match list {
+                        layout::SUMS => Fault::SumsDiffer { signed, found: digest },
+                        list => Fault::FileDiffers { path: list.to_owned(), signed, found: digest },
+                    },
+                ));
+            }
+            if let Some(problem) = problem {
+                return Err(refused(tree, Fault::InvalidList(problem)));
+            }
+            self.read.insert(list, found);
+        }
+        let digest = self.read.get(list).and_then(|found| found.get(path));
+        digest.copied().ok_or_else(|| refused(tree, Fault::NotListed(path.to_owned())))
     }
-    let text = str::from_utf8(&bytes)
-        .map_err(|_| refused(Fault::InvalidList(format!("{list}: it is not UTF-8"))))?;
-    let lines = sums::parse(text).map_err(|error| refused(Fault::InvalidList(error.to_string())))?;
-    let line = lines.into_iter().find(|line| line.path == wanted);
-    line.map(|line| line.digest).ok_or_else(|| refused(Fault::NotListed(wanted.to_owned())))
 }
 
-/// The digest of a file, which must not be a link.
-fn regular(tree: &Tree, path: &str) -> Result<Digest, AttestationError> {
-    let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
-    let entry = tree.entry(path)?.ok_or_else(|| refused(Fault::FileMissing(path.to_owned())))?;
+/// The digest of a file of an archive, which must not be a link.
+pub(super) fn digest_of(tree: &Tree, path: &str) -> Result<Digest, AttestationError> {
+    let entry = tree.entry(path)?.ok_or_else(|| refused(tree, Fault::FileMissing(path.to_owned())))?;
     if entry.kind != EntryKind::File {
-        return Err(refused(Fault::NotAFile { path: path.to_owned(), found: entry.kind.noun() }));
+        return Err(refused(tree, Fault::NotAFile { path: path.to_owned(), found: entry.kind.noun() }));
     }
     let location = tree.locate_entry(path, &entry)?;
     let (digest, _) = content::hash_reader(location.reader(), |_| Ok(()))
         .map_err(IoError::at("read", &tree.path().join(path)))?;
     Ok(digest)
+}
+
+fn refused(tree: &Tree, fault: Fault) -> AttestationError {
+    AttestationError::Refused { path: tree.path().to_owned(), fault }
 }

@@ -4,7 +4,7 @@
 //! the archive in a sigstore bundle ([`bundle_path`]), so signing changes no byte of the archive.
 //!
 //! The digest of the ISO proves each byte of it. That of `SHA256SUMS` proves each file of the archive, also in a folder or mounted,
-//! and single files without the others ([`SignedStatement::verify_file`]).
+//! and single files without the others ([`SignedStatement::verify_files`]).
 
 mod check;
 mod describe;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use content::{IoError, printable_path};
 
-pub use check::{Proof, SignedStatement};
+pub use check::{Proof, SignedStatement, accept};
 pub use describe::{ArchiveDescription, describe, iso_bytes};
 use trust::Fault;
 

@@ -32,9 +32,9 @@ pub(crate) struct NodePaths {
         help_heading = "Node paths"
     )]
     archives_config: PathBuf,
-    /// Obey the policy in FILE, which says which archives must be signed
-    #[arg(long, value_name = "FILE", default_value = "/etc/sealift/trust.yaml", help_heading = "Node paths")]
-    trust_config: PathBuf,
+    /// Obey the policy in FILE, which says which archives must be signed [default: /etc/sealift/trust.yaml, if it exists]
+    #[arg(long, value_name = "FILE", help_heading = "Node paths")]
+    trust_config: Option<PathBuf>,
     /// Mount archives in DIR, as NAME-VERSION
     #[arg(long, value_name = "DIR", default_value = "/srv/scality", help_heading = "Node paths")]
     mounts: PathBuf,
@@ -55,7 +55,8 @@ impl NodePaths {
             bootstrap: self.bootstrap_config.clone(),
             solutions: self.solutions_config.clone(),
             archives: self.archives_config.clone(),
-            trust: self.trust_config.clone(),
+            trust: self.trust_config.clone().unwrap_or_else(|| NodeLayout::default().trust),
+            trust_must_exist: self.trust_config.is_some(),
             fstab: self.fstab.clone(),
             mounts: self.mounts.clone(),
             units: self.units.clone(),

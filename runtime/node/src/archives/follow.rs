@@ -12,7 +12,7 @@ use server::{ServerHandle, file_stamp};
 /// Reloads a server whenever a configuration file, or an archive that one lists, changes; looks for changes every `every`.
 /// Never returns: for a task of its own beside [`server::Server::run`].
 ///
-/// A configuration that cannot be read, or that existed and is missing, is reported to the server's log once and read again
+/// A configuration or policy that cannot be read, or that existed and is missing, is reported to the server's log once and read again
 /// until that works; the previous archives are still served.
 pub async fn follow(paths: NodeLayout, handle: ServerHandle, every: Duration) {
     let mut seen = Seen::default();
@@ -31,6 +31,8 @@ struct Seen {
     files: Option<Vec<Option<u64>>>,
     /// The configurations that existed.
     existed: Vec<ConfigurationKind>,
+    /// Whether the policy existed.
+    trust_existed: bool,
     /// Why the last reload failed.
     problem: Option<String>,
 }
@@ -50,7 +52,7 @@ fn look(paths: &NodeLayout, handle: &ServerHandle, mut seen: Seen) -> Seen {
         _ if seen.problem.is_some() => true,
         (Some(files), _) => *files != now,
         // The first look: whether anything changed since the server opened its archives.
-        (None, Ok(archives)) => signed::accepted(paths, archives.clone())
+        (None, Ok(archives)) => signed::accepted(paths, archives.clone(), false)
             .map_or(true, |served| handle.archives() != served.archives),
         (None, Err(_)) => true,
     };
@@ -59,10 +61,12 @@ fn look(paths: &NodeLayout, handle: &ServerHandle, mut seen: Seen) -> Seen {
             seen.existed.push(kind);
         }
     }
+    seen.trust_existed |= file_stamp(&paths.trust).is_some();
     if changed {
         let read = || {
             let listed = still_configured(paths, &seen.existed).map_err(|error| error.to_string())?;
-            let served = signed::accepted(paths, listed).map_err(|error| error.to_string())?;
+            let served =
+                signed::accepted(paths, listed, seen.trust_existed).map_err(|error| error.to_string())?;
             for (archive, problem) in &served.refused {
                 handle.report_not_served(archive, &problem.to_string());
             }

@@ -58,7 +58,7 @@ pub use mount_unit::{content as unit_content, name as unit_name};
 pub use node_change::{NodeChange, NodeStep};
 pub use node_layout::NodeLayout;
 pub use only::Only;
-pub use signed::{Served, served};
+pub use signed::{Served, check_bundle, served};
 pub use solutions::{Activation, ActivationOptions, LATEST, activate};
 pub use temporary_mount::{MountOptions, mount, unmount};
 pub use verify::{check_verifiable, verify_archive};

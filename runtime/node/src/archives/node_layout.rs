@@ -13,6 +13,8 @@ pub struct NodeLayout {
     pub archives: PathBuf,
     /// The policy: which archives must be signed, and by whom.
     pub trust: PathBuf,
+    /// Whether the policy must exist. Without it, a node whose policy does not exist requires checksums.
+    pub trust_must_exist: bool,
     /// The folder in which every archive is mounted under its ID.
     pub mounts: PathBuf,
     /// The folder of systemd units.
@@ -30,6 +32,7 @@ impl Default for NodeLayout {
             solutions: "/etc/metalk8s/solutions.yaml".into(),
             archives: "/etc/sealift/archives.yaml".into(),
             trust: "/etc/sealift/trust.yaml".into(),
+            trust_must_exist: false,
             mounts: "/srv/scality".into(),
             units: "/etc/systemd/system".into(),
             fstab: "/etc/fstab".into(),

@@ -1,11 +1,12 @@
 //! The policy of the node: which archives it accepts, and whose signatures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use archive::attestation::{AttestationError, Proof, SignedStatement, bundle_path};
-use archive::{Tree, product, version};
-use trust::{Fault, Policy, Require};
+use archive::attestation::{self, Proof, SignedStatement, bundle_path};
+use archive::{Tree, product};
+use content::Digest;
+use trust::{Policy, Require};
 
 use super::error::Error;
 use super::lists::{accepts_unverified, configured};
@@ -14,13 +15,23 @@ use super::node_layout::NodeLayout;
 /// What the policy requires of an archive, and what its signature says.
 #[derive(Debug)]
 pub(super) struct Requirement {
-    signed: Option<SignedStatement>,
+    signed: Option<(Proof, SignedStatement)>,
     accepts_unverified: bool,
 }
 
 /// Reads the policy of the node. Without one, checksums are required.
 fn policy(paths: &NodeLayout) -> Result<Policy, Error> {
-    Ok(Policy::read_if_exists(&paths.trust)?.unwrap_or_default())
+    Ok(still_policy(paths, false)?.unwrap_or_default())
+}
+
+/// The policy of the node; `None` if it does not exist. One that existed before must still exist: without it, archives would be
+/// accepted that it refuses.
+fn still_policy(paths: &NodeLayout, existed: bool) -> Result<Option<Policy>, Error> {
+    match Policy::read_if_exists(&paths.trust)? {
+        None if existed => Err(Error::Gone(paths.trust.clone())),
+        None if paths.trust_must_exist => Ok(Some(Policy::read(&paths.trust)?)),
+        policy => Ok(policy),
+    }
 }
 
 /// Refuses an archive that the policy does not accept: it is too old, or it must be signed, and its name, version and checksums are
@@ -43,22 +54,37 @@ fn check_by(
     // An archive without a name is refused elsewhere; here it has the rule of the others.
     let product = product::of(tree)?.unwrap_or_default();
     let rule = policy.rule(&product.name);
-    if rule.require == Require::Signature {
-        if unverified {
-            let (archive, policy) = (tree.path().to_owned(), paths.trust.clone());
-            return Err(Error::MustBeSigned { archive, policy });
-        }
-        let signed = SignedStatement::check(tree, None, policy)?;
-        return Ok(Requirement { signed: Some(signed), accepts_unverified: false });
+    if unverified && rule.require == Require::Signature {
+        let (archive, policy) = (tree.path().to_owned(), paths.trust.clone());
+        return Err(Error::MustBeSigned { archive, policy });
     }
-    if let Some(oldest) = &rule.minimum_version
-        && version::is_older(&product.version, oldest)
-    {
-        let fault = Fault::TooOld { found: product.version, oldest: oldest.clone() };
-        return Err(AttestationError::Refused { path: tree.path().to_owned(), fault }.into());
+    let signed = match attestation::accept(tree, None, policy)? {
+        Some(statement) => Some((statement.covered(tree)?, statement)),
+        None => None,
+    };
+    let accepts_unverified =
+        signed.is_none() && (unverified || rule.require == Require::None || accepts_unverified(paths)?);
+    Ok(Requirement { signed, accepts_unverified })
+}
+
+/// Whether the policy requires a signature of the ISO at `archive`, whose digest this is, and the bundle in the file `bundle` has
+/// it; false if it requires none.
+///
+/// # Errors
+///
+/// [`Error::Signature`] if the policy refuses the archive with this bundle; [`Error::Policy`].
+pub fn check_bundle(
+    paths: &NodeLayout,
+    archive: &Path,
+    bundle: &Path,
+    digest: Digest,
+) -> Result<bool, Error> {
+    let tree = Tree::open(archive)?;
+    let Some(signed) = attestation::accept(&tree, Some(bundle), &policy(paths)?)? else { return Ok(false) };
+    if signed.covered(&tree)? == Proof::Iso {
+        signed.compare_iso(&tree, digest)?;
     }
-    let accepts_unverified = unverified || rule.require == Require::None || accepts_unverified(paths)?;
-    Ok(Requirement { signed: None, accepts_unverified })
+    Ok(true)
 }
 
 impl Requirement {
@@ -66,14 +92,14 @@ impl Requirement {
     /// checksums, is accepted.
     pub(super) fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<bool, Error> {
         match &self.signed {
-            Some(signed) => Ok(signed.prove(tree, progress)? == Proof::Iso),
+            Some((_, signed)) => Ok(signed.prove(tree, progress)? == Proof::Iso),
             None => Ok(self.accepts_unverified),
         }
     }
 
     /// [`Requirement::prove`], without reading content.
     pub(super) fn accepts_unverified(&self) -> bool {
-        self.accepts_unverified || self.signed.as_ref().is_some_and(SignedStatement::covers_iso)
+        self.accepts_unverified || matches!(self.signed, Some((Proof::Iso, _)))
     }
 
     /// The progress of the proof, and that of the verification after it: together as many bytes as one of them.
@@ -106,26 +132,29 @@ pub struct Served {
 }
 
 /// The archives that the node configurations list and the policy of the node accepts. Signatures, names, versions and checksums
-/// are checked, and no other content is read.
+/// are checked, and no other content is read. So a statement must have the digest of `SHA256SUMS`: that of an ISO is compared by the
+/// import alone.
 ///
 /// # Errors
 ///
 /// [`Error::Configuration`], [`Error::Policy`].
 pub fn served(paths: &NodeLayout) -> Result<Served, Error> {
-    accepted(paths, configured(paths)?)
+    accepted(paths, configured(paths)?, false)
 }
 
-/// Those of `archives` that the policy accepts. One that cannot be read stays: the server reports it.
-pub(super) fn accepted(paths: &NodeLayout, archives: Vec<PathBuf>) -> Result<Served, Error> {
-    let Some(policy) = Policy::read_if_exists(&paths.trust)? else {
+/// Those of `archives` that the policy accepts, which must still exist if it `existed`. An archive that cannot be read stays: the
+/// server reports it.
+pub(super) fn accepted(paths: &NodeLayout, archives: Vec<PathBuf>, existed: bool) -> Result<Served, Error> {
+    let Some(policy) = still_policy(paths, existed)? else {
         return Ok(Served { archives, refused: Vec::new() });
     };
     let mut served = Served::default();
     for path in archives {
-        let checked = match Tree::open(&path) {
-            Ok(tree) => check_by(&policy, paths, &tree, false).map(drop),
-            Err(_) => Ok(()),
-        };
+        let checked = Tree::open(&path).map_err(Error::from).and_then(|tree| {
+            let Some(signed) = attestation::accept(&tree, None, &policy)? else { return Ok(()) };
+            signed.covered(&tree)?;
+            Ok(signed.covered_files(&tree)?)
+        });
         match checked {
             Ok(()) | Err(Error::Archive(_)) => served.archives.push(path),
             Err(error) => served.refused.push((path, error)),

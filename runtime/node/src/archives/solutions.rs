@@ -144,6 +144,7 @@ mod tests {
             archives: folder.join("archives.yaml"),
             fstab: folder.join("fstab"),
             trust: folder.join("trust.yaml"),
+            trust_must_exist: false,
             mounts: folder.join("srv"),
             units: folder.join("units"),
             lock: folder.join("lock"),

@@ -34,6 +34,7 @@ impl Node {
                 units: at("etc/systemd/system"),
                 fstab: at("etc/fstab"),
                 trust: at("etc/sealift/trust.yaml"),
+                trust_must_exist: false,
                 lock: at("run/archives.lock"),
             },
             state: at("var/lib/metalk8s"),

@@ -25,7 +25,9 @@
 //! let recipe = Recipe::of(&here, &())?;
 //! let (ours, theirs) = UnixStream::pair()?;
 //! let into = there.clone();
-//! let node = std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &into, &[], &|_| Ok(())));
+//! let node = std::thread::spawn(move || {
+//!     receive(BufReader::new(&theirs), &theirs, &into, &[], &|_, _, _| Ok(false), &|_| Ok(()))
+//! });
 //! let sent = send(&recipe, &here, BufReader::new(&ours), &ours, &())?;
 //! node.join().unwrap()?;
 //! assert_eq!(std::fs::read(&sent.path)?, std::fs::read(&here)?);
@@ -47,6 +49,6 @@ mod tests;
 
 pub use error::Error;
 pub use range::ByteRange;
-pub use receive::receive;
+pub use receive::{CheckBundle, receive};
 pub use recipe::{Recipe, RecipePart};
 pub use send::{SentArchive, send};

@@ -8,6 +8,7 @@ use archive::Tree;
 use archive::attestation::bundle_path;
 use content::{Digest, IoError, LinkPolicy};
 use serde::{Deserialize, Deserializer, Serialize};
+use trust::BUNDLE_MAX;
 
 use super::error::Error;
 use super::library::{StatedFile, stated};
@@ -21,8 +22,6 @@ const PARTS_MAX: usize = 50_000;
 const NAMES_MAX: usize = 8 << 20;
 /// The maximum number of ranges of one file: the largest file has as many extents.
 const RANGES_MAX: usize = 4096;
-/// The maximum size of a bundle in bytes: those that we write are a quarter as large.
-pub(super) const BUNDLE_MAX: u64 = 1 << 20;
 
 /// An ISO as its larger files and the bytes between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +142,7 @@ impl Recipe {
         parts.sort_by_key(|part| part.ranges.first().map(|range| range.offset));
         let bytes = file.metadata().map_err(failed)?.len();
         let digest = super::read::digest_of(&file, progress).map_err(failed)?;
-        let bundle = match content::open_text(&bundle_path(path), LinkPolicy::Refuse, BUNDLE_MAX) {
+        let bundle = match content::open_text(&bundle_path(path), LinkPolicy::Refuse, BUNDLE_MAX as u64) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             read => Some(read?),
         };
@@ -161,7 +160,7 @@ impl Recipe {
         if !self.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.name.chars().all(plain) {
             return wrong(format!("`{}` is not a valid name of an ISO file", self.name.escape_debug()));
         }
-        if self.bundle.as_ref().is_some_and(|bundle| bundle.len() as u64 > BUNDLE_MAX) {
+        if self.bundle.as_ref().is_some_and(|bundle| bundle.len() > BUNDLE_MAX) {
             return wrong("the bundle with the signature is too large".into());
         }
         if self.bytes > LARGEST {

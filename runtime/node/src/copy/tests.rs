@@ -11,6 +11,11 @@ use content::Digest;
 use super::protocol::RecipeResponse;
 use super::*;
 
+/// A policy that requires no signature.
+const ANY: Policy = &|_, _, _| Ok(false);
+
+type Policy = &'static (dyn Fn(&Path, Digest, &Path) -> Result<bool, String> + Sync);
+
 /// An ISO `Example <version>` of these files, with `SHA256SUMS`.
 fn iso(folder: &Path, version: &str, files: &[(&str, &[u8])]) -> PathBuf {
     let tree = folder.join(format!("tree-{version}"));
@@ -48,11 +53,22 @@ fn copy(
     archives: &[PathBuf],
     limit: u64,
 ) -> (Result<SentArchive, Error>, Result<PathBuf, Error>) {
+    copy_by(ANY, archive, into, archives, limit)
+}
+
+/// As [`copy`], to a node whose policy is `check`.
+fn copy_by(
+    check: Policy,
+    archive: &Path,
+    into: &Path,
+    archives: &[PathBuf],
+    limit: u64,
+) -> (Result<SentArchive, Error>, Result<PathBuf, Error>) {
     let recipe = Recipe::of(archive, &()).unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (into, archives) = (into.to_path_buf(), archives.to_vec());
     let node = std::thread::spawn(move || {
-        let received = receive(BufReader::new(&theirs), &theirs, &into, &archives, &|_| Ok(()));
+        let received = receive(BufReader::new(&theirs), &theirs, &into, &archives, check, &|_| Ok(()));
         // As at the end of the process.
         let _ = theirs.shutdown(Shutdown::Both);
         received
@@ -108,8 +124,8 @@ fn the_bundle_of_a_signed_archive_travels_with_it() {
     let into = folder.path().join("into");
     fs::create_dir(&into).unwrap();
     let bundle = into.join("example-1.0.iso.sigstore.json");
-    // Also that of an archive that is there already, and in the place of another one.
-    for content in [None, Some("{}"), Some("{\"signed\": \"again\"}")] {
+    // Also that of an archive that is there already.
+    for content in [None, Some("{}")] {
         if let Some(content) = content {
             fs::write(archive::attestation::bundle_path(&archive), content).unwrap();
         }
@@ -117,6 +133,36 @@ fn the_bundle_of_a_signed_archive_travels_with_it() {
         assert_eq!(fs::read_to_string(&bundle).ok().as_deref(), content);
     }
     assert_eq!(fs::read_dir(&into).unwrap().count(), 2, "nothing else is left");
+}
+
+#[test]
+fn a_bundle_takes_the_place_of_another_one_only_if_the_policy_requires_and_accepts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = iso(folder.path(), "1.0", &[("small", b"small")]);
+    let into = folder.path().join("into");
+    fs::create_dir(&into).unwrap();
+    let (sent, bundle) =
+        (archive::attestation::bundle_path(&archive), into.join("example-1.0.iso.sigstore.json"));
+    let by_content: Policy = &|_, _, file| match fs::read_to_string(file).unwrap().as_str() {
+        "bad" => Err("the policy refuses it".into()),
+        _ => Ok(true),
+    };
+    for (policy, content, kept, reason) in [
+        (by_content, "bad", None, "the policy refuses it"),
+        (ANY, "good", Some("good"), ""),
+        (ANY, "good", Some("good"), ""),
+        (ANY, "other", Some("good"), "example-1.0.iso.sigstore.json already exists with different content"),
+        (by_content, "bad", Some("good"), "the policy refuses it"),
+        (by_content, "signed again", Some("signed again"), ""),
+    ] {
+        fs::write(&sent, content).unwrap();
+        let (sent, received) = copy_by(policy, &archive, &into, &[], u64::MAX);
+        assert_eq!((sent.is_ok(), received.is_ok()), (reason.is_empty(), reason.is_empty()), "{content}");
+        let problem = received.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(problem.ends_with(reason), "{problem}");
+        assert_eq!(fs::read_to_string(&bundle).ok().as_deref(), kept, "{content}");
+        assert_eq!(fs::read_dir(&into).unwrap().count(), 1 + usize::from(kept.is_some()), "{content}");
+    }
 }
 
 #[test]
@@ -170,7 +216,7 @@ fn a_damaged_archive_of_the_receiver_is_not_used() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let there = into.clone();
     let node =
-        std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], &|_| Ok(())));
+        std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], ANY, &|_| Ok(())));
     let error = send(&recipe, &archive, BufReader::new(&ours), &ours, &()).unwrap_err();
     assert!(error.to_string().contains("images/a does not have the SHA-256"), "{error}");
     assert!(matches!(node.join().unwrap(), Err(Error::Damaged(_))));
@@ -202,7 +248,7 @@ fn both_ends_report_an_archive_that_cannot_be_published() {
         let there = into.clone();
         let refuse = |_: &Path| Err("the configuration is locked".to_owned());
         let node =
-            std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], &refuse));
+            std::thread::spawn(move || receive(BufReader::new(&theirs), &theirs, &there, &[], ANY, &refuse));
         let error = send(&recipe, &archive, BufReader::new(&ours), &ours, &()).unwrap_err();
         assert!(error.to_string().contains("the configuration is locked"), "{error}");
         assert!(matches!(node.join().unwrap(), Err(Error::Publish { .. })));
@@ -245,7 +291,8 @@ fn a_recipe_that_asks_for_what_no_archive_needs_is_refused() {
     for recipe in bad {
         let mut response = Vec::new();
         let line = format!("{recipe}\n");
-        let error = receive(line.as_bytes(), &mut response, folder.path(), &[], &|_| Ok(())).unwrap_err();
+        let error =
+            receive(line.as_bytes(), &mut response, folder.path(), &[], ANY, &|_| Ok(())).unwrap_err();
         assert!(matches!(error, Error::Protocol(_)), "{recipe}: {error}");
         assert!(matches!(serde_json::from_slice(&response), Ok(RecipeResponse::Error(_))), "{recipe}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{recipe}");
@@ -259,7 +306,7 @@ proptest::proptest! {
     fn anything_that_is_said_is_answered(line in "\\PC{0,80}\n?") {
         let folder = tempfile::tempdir().unwrap();
         let mut said = Vec::new();
-        proptest::prop_assert!(receive(line.as_bytes(), &mut said, folder.path(), &[], &|_| Ok(())).is_err());
+        proptest::prop_assert!(receive(line.as_bytes(), &mut said, folder.path(), &[], ANY, &|_| Ok(())).is_err());
         proptest::prop_assert!(serde_json::from_slice::<RecipeResponse>(&said).is_ok());
     }
 }
@@ -275,7 +322,7 @@ fn a_file_that_came_meanwhile_is_not_replaced() {
     let line = [serde_json::to_vec(&recipe).unwrap(), b"\n".to_vec(), fs::read(&archive).unwrap()].concat();
     // When the receiver requests bytes, it has already checked that the name is free.
     let said = Meanwhile { target: target.clone(), said: Vec::new() };
-    let error = receive(&*line, said, &there, &[], &|_| Ok(())).unwrap_err();
+    let error = receive(&*line, said, &there, &[], ANY, &|_| Ok(())).unwrap_err();
     assert!(matches!(&error, Error::Taken(path) if *path == target), "{error}");
     assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
 }

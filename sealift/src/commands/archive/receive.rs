@@ -34,9 +34,12 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             .map(drop)
             .map_err(|error| error.to_string())
     };
+    let check_bundle = |archive: &Path, digest, bundle: &Path| {
+        archives::check_bundle(&paths, archive, bundle, digest).map_err(|error| error.to_string())
+    };
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     // The other end reports the error to the user.
-    copy::receive(input, output, &arguments.into, &archives, &publish)
+    copy::receive(input, output, &arguments.into, &archives, &check_bundle, &publish)
         .map(drop)
         .map_err(|_| Failure::Reported)
 }

@@ -118,6 +118,7 @@ pub(super) fn paths(root: &Path) -> NodeLayout {
         solutions: root.join("solutions.yaml"),
         archives: root.join("archives.yaml"),
         trust: root.join("trust.yaml"),
+        trust_must_exist: false,
         fstab: root.join("fstab"),
         mounts: root.join("srv"),
         units: root.join("units"),

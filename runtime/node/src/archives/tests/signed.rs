@@ -143,8 +143,145 @@ fn a_server_stops_to_serve_what_the_policy_no_longer_accepts() {
     Following::until("its key is revoked", || !server.serves_now("metalk8s-2.10.0"));
     node.obey(SIGNED);
     Following::until("its key counts again", || server.serves_now("metalk8s-2.10.0"));
+    // Another bundle, and another key in the same file.
+    std::fs::write(bundle_path(&platform), "{}").unwrap();
+    Following::until("its bundle is another one", || !server.serves_now("metalk8s-2.10.0"));
+    sign(&platform);
+    Following::until("its bundle is back", || server.serves_now("metalk8s-2.10.0"));
+    let key = node.root.path().join("vendor.pub");
+    std::fs::write(&key, OTHER).unwrap();
+    Following::until("the key is another one", || !server.serves_now("metalk8s-2.10.0"));
+    std::fs::write(&key, PUBLIC).unwrap();
+    Following::until("the key is back", || server.serves_now("metalk8s-2.10.0"));
     // A policy that says nothing keeps what is served.
     node.obey("require: signature\n");
     Following::until("the policy is reported", || server.has_refused("has no `keys`"));
     assert!(server.serves_now("metalk8s-2.10.0"));
+}
+
+#[test]
+fn a_server_whose_policy_disappears_reports_it_and_serves_what_it_served() {
+    let node = Node::new();
+    let (platform, solution) =
+        (node.archive("metalk8s.iso", PLATFORM), node.archive("storage.iso", SOLUTION));
+    for archive in [&platform, &solution] {
+        node.import(archive, &Fake::default()).unwrap();
+    }
+    node.obey(SIGNED);
+    let server = Following::start(&node, true);
+    Following::until("it is not signed", || !server.serves_now("metalk8s-2.10.0"));
+    std::fs::remove_file(&node.paths.trust).unwrap();
+    let gone = format!("{} is missing; it existed before", node.paths.trust.display());
+    Following::until("the policy is reported", || server.has_refused(&gone));
+    assert!(server.serves_now("storage-1.0.0") && !server.serves_now("metalk8s-2.10.0"));
+    // It takes effect again when it is back.
+    node.obey("require: checksum\n");
+    Following::until("it is accepted", || server.serves_now("metalk8s-2.10.0"));
+}
+
+#[test]
+fn a_policy_that_the_user_names_must_exist() {
+    let node = Node::new();
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let paths = NodeLayout { trust_must_exist: true, ..node.paths.clone() };
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
+    for error in
+        [import(&paths, &platform, &dry, &Fake::default(), &()).unwrap_err(), served(&paths).unwrap_err()]
+    {
+        assert!(error.to_string().contains("trust.yaml: it cannot be read: No such file"), "{error}");
+    }
+    node.obey("require: checksum\n");
+    import(&paths, &platform, &dry, &Fake::default(), &()).unwrap();
+}
+
+/// Signs an archive with a statement without the subjects of these names.
+fn sign_without(archive: &Path, names: &[&str]) {
+    let mut statement = describe(&Tree::open(archive).unwrap(), &()).unwrap().statement;
+    statement.subjects.retain(|subject| !names.contains(&subject.name.as_str()));
+    statement.iso = statement.iso.filter(|iso| !names.contains(&iso.as_str()));
+    let signer = Signer::with_key(SECRET).unwrap();
+    let bundle = Bundle::sign(&statement.render().unwrap(), &signer, &|| false).unwrap();
+    std::fs::write(bundle_path(archive), bundle).unwrap();
+}
+
+#[test]
+fn a_statement_that_does_not_cover_the_archive_is_refused_before_content_is_read() {
+    let node = Node::new();
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    node.import(&platform, &Fake::default()).unwrap();
+    node.obey(SIGNED);
+    let refused = |covers: &str, reason: &str| {
+        let text = format!("{}, covers: {covers}}}\n", SIGNED.trim_end().trim_end_matches('}'));
+        node.obey(&text);
+        for dry_run in [true, false] {
+            let options = ImportOptions { dry_run, ..ImportOptions::default() };
+            let found = node.try_to_import(&platform, &options);
+            assert!(found.ends_with(reason), "{found}");
+        }
+        let copied = check_verifiable(&node.paths, &platform, false).unwrap_err().to_string();
+        assert!(copied.ends_with(reason), "{copied}");
+    };
+    let serves = || served(&node.paths).unwrap().archives.contains(&platform);
+    sign_without(&platform, &["metalk8s.iso"]);
+    refused("iso", "metalk8s.iso: the statement has no digest of an ISO");
+    assert!(!serves());
+    sign_without(&platform, &["SHA256SUMS"]);
+    refused("contents", "metalk8s.iso: the statement has no digest of SHA256SUMS");
+    assert!(!serves());
+    // The import compares the digest of the ISO. A server cannot: it needs the list of files.
+    node.obey(SIGNED);
+    assert_eq!(node.try_to_import(&platform, &ImportOptions::default()), "metalk8s-2.10.0");
+    assert!(!serves());
+    sign(&platform);
+    assert!(serves());
+}
+
+#[test]
+fn an_archive_without_checksums_is_accepted_by_its_signature_or_by_the_policy() {
+    let node = Node::new();
+    let tree = node.root.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(tree.join("product.txt"), PLATFORM).unwrap();
+    let iso = node.root.path().join("bare.iso");
+    let options = iso::IsoOptions { volume_id: "B".into(), ..iso::IsoOptions::default() };
+    iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&iso, &()).unwrap();
+    // Without the implanted MD5: its field has blanks.
+    let mut bytes = std::fs::read(&iso).unwrap();
+    bytes[32768 + 883..][..512].fill(b' ');
+    std::fs::write(&iso, bytes).unwrap();
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
+    let unverifiable = "bare.iso is unverifiable: it has neither SHA256SUMS nor an implanted MD5";
+    for options in [&dry, &ImportOptions::default()] {
+        node.obey("require: checksum\n");
+        assert_eq!(node.try_to_import(&iso, options), unverifiable);
+        node.obey("require: none\n");
+        assert_eq!(node.try_to_import(&iso, options), "metalk8s-2.10.0");
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &Fake::default()).ok();
+        node.obey(SIGNED);
+        sign(&iso);
+        assert_eq!(node.try_to_import(&iso, options), "metalk8s-2.10.0");
+        delete(&node.paths, "metalk8s-2.10.0", &DELETE, &Fake::default()).ok();
+        std::fs::remove_file(bundle_path(&iso)).unwrap();
+    }
+}
+
+#[test]
+fn a_bundle_from_another_node_is_checked_by_the_policy() {
+    let node = Node::new();
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    let digest = content::hash_file(&platform, content::LinkPolicy::Refuse).unwrap().0;
+    sign(&platform);
+    let bundle = bundle_path(&platform);
+    let check = |digest| match check_bundle(&node.paths, &platform, &bundle, digest) {
+        Ok(counts) => counts.to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(check(digest), "false");
+    node.obey(SIGNED);
+    assert_eq!(check(digest), "true");
+    let other = check(content::Digest::of(b"other"));
+    assert!(other.contains("the ISO is not the signed one"), "{other}");
+    std::fs::write(&bundle, "{}").unwrap();
+    let bad = check(digest);
+    assert!(bad.contains("has no field `mediaType`"), "{bad}");
 }
