@@ -13,13 +13,13 @@ use crate::remedies::trust as remedies;
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
     /// Also fail if the archive is not signed by the public key in FILE (PEM; repeatable)
-    #[arg(long = "key", value_name = "FILE", help_heading = "Signatures")]
+    #[arg(long = "key", value_name = "FILE", group = "signers", help_heading = "Signatures")]
     keys: Vec<PathBuf>,
     /// Also fail if the archive breaks the policy in FILE, such as /etc/sealift/trust.yaml
-    #[arg(long, value_name = "FILE", conflicts_with = "keys", help_heading = "Signatures")]
+    #[arg(long, value_name = "FILE", group = "signers", help_heading = "Signatures")]
     trust: Option<PathBuf>,
     /// Read the bundle from FILE [default: ARCHIVE.sigstore.json]
-    #[arg(long, value_name = "FILE", help_heading = "Signatures")]
+    #[arg(long, value_name = "FILE", requires = "signers", help_heading = "Signatures")]
     pub(crate) bundle: Option<PathBuf>,
     /// Set what the signature of an ISO must cover
     #[arg(

@@ -153,7 +153,7 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
     let text = verify(1, &["site.iso", "--key", "ed.pub"]);
     assert!(
         text.contains(
-            "site.iso: NOT the signed archive: site.iso is not signed: site.iso.sigstore.json is missing; get"
+            "site.iso: NOT accepted: site.iso is not signed: site.iso.sigstore.json is missing; get"
         ),
         "{text}"
     );
@@ -190,7 +190,24 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
     assert_eq!((&report["signature"]["ok"], &report["signature"]["covers"]), (&true.into(), &"iso".into()));
     fs::write(path.join("trust.yaml"), "require: none\n").unwrap();
     let text = verify(0, &["site.iso", "--trust", "trust.yaml"]);
-    assert!(text.contains("the policy requires no signature of Site"), "{text}");
+    assert!(text.contains("site.iso: the policy requires no signature of it"), "{text}");
+    let oldest = "require: none\narchives:\n  site: {minimumVersion: '2.0'}\n";
+    fs::write(path.join("trust.yaml"), oldest).unwrap();
+    let text = verify(1, &["site.iso", "--trust", "trust.yaml"]);
+    assert!(
+        text.contains("site.iso: NOT accepted: site.iso: version 1.0 is older than 2.0, the oldest that"),
+        "{text}"
+    );
+    let text = verify(3, &["site.iso", "--bundle", "site.iso.sigstore.json"]);
+    assert!(text.contains("required arguments were not provided"), "{text}");
+    let text = verify(3, &["site.iso", "--trust", "trust.yaml", "--key", "ed.pub"]);
+    assert!(text.contains("cannot be used with"), "{text}");
+    let both = ["archive", "sign", "site.iso", "--key", "ed.pk8.pem", "--public-key", "ed.pub"];
+    let text = run(path, 3, &both);
+    assert!(text.contains("cannot be used with"), "{text}");
+    let named = ["archive", "import", "site.iso", "--dry-run", "--trust-config", "missing.yaml"];
+    let text = run(path, 3, &named);
+    assert!(text.contains("missing.yaml: it cannot be read: No such file"), "{text}");
     fs::write(path.join("trust.yaml"), "require: signature\n").unwrap();
     let text = verify(3, &["site.iso", "--trust", "trust.yaml"]);
     assert!(text.contains("trust.yaml: the policy requires signatures, but has no `keys`"), "{text}");

@@ -33,7 +33,13 @@ pub(crate) struct Arguments {
     )]
     sign_command: Option<String>,
     /// Check the signature of COMMAND with the public key in FILE (PEM)
-    #[arg(long, value_name = "FILE", requires = "sign_command", help_heading = "Signing")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "sign_command",
+        conflicts_with = "key",
+        help_heading = "Signing"
+    )]
     public_key: Option<PathBuf>,
     /// Write the bundle to FILE [default: ARCHIVE.sigstore.json]
     #[arg(long, value_name = "FILE")]

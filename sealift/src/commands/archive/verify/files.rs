@@ -30,8 +30,7 @@ pub(super) fn run(arguments: &Arguments, policy: Option<&Policy>) -> CommandResu
             }
         })?;
     let mut files = Vec::new();
-    for file in &arguments.files {
-        let verified = signed.verify_file(&tree, file);
+    for (file, verified) in arguments.files.iter().zip(signed.verify_files(&tree, &arguments.files)) {
         files.push(VerifiedFile {
             path: file.clone(),
             ok: verified.is_ok(),

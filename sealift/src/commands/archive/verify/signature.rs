@@ -6,7 +6,7 @@ use archive::Tree;
 use archive::attestation::{self, AttestationError, Proof, SignedStatement};
 use archive::verify::VerifyReport;
 use content::{printable, printable_path};
-use trust::{Policy, Require};
+use trust::Policy;
 
 use crate::failure::Failure;
 use crate::output::documents::signatures::SignatureDocument;
@@ -25,7 +25,7 @@ pub(super) struct SignatureCheck {
     problem: Option<(String, Option<String>)>,
 }
 
-/// Checks the signature of an archive before the archive is verified; `None` if the policy requires none.
+/// Checks an archive by the policy before it is verified; `None` if the policy accepts it and requires no signature.
 ///
 /// # Errors
 ///
@@ -35,24 +35,22 @@ pub(super) fn check(
     bundle: Option<&Path>,
     policy: &Policy,
 ) -> Result<Option<SignatureCheck>, Failure> {
-    let product = archive::product::of(tree)?;
-    let name = product.map(|product| product.name).unwrap_or_default();
-    if policy.rule(&name).require != Require::Signature {
-        let path = printable_path(tree.path());
-        output::note(&format!("{path}: the policy requires no signature of {}", printable(&name)));
-        return Ok(None);
-    }
     let path = bundle.map_or_else(|| attestation::bundle_path(tree.path()), Path::to_owned);
     let mut check = SignatureCheck { bundle: path, statement: None, proof: None, problem: None };
-    let proven = SignedStatement::check(tree, bundle, policy).and_then(|statement| {
+    let proven = attestation::accept(tree, bundle, policy).and_then(|statement| {
+        let Some(statement) = statement else { return Ok(false) };
         let bar = Bar::bytes("hashing", attestation::iso_bytes(tree));
         check.proof = Some(check.statement.insert(statement).prove(tree, &bar)?);
-        Ok(())
+        Ok(true)
     });
     match proven {
         Err(AttestationError::Archive(error)) => Err(error.into()),
         Err(error) => Ok(Some(check.refused(&error))),
-        Ok(()) => Ok(Some(check)),
+        Ok(true) => Ok(Some(check)),
+        Ok(false) => {
+            output::note(&format!("{}: the policy requires no signature of it", printable_path(tree.path())));
+            Ok(None)
+        }
     }
 }
 
@@ -64,14 +62,15 @@ impl SignatureCheck {
 
     /// The check of an archive that was verified with this report.
     pub(super) fn complete(self, report: &VerifyReport) -> Self {
-        match self.proof.map(|proof| proof.holds(report)) {
-            Some(false) => {
-                let reason = "files differ from the signed SHA256SUMS".to_owned();
-                let problem = self.problem.or(Some((reason, None)));
-                Self { problem, ..self }
+        let reason = match self.proof {
+            Some(proof) if proof.holds(report) => return self,
+            Some(Proof::Iso) => {
+                "each byte of the ISO is the signed one, but it was damaged when it was signed"
             }
-            _ => self,
-        }
+            Some(Proof::Contents) => "files differ from the signed SHA256SUMS",
+            None => return self,
+        };
+        Self { problem: self.problem.or_else(|| Some((reason.to_owned(), None))), ..self }
     }
 
     /// Whether the signature counts for the whole archive.
@@ -84,7 +83,7 @@ impl SignatureCheck {
         match (&self.problem, &self.statement, self.proof) {
             (Some((reason, help)), ..) => {
                 let help = help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-                format!("{path}: NOT the signed archive: {reason}{help}\n")
+                format!("{path}: NOT accepted: {reason}{help}\n")
             }
             (None, Some(signed), Some(proof)) => {
                 let covered = match proof {
