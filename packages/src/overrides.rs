@@ -47,6 +47,12 @@ impl PackageTarget {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The keys whose values count for this target, the most specific one last: `deb` and `deb-bookworm`.
+    fn keys(&self) -> impl DoubleEndedIterator<Item = Self> {
+        let is_debian = self.0.strip_prefix(DEBIAN).is_some_and(|rest| rest.starts_with('-'));
+        is_debian.then(Self::any_debian).into_iter().chain([self.clone()])
+    }
 }
 
 /// The key for all Debian packages.
@@ -118,10 +124,10 @@ macro_rules! overrides {
                 })*
             }
 
-            /// The fields that have a value here, as they are spelled in Rust.
-            fn fields(&self) -> Vec<&'static str> {
-                let fields = [$((stringify!($field), self.$field.is_some()),)*];
-                fields.into_iter().filter(|(_, is_there)| *is_there).map(|(field, _)| field).collect()
+            /// Whether a field such as `files[0].from` has its value here.
+            fn gives(&self, field: &str) -> bool {
+                let key = snake(field.split(['.', '[']).next().unwrap_or_default());
+                [$((stringify!($field), self.$field.is_some()),)*].contains(&(key.as_str(), true))
             }
         }
     };
@@ -177,27 +183,32 @@ impl RpmDefinition {
     #[must_use]
     pub fn for_target(&self, target: &PackageTarget) -> Self {
         let mut definition = Self { overrides: BTreeMap::new(), ..self.clone() };
-        let is_debian = target.as_str().strip_prefix(DEBIAN).is_some_and(|rest| rest.starts_with('-'));
-        let all = is_debian.then(PackageTarget::any_debian);
-        for target in all.iter().chain([target]) {
-            if let Some(overrides) = self.overrides.get(target) {
+        for key in target.keys() {
+            if let Some(overrides) = self.overrides.get(&key) {
                 overrides.apply(&mut definition);
             }
         }
         definition
     }
 
+    /// Where this definition gives the value that the field `field` has for `target`: `url` is `overrides.el8.url` if `el8` has its
+    /// own.
+    #[must_use]
+    pub fn field_for(&self, target: &PackageTarget, field: &str) -> String {
+        let is_given = |key: &PackageTarget| self.overrides.get(key).is_some_and(|own| own.gives(field));
+        match target.keys().rfind(is_given) {
+            Some(key) => format!("overrides.{key}.{field}"),
+            None => field.to_owned(),
+        }
+    }
+
     /// The mistakes of each target that the definition itself does not have; `own` are those of the definition itself.
     pub(crate) fn mistakes_of_targets(&self, own: &[Mistake]) -> Vec<Mistake> {
         let own: HashSet<&Mistake> = own.iter().collect();
         let of_target = |(target, overrides): (&PackageTarget, &PackageOverrides)| {
-            let fields = overrides.fields();
-            let is_own = |field: &str| {
-                let key = field.split(['.', '[']).next().unwrap_or_default();
-                fields.iter().any(|own| *own == snake(key))
-            };
             let mistakes = self.for_target(target).mistakes().into_iter();
-            let mistakes = mistakes.filter(|mistake| is_own(&mistake.field) || !own.contains(mistake));
+            let mistakes =
+                mistakes.filter(|mistake| overrides.gives(&mistake.field) || !own.contains(mistake));
             mistakes
                 .map(|mistake| Mistake { field: format!("overrides.{target}.{}", mistake.field), ..mistake })
                 .collect::<Vec<_>>()
@@ -293,5 +304,11 @@ mod tests {
         assert_eq!(of(PackageTarget::debian("trixie")), all("2"));
         assert_eq!(of(PackageTarget::any_debian()), all("2"));
         assert_eq!(of(PackageTarget::release("8")).1, None);
+        let place = |target: PackageTarget, field: &str| definition.field_for(&target, field);
+        let bookworm = || PackageTarget::debian("bookworm");
+        assert_eq!(place(bookworm(), "release"), "overrides.deb-bookworm.release");
+        assert_eq!(place(bookworm(), "deb.section"), "overrides.deb.deb.section");
+        assert_eq!(place(bookworm(), "summary"), "summary");
+        assert_eq!(place(PackageTarget::release("8"), "release"), "overrides.el8.release");
     }
 }

@@ -26,36 +26,50 @@ pub fn read_package(
     base: &Path,
 ) -> Result<RpmDefinition, Error> {
     let (document, definition) = read(path, text)?;
-    let mut mistakes = definition.mistakes();
-    let own = target.and_then(|target| definition.overrides.get_key_value(target));
-    let own = own.filter(|(_, own)| own.files.is_some());
-    let prefix = own.map(|(target, _)| format!("overrides.{target}.")).unwrap_or_default();
-    let definition = match target {
-        Some(target) => definition.for_target(target),
-        None => definition,
-    };
-    if format == PackageFormat::Deb {
-        mistakes.extend(debian::mistakes(&definition));
-    }
+    let given =
+        |field: &str| target.map_or_else(|| field.to_owned(), |target| definition.field_for(target, field));
+    let (used, mistakes) = checked(&definition, format, target);
     let mut mistakes = located(path, &document, mistakes);
-    for (index, file) in definition.files.iter().enumerate() {
+    for (index, file) in used.files.iter().enumerate() {
         // A mistake of its own names a source that leads out.
         if base.join(file.source().path()).symlink_metadata().is_err() {
-            let field = format!("{prefix}files[{index}].from");
+            let field = given(&format!("files[{index}].from"));
             let name = content::printable(&file.from);
             let message = format!("{field}: `{name}` does not exist in {}", content::printable_path(base));
             mistakes.note::<()>(Err(Error::at(path, document.place(&field), message)));
         }
     }
-    mistakes.end(definition)
+    mistakes.end(used)
 }
 
-/// [`read_package`] of an RPM in a project, where the paths of sources have rules of their own.
-pub(super) fn read_in_project(path: &Path, text: &str) -> Result<RpmDefinition, Error> {
+/// [`read_package`] in a project, where the paths of sources have rules of their own.
+pub(super) fn read_in_project(
+    path: &Path,
+    text: &str,
+    format: PackageFormat,
+    target: Option<&PackageTarget>,
+) -> Result<RpmDefinition, Error> {
     let (document, definition) = read(path, text)?;
-    let mut mistakes = definition.mistakes();
+    let (used, mut mistakes) = checked(&definition, format, target);
     mistakes.retain(|mistake| !mistake.field.ends_with(".from"));
-    located(path, &document, mistakes).end(definition)
+    located(path, &document, mistakes).end(used)
+}
+
+/// The definition for `target`, and what is wrong with it, by the fields of `definition`.
+fn checked(
+    definition: &RpmDefinition,
+    format: PackageFormat,
+    target: Option<&PackageTarget>,
+) -> (RpmDefinition, Vec<Mistake>) {
+    let mut mistakes = definition.mistakes();
+    let used = target.map_or_else(|| definition.clone(), |target| definition.for_target(target));
+    if format == PackageFormat::Deb {
+        mistakes.extend(debian::mistakes(&used).into_iter().map(|mistake| match target {
+            Some(target) => Mistake { field: definition.field_for(target, &mistake.field), ..mistake },
+            None => mistake,
+        }));
+    }
+    (used, mistakes)
 }
 
 /// The mistakes with their places in the file.

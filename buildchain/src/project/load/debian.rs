@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use content::printable_path;
 use iso::Exclude;
-use packages::PackageTarget;
+use packages::{PackageFormat, PackageTarget};
 use serde_saphyr::Location;
 
 use super::Loader;
@@ -17,7 +17,6 @@ use crate::project::error::{Error, Origin};
 use crate::project::field::Field;
 use crate::project::file::{PackageFamily, RepositoryEntry, SignatureRule, UpstreamEntry};
 use crate::project::names::{PathPattern, RepositoryName, Text, pool_place};
-use crate::project::package;
 
 impl Loader {
     /// Notes the keys of an entry that count only for packages of another family.
@@ -83,7 +82,7 @@ impl Loader {
                 continue;
             }
             let target = release.as_ref().map(|release| PackageTarget::debian(release.as_str()));
-            packages.extend(self.package(path, folder, &inner, package::read_in_project, target));
+            packages.extend(self.package(path, folder, &inner, PackageFormat::Deb, target));
         }
         let debs = self.debs(path, entry);
         let downloads = name.as_ref().and_then(|name| self.deb_downloads(path, entry, name));

@@ -303,7 +303,7 @@ impl Loader {
     fn definition<T>(
         &mut self,
         relative: &Path,
-        read_text: fn(&Path, &str) -> Result<T, Error>,
+        read_text: impl FnOnce(&Path, &str) -> Result<T, Error>,
         located: fn(&str) -> PathBuf,
     ) -> Result<T, Error> {
         let project = &mut self.project;

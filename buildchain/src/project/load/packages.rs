@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use content::{LinkPolicy, printable_path};
 use iso::Exclude;
-use packages::{PackageTarget, RpmDefinition};
+use packages::{PackageFormat, PackageTarget};
 use walkdir::WalkDir;
 
 use super::Loader;
@@ -40,7 +40,7 @@ impl Loader {
                     continue;
                 }
                 let target = release.as_ref().map(|release| PackageTarget::release(release.as_str()));
-                packages.extend(loader.package(path, folder, &inner, package::read_in_project, target));
+                packages.extend(loader.package(path, folder, &inner, PackageFormat::Rpm, target));
             }
             let rpms = loader.rpms(path, repository);
             if let (Some(name), Some(release)) = (name, release) {
@@ -58,18 +58,16 @@ impl Loader {
         path: &Path,
         folder: &Field<InnerPath>,
         inner: &Path,
-        read: fn(&Path, &str) -> Result<RpmDefinition, Error>,
+        format: PackageFormat,
         target: Option<PackageTarget>,
     ) -> Option<PackageDefinition> {
         let relative = inner.join("package.yaml");
         let located = |from: &str| packages::PackageSource::read(from).path().to_path_buf();
+        let read = |path: &Path, text: &str| package::read_in_project(path, text, format, target.as_ref());
         let definition = self.definition(&relative, read, located);
         let definition =
             definition.map_err(|error| error.unreadable_at(path, folder.place(), &self.project.root));
-        let mut definition = self.mistakes.note(definition)?;
-        if let Some(target) = target {
-            definition = definition.for_target(&target);
-        }
+        let definition = self.mistakes.note(definition)?;
         let origin = Origin::new(path, folder.place());
         Some(PackageDefinition { origin, path: relative, definition })
     }

@@ -50,6 +50,32 @@ fn an_entry_for_debian_has_packages_to_build_to_copy_and_to_download() {
 }
 
 #[test]
+fn a_mistake_of_the_debian_package_is_named_where_the_definition_makes_it() {
+    let root = tempfile::tempdir().unwrap();
+    let package = root.path().join("hello/package.yaml");
+    std::fs::create_dir(root.path().join("hello")).unwrap();
+    let text = format!(
+        "{HEAD}spec:\n  packages:\n    - {{name: tools, family: debian, release: bookworm, build: [hello]}}\n"
+    );
+    let head = "name: hello\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\npackager: A <a@b>\n";
+    for (more, place) in [
+        ("deb:\n  section: a b\n", "hello/package.yaml:9:12: deb.section"),
+        (
+            "overrides:\n  deb:\n    deb:\n      section: a b\n",
+            "package.yaml:11:16: overrides.deb.deb.section",
+        ),
+        (
+            "overrides:\n  deb: {deb: {section: utils}}\n  deb-bookworm: {deb: {section: a b}}\n",
+            "package.yaml:10:33: overrides.deb-bookworm.deb.section",
+        ),
+    ] {
+        std::fs::write(&package, format!("{head}{more}")).unwrap();
+        let error = load_with(root.path(), &text, &SettingsFlags::default()).unwrap_err().without_snippet();
+        assert!(error.to_string().contains(place), "{error}");
+    }
+}
+
+#[test]
 fn what_is_locked_is_for_these_downloads_alone() {
     let inputs = |entries: &str| project(entries).unwrap().deb_repositories[0].download_inputs();
     let first = inputs("source: {url: 'https://h/', suite: a, keys: [key]}, download: [a]");

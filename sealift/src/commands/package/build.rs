@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use packages::{PackageTarget, debian, source_package};
 
-use crate::failure::CommandResult;
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::packages::PackageDocument;
 use crate::output::{self, ReportOutput, documents};
 use crate::remedies;
@@ -25,10 +25,27 @@ pub(crate) enum Format {
     Srpm,
 }
 
-/// Reads a release, `8` or `el8`.
-pub(super) fn release(text: &str) -> Result<PackageTarget, String> {
-    let release = text.strip_prefix("el").unwrap_or(text);
-    format!("el{release}").parse().map_err(|_| "expected a release such as `8` or `el8`".to_owned())
+/// Whose `overrides` count for packages of this format: those for a release, for a Debian package also those for all releases.
+fn target(format: Format, release: Option<&str>) -> Result<Option<PackageTarget>, Failure> {
+    let wrong = |release: &str, expected: &str| {
+        Failure::usage(format!("`{}` is not a release: expected {expected}", content::printable(release)))
+    };
+    match (format, release) {
+        (Format::Rpm | Format::Srpm, None) => Ok(None),
+        (Format::Rpm | Format::Srpm, Some(release)) => {
+            let number = release.strip_prefix("el").unwrap_or(release);
+            let target =
+                format!("el{number}").parse().map_err(|_| wrong(release, "one such as `8` or `el8`"))?;
+            Ok(Some(target))
+        }
+        (Format::Deb, None) => Ok(Some(PackageTarget::any_debian())),
+        (Format::Deb, Some(release)) => {
+            let name = release.strip_prefix("deb-").unwrap_or(release);
+            let target =
+                format!("deb-{name}").parse().map_err(|_| wrong(release, "one such as `bookworm`"))?;
+            Ok(Some(target))
+        }
+    }
 }
 
 impl From<Format> for packages::PackageFormat {
@@ -53,14 +70,15 @@ pub(super) fn run(
     format: Format,
     place: PackageDestination<'_>,
     base: &Path,
-    target: Option<&PackageTarget>,
+    release: Option<&str>,
     source_date: Option<i64>,
     output: ReportOutput,
 ) -> CommandResult {
+    let target = target(format, release)?;
     let bytes = content::open_read(file, content::LinkPolicy::Follow, DEFINITION_MAX)?;
     let text =
         String::from_utf8(bytes).with_context(|| format!("cannot read {}", content::printable_path(file)))?;
-    let definition = buildchain::project::read_package(file, &text, format.into(), target, base)
+    let definition = buildchain::project::read_package(file, &text, format.into(), target.as_ref(), base)
         .map_err(remedies::project::project)?;
     let date = source_date.or(definition.date()).unwrap_or_default();
     let built = match place {

@@ -22,7 +22,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  sealift package build packages/sealift/package.yaml --into /tmp/rpms\n  \
                       sealift package build package.yaml --release 8\n  \
-                      sealift package build packages/hello/package.yaml --format deb\n  \
+                      sealift package build packages/hello/package.yaml --format deb --release bookworm\n  \
                       sealift package build packages/hello/package.yaml --format srpm"
     )]
     Build {
@@ -40,9 +40,9 @@ pub(crate) enum Command {
         /// Resolve the paths of the definition from DIR
         #[arg(long, value_name = "DIR", default_value = ".")]
         base: PathBuf,
-        /// Use the `overrides` of the definition for release N of the distribution, `8` or `el8`
-        #[arg(long, value_name = "N", value_parser = build::release)]
-        release: Option<packages::PackageTarget>,
+        /// Use the `overrides` of the definition for this release of the distribution: `8`, `el8` or `bookworm`
+        #[arg(long, value_name = "RELEASE")]
+        release: Option<String>,
         /// Set the date of the package, in seconds since 1970 [default: its own, else 0]
         #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
         source_date: Option<i64>,
@@ -111,7 +111,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
             let place = to
                 .as_deref()
                 .map_or(build::PackageDestination::Folder(&into), build::PackageDestination::File);
-            build::run(&file, format, place, &base, release.as_ref(), source_date, output)
+            build::run(&file, format, place, &base, release.as_deref(), source_date, output)
         }
         Command::Check { repositories, bases, output } => check::run(&repositories, &bases, output),
         Command::Why(arguments) => why::run(&arguments),

@@ -106,3 +106,31 @@ fn dpkg_installs_what_lintian_finds_no_fault_with() {
     assert!(upgraded.contains("\nconfigured 2\n"), "{upgraded}");
     assert_eq!(fs::read_dir(root.join("var/lib/misc")).unwrap().count(), 0);
 }
+
+#[test]
+fn a_package_for_a_release_has_the_values_of_its_overrides() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let overrides = "overrides: {deb: {release: '2'}, deb-bookworm: {version: 1.1}, el8: {release: '8'}}\n";
+    let head = "name: hello\nversion: '1'\nrelease: '1'\narch: noarch\nsummary: A\nlicense: MIT\npackager: A <a@b>\n";
+    fs::write(folder.join("package.yaml"), format!("{head}{overrides}")).unwrap();
+    for (arguments, name) in [
+        ("--format deb", "hello_1-2_all.deb"),
+        ("--format deb --release bookworm", "hello_1.1-2_all.deb"),
+        ("--format deb --release trixie", "hello_1-2_all.deb"),
+        ("--release el8", "hello-1-8.noarch.rpm"),
+        ("--format srpm --release 8", "hello-1-8.src.rpm"),
+        ("", "hello-1-1.noarch.rpm"),
+    ] {
+        let arguments: Vec<&str> =
+            ["package", "build", "package.yaml"].into_iter().chain(arguments.split_whitespace()).collect();
+        let (code, out, err) = sealift::run(folder, &arguments);
+        assert_eq!((code, out.trim()), (0, format!("./{name}").as_str()), "{arguments:?}: {err}");
+    }
+    let wrong = ["package", "build", "package.yaml", "--release", "bookworm"];
+    let (code, _, err) = sealift::run(folder, &wrong);
+    assert!(
+        code == 3 && err.contains("`bookworm` is not a release: expected one such as `8` or `el8`"),
+        "{code}: {err}"
+    );
+}
