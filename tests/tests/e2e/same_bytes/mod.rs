@@ -33,7 +33,8 @@ struct Origin {
     registry: Daemon,
     /// The server of upstream packages.
     packages: FileServer,
-    /// Whether one of its images is built from a `Containerfile`, by buildah: only root can do that everywhere.
+    /// Whether one of its images is built from a `Containerfile`, by buildah, and one of its packages from a spec file, by rpmbuild:
+    /// only root can do that everywhere.
     contained: bool,
     /// The command that builds it.
     command: &'static [&'static str],
@@ -77,7 +78,9 @@ impl Origin {
     }
 
     fn of(contained: bool, command: &'static [&'static str]) -> Option<Self> {
-        for peer in ["git", "skopeo", "tar"].iter().chain(contained.then_some(&"buildah")) {
+        for peer in
+            ["git", "skopeo", "tar"].iter().chain(if contained { &["buildah", "rpmbuild"][..] } else { &[] })
+        {
             peer::find(peer)?;
         }
         let (folder, port) = (user::open_folder(), free_port());
@@ -189,7 +192,12 @@ impl Origin {
     fn write_project(&self) {
         let port = self.registry.port;
         let (rpms, debs) = (self.packages.url("/rpms"), self.packages.url("/debs"));
-        let contained = if self.contained { ", images/contained" } else { "" };
+        let (contained, spec) = if self.contained {
+            let spec = "    - {name: spec, release: '8', build: [packages/greeter.spec], builder: host}\n";
+            (", images/contained", spec)
+        } else {
+            ("", "")
+        };
         let (kind, solution) = if self.command == SOLUTION {
             ("Solution", "  solution: {operator: scratch, ui: team/based, requireMetalk8s: '>=2.7'}\n")
         } else {
@@ -226,7 +234,8 @@ impl Origin {
                      - {{name: upstream, release: '8', download: [data], \
                          source: {{url: '{rpms}', keys: [keys/public.asc], signatures: all}}}}\n    \
                      - {{name: base, family: debian, release: bookworm, build: [packages/hello], download: [data], \
-                         source: {{url: '{debs}', suite: stable, keys: [keys/public.asc]}}}}\n  \
+                         source: {{url: '{debs}', suite: stable, keys: [keys/public.asc]}}}}\n\
+                 {spec}  \
                    signing: {{publicKey: keys/public.asc}}\n  \
                  requires: [{{name: Platform, version: '>=2.7 <2.8', images: ['nginx:1.25'], packages: [containerd]}}]\n  \
                    documentation: [README.md]\n  \
@@ -246,6 +255,14 @@ impl Origin {
              packager: 'A <a@site.invalid>', files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
             0o644,
         );
+        self.write(
+            "packages/greeter.spec",
+            "Name: greeter\nVersion: 1\nRelease: 1\nSummary: Greets\nLicense: MIT\nSource0: hello.sh\nBuildArch: noarch\n\
+             %description\nGreets.\n%build\ndate > date\n%install\ninstall -D %{SOURCE0} %{buildroot}/usr/bin/greeter\n\
+             %files\n/usr/bin/greeter\n%changelog\n* Thu Nov 26 2026 A <a@site.invalid> - 1-1\n- One\n",
+            0o644,
+        );
+        self.write("packages/hello.sh", "#!/bin/sh\necho hello\n", 0o755);
         self.write("hello.sh", "#!/bin/sh\necho hello\n", 0o755);
         self.write("not-read.txt", "first\n", 0o644);
         // Of equal content, and of more than a sector; made by copying, rendering and linking.
@@ -334,8 +351,8 @@ fn built(build_root: &Path) -> Built {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(build_root).unwrap().display().to_string();
             let metadata = fs::symlink_metadata(&path).unwrap();
-            if name == ".sealift" || name == "home" {
-                // What the build remembers, and what stands in for a home.
+            if name == ".sealift" || name == "home" || name == "logs" {
+                // What the build remembers and prints, and what stands in for a home.
             } else if metadata.is_dir() {
                 open.push(path);
             } else if metadata.is_symlink() {
@@ -385,7 +402,13 @@ fn reference(origin: &Origin) -> Built {
     }
     let lists = built.keys().filter(|name| name.starts_with("root/registry/v2/nested/signed/referrers/"));
     assert_eq!(lists.count(), 1, "{:?}", built.keys());
-    assert_eq!(built.contains_key("root/images/contained/1.2.3/manifest.json"), origin.contained);
+    for output in [
+        "root/images/contained/1.2.3/manifest.json",
+        "root/packages/redhat/8/example-spec-el8/greeter/greeter-1-1.noarch.rpm",
+        "packages/redhat/8/greeter/srpm/greeter-1-1.src.rpm",
+    ] {
+        assert_eq!(built.contains_key(output), origin.contained, "{output}: {:?}", built.keys());
+    }
     built
 }
 
@@ -395,9 +418,9 @@ fn same_inputs_give_same_bytes_in_all_circumstances() {
     hold(&origin, &CIRCUMSTANCES.each_ref());
 }
 
-/// Another user has no buildah that works everywhere; and what only the disk of the build is like is no matter to an image.
+/// Another user has no buildah and rpmbuild that work everywhere; and what only the disk of the build is like is no matter to an image.
 #[test]
-fn an_image_of_a_containerfile_has_the_same_bytes_in_all_circumstances() {
+fn an_image_of_a_containerfile_and_a_package_of_a_spec_file_have_the_same_bytes_in_all_circumstances() {
     if !is_root() {
         peer::skip("buildah needs root here");
         return;
