@@ -1,12 +1,18 @@
 //! Files of package repositories, from a server or a folder of this machine.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 
 use content::{Digest, LinkPolicy};
 use images::pull::{Download, RegistryFault, TransferProgress};
 use images::{RegistrySession, Store};
 
 use crate::project::LockedPath;
+
+/// How many files are fetched at the same time.
+pub(crate) const DOWNLOADS: usize = 4;
 
 /// Fetches files of repositories into the store.
 pub(super) struct Fetcher<'a> {
@@ -17,9 +23,10 @@ pub(super) struct Fetcher<'a> {
     pub(super) accounts: Vec<String>,
 }
 
-/// The folder that a `file:` URL names.
-pub(crate) fn local(url: &str) -> Option<&Path> {
-    url.strip_prefix("file://").map(Path::new)
+/// The path that a `file:` URL names (RFC 8089).
+pub(crate) fn local(url: &str) -> Option<PathBuf> {
+    let path = percent_encoding::percent_decode_str(url.strip_prefix("file://")?);
+    Some(PathBuf::from(OsString::from_vec(path.collect())))
 }
 
 /// The URL of `path` in the repository at `base`.
@@ -40,7 +47,7 @@ impl Fetcher<'_> {
     /// A sentence, if it cannot be read or is too large.
     pub(super) fn small(&self, label: &str, url: &str, limit: u64) -> Result<Option<Vec<u8>>, String> {
         if let Some(path) = local(url) {
-            return match content::open_read(path, LinkPolicy::Follow, limit) {
+            return match content::open_read(&path, LinkPolicy::Follow, limit) {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error.to_string()),
@@ -55,7 +62,7 @@ impl Fetcher<'_> {
         }
     }
 
-    /// The place of the file with the digest `digest` at one of `urls`; `None` if it does not exist.
+    /// The file with the digest `digest` at one of `urls`, in the store; `None` if it does not exist.
     ///
     /// # Errors
     ///
@@ -67,27 +74,70 @@ impl Fetcher<'_> {
         digest: Digest,
         size: u64,
     ) -> Result<Option<PathBuf>, String> {
-        if let Some(path) = urls.iter().filter_map(|url| local(url)).find(|path| path.exists()) {
-            let (found, _) =
-                content::hash_file(path, LinkPolicy::Follow).map_err(|error| error.to_string())?;
-            return if found == digest {
-                Ok(Some(path.to_owned()))
-            } else {
-                Err(format!("{}: expected {digest}, found {found}", content::printable_path(path)))
-            };
-        }
-        let urls: Vec<String> = urls.into_iter().filter(|url| local(url).is_none()).collect();
-        if urls.is_empty() {
-            return Ok(None);
-        }
         let (name, accounts) = (label.to_owned(), self.accounts.clone());
-        let download = Download { name, urls, digest: Some(digest), limit: size, accounts };
-        match images::pull::download(&download, self.store, self.registries, self.progress) {
-            Ok(digest) => Ok(Some(self.store.blob_path(&digest))),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error.to_string()),
+        let wanted = Download { name, urls, digest: None, limit: size, accounts };
+        match bring(wanted, &digest, self.store, self.registries, self.progress) {
+            Ok(()) => Ok(Some(self.store.blob_path(&digest))),
+            Err(NotBrought::Absent) => Ok(None),
+            Err(NotBrought::Other { place, found }) => {
+                Err(format!("{place}: expected {digest}, found {found}"))
+            }
+            Err(NotBrought::Download(error)) if is_missing(&error) => Ok(None),
+            Err(NotBrought::Download(error)) => Err(error.to_string()),
+            Err(NotBrought::Failed(error)) => Err(error.to_string()),
         }
     }
+}
+
+/// Why a file with a known digest is not in the store.
+enum NotBrought {
+    /// No URL is that of a server, and no folder of this machine has it.
+    Absent,
+    /// The first place that has it has another content.
+    Other {
+        place: String,
+        found: String,
+    },
+    Download(images::pull::Error),
+    Failed(FetchError),
+}
+
+/// Brings the file with the digest `digest` into the store. Of the folders of this machine, the first one that has it counts; servers
+/// are asked only if no folder does.
+fn bring(
+    wanted: Download,
+    digest: &Digest,
+    store: &Store,
+    registries: &RegistrySession,
+    progress: &dyn TransferProgress,
+) -> Result<(), NotBrought> {
+    let failed = |error: FetchError| NotBrought::Failed(error);
+    if store.has(digest, wanted.limit).map_err(|error| failed(error.into()))? {
+        return Ok(());
+    }
+    if let Some(file) = wanted.urls.iter().filter_map(|url| local(url)).find(|file| file.exists()) {
+        // What is checked is what is used: the file may change after that.
+        let copied = || -> Result<_, FetchError> {
+            let mut source = content::open(&file, LinkPolicy::Follow)?.take(wanted.limit.saturating_add(1));
+            let mut new = store.create()?;
+            std::io::copy(&mut source, &mut new).map_err(content::IoError::at("copy", &file))?;
+            Ok(new.finish_as(digest))
+        };
+        return match copied().map_err(failed)? {
+            Ok(_) => Ok(()),
+            Err(images::Error::DigestMismatch { found, .. }) => {
+                let place = content::printable_path(&file).to_string();
+                Err(NotBrought::Other { place, found: found.to_string() })
+            }
+            Err(error) => Err(failed(error.into())),
+        };
+    }
+    let urls: Vec<String> = wanted.urls.into_iter().filter(|url| local(url).is_none()).collect();
+    if urls.is_empty() {
+        return Err(NotBrought::Absent);
+    }
+    let download = Download { urls, digest: Some(*digest), ..wanted };
+    images::pull::download(&download, store, registries, progress).map_err(NotBrought::Download).map(|_| ())
 }
 
 /// Why a package cannot be used.
@@ -140,47 +190,33 @@ impl WantedFile<'_> {
         progress: &dyn TransferProgress,
     ) -> Result<(), FetchError> {
         let Self { name, path, digest, size, bases, accounts } = *self;
-        if store.has(digest, size)? {
-            return Ok(());
-        }
         let replaced = |found: &str| {
             self.wrong(format!(
                 "the repository has another file under this name, {found}: if it is right, run `sealift update`"
             ))
         };
-        // A folder of this machine: the first one that has the file counts.
-        let folders = bases.iter().filter_map(|base| local(base)).filter(|_| !path.is_url());
-        if let Some(file) = folders.map(|folder| folder.join(path.as_str())).find(|file| file.exists()) {
-            let mut source = content::open(&file, LinkPolicy::Follow)?;
-            let mut new = store.create()?;
-            std::io::copy(&mut source, &mut new).map_err(content::IoError::at("copy", &file))?;
-            return match new.finish_as(digest) {
-                Err(images::Error::DigestMismatch { found, .. }) => Err(replaced(&found.to_string())),
-                other => Ok(other.map(|_| ())?),
-            };
-        }
-        let urls: Vec<String> = if path.is_url() {
+        let urls = if path.is_url() {
             vec![path.to_string()]
         } else {
-            let urls = bases.iter().map(|base| joined(base, path.as_str()));
-            urls.filter(|url| local(url).is_none()).collect()
+            bases.iter().map(|base| joined(base, path.as_str())).collect()
         };
-        if urls.is_empty() {
-            return Err(self.wrong(format!("no folder of the repository has {path}")));
-        }
-        let accounts = accounts.to_vec();
-        let download = Download { name: name.to_owned(), urls, digest: Some(*digest), limit: size, accounts };
-        let error = match images::pull::download(&download, store, registries, progress) {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let (name, accounts) = (name.to_owned(), accounts.to_vec());
+        let download = Download { name, urls, digest: None, limit: size, accounts };
         let is_other = |fault: &RegistryFault| {
             matches!(fault, RegistryFault::DigestMismatch { .. } | RegistryFault::TooLarge { .. })
         };
-        let of_other = error.failures.iter().find(|failure| is_other(&failure.fault));
-        match of_other.map(|other| other.fault.to_string()) {
-            Some(found) => Err(replaced(&found)),
-            None => Err(FetchError::Download(error)),
+        match bring(download, digest, store, registries, progress) {
+            Ok(()) => Ok(()),
+            Err(NotBrought::Absent) => Err(self.wrong(format!("no folder of the repository has {path}"))),
+            Err(NotBrought::Other { found, .. }) => Err(replaced(&found)),
+            Err(NotBrought::Failed(error)) => Err(error),
+            Err(NotBrought::Download(error)) => {
+                let of_other = error.failures.iter().find(|failure| is_other(&failure.fault));
+                match of_other.map(|other| other.fault.to_string()) {
+                    Some(found) => Err(replaced(&found)),
+                    None => Err(FetchError::Download(error)),
+                }
+            }
         }
     }
 }
@@ -194,4 +230,20 @@ fn is_missing(error: &images::pull::Error) -> bool {
         _ => false,
     };
     error.failures.iter().all(|failure| missing(&failure.fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_path_in_a_folder_of_this_machine_names_that_path() {
+        for path in ["a.rpm", "a b.rpm", "a%20b.rpm", "100%.rpm", "a#b?c.rpm", "pool/ü/a~1+b.deb"] {
+            assert_eq!(local(&joined("file:///srv/r/", path)).unwrap(), Path::new("/srv/r").join(path));
+        }
+        assert_eq!(local("file:///my%20repository").unwrap(), Path::new("/my repository"));
+        assert_eq!(local("https://h/a"), None);
+    }
 }

@@ -7,14 +7,11 @@ use content::parallel;
 use images::pull::{Download, TransferProgress};
 use images::{RegistrySession, Store};
 
-use super::{Error, LOOKUPS, Scope};
+use super::{DOWNLOADS, Error, LOOKUPS, Scope};
 use crate::project::{
     CommitHash, FileUrl, GitLocation, GitRef, LockFile, LockedDownload, Project, RemoteGit, SourceContent,
 };
 use crate::tasks::{shown_url, wanted, wanted_by_spec};
-
-/// How many files are fetched at the same time.
-const DOWNLOADS: usize = 4;
 
 /// A source that was looked up, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]

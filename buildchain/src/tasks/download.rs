@@ -9,14 +9,11 @@ use images::RegistrySession;
 
 use super::images::{Watch, open_store};
 use super::{TaskBuilder, debs, place_file};
-use crate::locking::{FetchError, bases, check_package, keys_of_packages, wanted as wanted_file};
+use crate::locking::{DOWNLOADS, FetchError, bases, check_package, keys_of_packages, wanted as wanted_file};
 use crate::project::{
     DebRepositoryDefinition, LockedPackage, Nevra, Project, Release, RepositoryDefinition, RepositoryName,
     Upstream,
 };
-
-/// How many packages are fetched at the same time.
-pub(super) const DOWNLOADS: usize = 4;
 
 /// The name of the task that downloads packages for a repository.
 pub(super) fn name(repository: &RepositoryDefinition) -> String {

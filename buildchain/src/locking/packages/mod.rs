@@ -21,15 +21,12 @@ pub use self::exchange::{export_packages, export_requests, import_packages};
 pub(crate) use self::fetch::{bases, check, keys_of_packages, wanted};
 use self::repository::Reader;
 pub(crate) use self::repository::read_keys;
-use super::{Error, FetchError, LookUp, Scope};
+use super::{DOWNLOADS, Error, FetchError, LookUp, Scope};
 use crate::project::{
     DistributionDefinition, LockFile, LockedOrigin, LockedPackage, LockedPackages, LockedPath,
     LockedRepository, LockedSet, LockedWhy, Nevra, ParsedName as _, Project, Release, RepositoryDefinition,
     RepositoryName, SpecNeeds, Upstream,
 };
-
-/// How many packages are fetched at the same time.
-const DOWNLOADS: usize = 4;
 
 /// A package of an upstream repository, before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]

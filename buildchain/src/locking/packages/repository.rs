@@ -199,7 +199,7 @@ impl Reader<'_> {
         let wrong = self.wrong(repository);
         let are_mirrors = !matches!(self.location(upstream), Ok(UpstreamLocation::Urls(_)));
         let folder = match bases.first().and_then(|base| local(base)) {
-            Some(folder) => folder.to_owned(),
+            Some(folder) => folder,
             None => {
                 let folder = self.scratch.join(repository.name.as_str());
                 let kinds = [

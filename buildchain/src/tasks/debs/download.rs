@@ -8,10 +8,10 @@ use graph::{ActionError, Task, TaskAction, TaskInput, TaskOutput, Title};
 use images::Store;
 use packages::debian::DebPackage;
 
-use super::super::download::{DOWNLOADS, failed};
+use super::super::download::failed;
 use super::super::images::{Watch, open_store};
 use super::super::{NETWORK, TaskBuilder, place_file};
-use crate::locking::WantedFile;
+use crate::locking::{DOWNLOADS, WantedFile};
 use crate::project::{DebDownloads, DebName, DebRepositoryDefinition, LockedDeb, Project};
 
 /// The name of the task that downloads packages for a repository.
