@@ -283,6 +283,9 @@ pub enum Fault {
         "the ISO is not the signed one, but its SHA256SUMS is: its layout, a file or bytes outside files were changed"
     )]
     LayoutDiffers,
+    /// The ISO has no digest.
+    #[error("the ISO cannot be read to its end")]
+    IsoNotRead,
     /// Nothing about an ISO is signed.
     #[error("the statement has no digest of an ISO")]
     NoIso,

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use content::{Digest, LinkPolicy};
-use serde::Serialize;
 use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy, Require, Rule};
 
-use super::describe::{digest_of_iso, product_of};
+use super::describe::product_of;
 use super::file::digest_of;
 use super::{AttestationError, bundle_path};
 use crate::tree::EntryKind;
@@ -46,8 +45,7 @@ fn refuse_older(tree: &Tree, product: &Product, rule: &Rule) -> Result<(), Attes
 }
 
 /// What a signature proves about an archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// Each byte of the ISO.
     Iso,
@@ -56,7 +54,7 @@ pub enum Proof {
 }
 
 /// A statement about an archive whose signature counts, and which has the name, version and checksums of the archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedStatement {
     /// The statement.
@@ -169,33 +167,33 @@ impl SignedStatement {
         }
     }
 
-    /// What the signature proves about the archive. Reads all of an ISO whose digest must be the signed one; `progress` gets
-    /// [`super::iso_bytes`] bytes then.
-    ///
-    /// # Errors
-    ///
-    /// [`AttestationError`]: it does not cover what it must.
-    pub fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<Proof, AttestationError> {
-        let proof = self.covered(tree)?;
-        if let (Proof::Iso, Tree::Iso(image)) = (proof, tree) {
-            self.compare_iso(tree, digest_of_iso(image, progress)?)?;
-        }
-        Ok(proof)
-    }
-
-    /// Refuses an ISO in `tree` whose digest is `found`, and not the signed one.
+    /// Refuses an archive with this report that is not the signed one. `proof` is what [`SignedStatement::covered`] has returned: for
+    /// [`Proof::Iso`] the report must have the digest of the ISO.
     ///
     /// # Errors
     ///
     /// [`AttestationError`]
-    pub fn compare_iso(&self, tree: &Tree, found: Digest) -> Result<(), AttestationError> {
-        let fault = match (self.iso(), self.sums()) {
-            (Some(signed), _) if found == signed => return Ok(()),
-            (Some(_), Some(_)) => Fault::LayoutDiffers,
-            (Some(signed), None) => Fault::IsoDiffers { signed, found },
-            (None, _) => Fault::NoIso,
+    pub fn prove(&self, proof: Proof, report: &VerifyReport) -> Result<(), AttestationError> {
+        match proof {
+            Proof::Contents => Ok(()),
+            Proof::Iso => self.compare_iso(&report.archive, report.iso_digest),
+        }
+    }
+
+    /// Refuses the ISO at `path` if its digest, `None` if it could not be read, is not the signed one.
+    ///
+    /// # Errors
+    ///
+    /// [`AttestationError`]
+    pub fn compare_iso(&self, path: &Path, found: Option<Digest>) -> Result<(), AttestationError> {
+        let fault = match (self.iso(), found, self.sums()) {
+            (Some(signed), Some(found), _) if found == signed => return Ok(()),
+            (Some(_), Some(_), Some(_)) => Fault::LayoutDiffers,
+            (Some(signed), Some(found), None) => Fault::IsoDiffers { signed, found },
+            (None, ..) => Fault::NoIso,
+            (_, None, _) => Fault::IsoNotRead,
         };
-        Err(AttestationError::Refused { path: tree.path().to_owned(), fault })
+        Err(AttestationError::Refused { path: path.to_owned(), fault })
     }
 }
 

@@ -1,12 +1,11 @@
 //! What is signed about an archive.
 
-use content::{Digest, IoError};
 use trust::{ArchiveStatement, Fault, SUBJECTS_MAX, Subject};
 
 use super::AttestationError;
 use super::file::digest_of;
 use crate::signatures::REPOMD;
-use crate::tree::{IsoTree, Location, LocationPiece};
+use crate::verify::{Verification, VerifyReport};
 use crate::{Product, Tree, layout, product, sums};
 
 /// The metadata of a repository of DEBs.
@@ -25,24 +24,23 @@ pub struct ArchiveDescription {
     pub omitted: usize,
 }
 
-/// Describes an archive: reads all of an ISO, and the lists. `progress` gets [`iso_bytes`] bytes.
+/// Describes an archive by its verification, whose options must ask for the digest of an ISO, and returns its report as well: what is
+/// damaged must not be signed. `progress` gets [`Verification::bytes`] bytes.
 ///
 /// # Errors
 ///
 /// [`AttestationError`]: the archive cannot be read, has no name, or is a folder without `SHA256SUMS`.
 pub fn describe(
-    tree: &Tree,
+    work: Verification,
     progress: &dyn iso::ByteProgress,
-) -> Result<ArchiveDescription, AttestationError> {
+) -> Result<(ArchiveDescription, VerifyReport), AttestationError> {
+    let tree = work.tree();
+    let path = tree.path().to_owned();
+    let refused = |fault| AttestationError::Refused { path: path.clone(), fault };
     let product = product_of(tree)?;
-    let refused = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
+    let iso = matches!(tree, Tree::Iso(_)).then(|| name_of(tree, &product));
+    let most = SUBJECTS_MAX - usize::from(iso.is_some());
     let mut subjects = Vec::new();
-    let mut iso = None;
-    if let Tree::Iso(image) = tree {
-        let name = name_of(tree, &product);
-        subjects.push(Subject { name: name.clone(), digest: digest_of_iso(image, progress)? });
-        iso = Some(name);
-    }
     let (mut omitted, mut names) = (0, 0);
     if tree.entry(layout::SUMS)?.is_some() {
         let digest = digest_of(tree, layout::SUMS)?;
@@ -52,7 +50,7 @@ pub fn describe(
                 continue;
             }
             names += sum.path.len();
-            if subjects.len() < SUBJECTS_MAX && names <= NAMES_MAX {
+            if subjects.len() < most && names <= NAMES_MAX {
                 subjects.push(Subject { name: sum.path, digest: sum.digest });
             } else {
                 omitted += 1;
@@ -61,39 +59,13 @@ pub fn describe(
     } else if iso.is_none() {
         return Err(refused(Fault::SumsMissing));
     }
-    let statement = ArchiveStatement { name: product.name, version: product.version, iso, subjects };
-    Ok(ArchiveDescription { statement, omitted })
-}
-
-/// The bytes of an ISO that [`describe`] and the check of its digest read; 0 for a folder. Of a disc in a drive, which may have more
-/// sectors, those of the volume.
-#[must_use]
-pub fn iso_bytes(tree: &Tree) -> u64 {
-    match tree {
-        Tree::Iso(image) => bytes_of(image),
-        Tree::Folder(_) => 0,
+    let report = work.run(progress);
+    if let Some(name) = iso.clone() {
+        let digest = report.iso_digest.ok_or_else(|| refused(Fault::IsoNotRead))?;
+        subjects.insert(0, Subject { name, digest });
     }
-}
-
-fn bytes_of(image: &IsoTree) -> u64 {
-    let data = image.file().metadata().ok();
-    data.filter(std::fs::Metadata::is_file).map_or_else(|| image.declared_bytes(), |data| data.len())
-}
-
-/// The digest of all bytes of an ISO, through the file that is open.
-pub(super) fn digest_of_iso(
-    image: &IsoTree,
-    progress: &dyn iso::ByteProgress,
-) -> Result<Digest, AttestationError> {
-    let size = bytes_of(image);
-    let pieces = [LocationPiece { offset: 0, len: size }].into();
-    let location = Location { file: image.file().clone(), pieces, size, mtime: 0 };
-    let (digest, _) = content::hash_reader(location.reader(), |bytes| {
-        progress.advance(bytes.len() as u64);
-        Ok(())
-    })
-    .map_err(IoError::at("read", image.path()))?;
-    Ok(digest)
+    let statement = ArchiveStatement { name: product.name, version: product.version, iso, subjects };
+    Ok((ArchiveDescription { statement, omitted }, report))
 }
 
 pub(super) fn product_of(tree: &Tree) -> Result<Product, AttestationError> {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use content::{IoError, printable_path};
 
 pub use check::{Proof, SignedStatement, accept};
-pub use describe::{ArchiveDescription, describe, iso_bytes};
+pub use describe::{ArchiveDescription, describe};
 use trust::Fault;
 
 use crate::Error;

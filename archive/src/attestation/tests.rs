@@ -28,8 +28,18 @@ fn sign_statement(statement: &ArchiveStatement, to: &Path) {
     std::fs::write(to, bundle).unwrap();
 }
 
+const WHOLE: VerifyOptions = VerifyOptions { threads: 1, implanted_md5: true, iso_digest: true };
+
+fn try_to_describe(archive: &Path) -> Result<ArchiveDescription, AttestationError> {
+    Ok(describe(Verification::open(archive, &WHOLE)?, &())?.0)
+}
+
+fn described(archive: &Path) -> ArchiveDescription {
+    try_to_describe(archive).unwrap()
+}
+
 fn sign(archive: &Path) -> ArchiveDescription {
-    let described = describe(&Tree::open(archive).unwrap(), &()).unwrap();
+    let described = described(archive);
     sign_statement(&described.statement, &bundle_path(archive));
     described
 }
@@ -49,9 +59,10 @@ fn signed() -> tempfile::TempDir {
 /// What a verification with a signature comes to, without the folder of the archive.
 fn outcome(archive: &Path, covers: Covers) -> String {
     let tree = Tree::open(archive).unwrap();
-    let checked =
-        SignedStatement::check(&tree, None, &policy(covers)).and_then(|signed| signed.prove(&tree, &()));
-    let report = Verification::of(tree, &VerifyOptions::default()).unwrap().run(&());
+    let checked = SignedStatement::check(&tree, None, &policy(covers))
+        .and_then(|signed| Ok((signed.covered(&tree)?, signed)));
+    let report = Verification::of(tree, &WHOLE).unwrap().run(&());
+    let checked = checked.and_then(|(proof, signed)| signed.prove(proof, &report).map(|()| proof));
     let first = report.findings.first().map(|finding| format!(" {finding}")).unwrap_or_default();
     let text = match checked {
         Ok(proof) if proof.holds(&report) => format!("{proof:?}"),
@@ -72,7 +83,7 @@ fn what_is_signed_is_proven() {
     assert_eq!(outcome(&iso, Covers::Contents), "Contents");
     assert_eq!(outcome(&tree, Covers::Iso), "Contents");
     assert_eq!(outcome(&tree, Covers::Contents), "Contents");
-    let described = describe(&Tree::open(&iso).unwrap(), &()).unwrap();
+    let described = described(&iso);
     let names: Vec<_> = described.statement.subjects.iter().map(|subject| subject.name.as_str()).collect();
     assert_eq!(
         names,
@@ -103,7 +114,7 @@ fn a_statement_has_room_for_1024_subjects_and_the_checksums_cover_the_others() {
         );
     }
     sums::write(sample.path(), &sums::digest_file).unwrap();
-    let described = describe(&Tree::open(sample.path()).unwrap(), &()).unwrap();
+    let described = described(sample.path());
     assert_eq!((described.statement.subjects.len(), described.omitted), (1024, 79));
     assert!(described.statement.render().is_ok());
 }
@@ -277,7 +288,7 @@ fn a_folder_that_was_changed_is_not_the_signed_one() {
 fn a_bundle_that_is_not_about_the_archive_does_not_count() {
     let folder = signed();
     let tree = folder.path().join("tree");
-    let good = describe(&Tree::open(&tree).unwrap(), &()).unwrap().statement;
+    let good = described(&tree).statement;
     let bundle = bundle_path(&tree);
     let put = |statement: &ArchiveStatement| sign_statement(statement, &bundle);
     let renamed = |from: &str, to: &str| {
@@ -392,14 +403,15 @@ fn an_iso_that_is_replaced_meanwhile_is_not_read() {
     let signed = SignedStatement::check(&tree, None, &policy(Covers::Iso)).unwrap();
     std::fs::rename(&iso, folder.path().join("good.iso")).unwrap();
     std::fs::write(&iso, "forged").unwrap();
-    assert_eq!(signed.prove(&tree, &()).unwrap(), Proof::Iso);
-    assert!(Verification::of(tree, &VerifyOptions::default()).unwrap().run(&()).ok());
+    let report = Verification::of(tree, &WHOLE).unwrap().run(&());
+    assert!(report.ok());
+    signed.prove(Proof::Iso, &report).unwrap();
 }
 
 #[test]
 fn an_archive_without_a_name_or_checksums_is_not_described() {
     let folder = tempfile::tempdir().unwrap();
-    let described = || describe(&Tree::open(folder.path()).unwrap(), &()).unwrap_err().to_string();
+    let described = || try_to_describe(folder.path()).unwrap_err().to_string();
     assert!(
         described().ends_with(" has no name: it contains neither product.txt nor manifest.yaml"),
         "{}",

@@ -81,6 +81,8 @@ pub struct CheckOptions {
     pub threads: usize,
     /// The program `helm`, to render charts.
     pub helm: Option<PathBuf>,
+    /// Whether the digest of an ISO is computed.
+    pub iso_digest: bool,
     /// The archives that the checked one can rely on.
     pub bases: CheckBases,
     /// Whether the archives that it requires are not looked for, because somebody else does that.
@@ -154,7 +156,11 @@ impl Checking {
             }
         };
         let mut contents = Contents::new();
-        let verify = VerifyOptions { threads: options.threads, ..VerifyOptions::default() };
+        let verify = VerifyOptions {
+            threads: options.threads,
+            iso_digest: options.iso_digest,
+            ..VerifyOptions::default()
+        };
         let work = Verification::of_each(tree, &verify, &mut |tree, image| contents.add(tree, image))?;
         if let Tree::Iso(image) = work.tree() {
             let names: Vec<&str> = [Some(declared.name.as_str()), declared.display_name.as_deref()]

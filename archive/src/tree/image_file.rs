@@ -61,6 +61,13 @@ impl IsoTree {
         u64::from(self.image.volume().sectors) * 2048
     }
 
+    /// The bytes of the image that can be read: those of its file, or of a disc in a drive, which may have more sectors, those of
+    /// the volume.
+    pub(crate) fn readable_bytes(&self) -> u64 {
+        let data = self.file.metadata().ok();
+        data.filter(std::fs::Metadata::is_file).map_or_else(|| self.declared_bytes(), |data| data.len())
+    }
+
     /// What lets readers of the image disagree about what is in it.
     pub(crate) fn disagreements(&self) -> Result<Vec<iso::Disagreement>> {
         self.image.disagreements().map_err(|reason| self.failed(reason))

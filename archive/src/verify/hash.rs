@@ -7,40 +7,35 @@ use content::{Digest, hash_reader_with, parallel};
 
 use super::contents::{ArchiveContents, Judge};
 use super::one_pass::Tee;
-use super::{ImplantedMd5, Verification};
+use super::{ImplantedMd5, Verification, VerifyOptions};
 use crate::tree::Tree;
 
 /// How much is read at a time: large enough that the calls cost nothing, small enough for the cache.
 const CHUNK: usize = 256 * 1024;
 
-/// Hashes every content, and checks the implanted MD5 of an ISO. `judge` gets each digest once.
+/// Hashes every content, checks the implanted MD5 of an ISO, and returns its digest if that is asked for. `judge` gets each digest
+/// of a content once.
 ///
-/// In an ISO both sums come from one read. What that leaves over (the MD5 does not
+/// In an ISO all sums come from one read. What that leaves over (the MD5 does not
 /// cover the end) is read file by file, on all processors.
-pub(super) fn all(work: &Verification, progress: &Capped<'_>, judge: &Judge<'_>) -> ImplantedMd5 {
-    let (md5, done) = match &work.tree {
-        Tree::Iso(image) if work.options.implanted_md5 => {
-            let tee = Tee::new(image.file(), &work.contents, judge);
-            let md5 = match iso::md5::check_source(&tee, work.tree.path(), progress) {
-                Ok(iso::md5::Md5Check::Intact { md5 }) => ImplantedMd5::Passed { md5: hex::encode(md5) },
-                Ok(iso::md5::Md5Check::Damaged { range }) => {
-                    ImplantedMd5::Failed { from: range.start, to: range.end }
-                }
-                Ok(iso::md5::Md5Check::DamagedField { .. }) => {
-                    ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
-                }
-                Ok(iso::md5::Md5Check::Truncated { expected, found }) => {
-                    ImplantedMd5::Failed { from: found, to: expected }
-                }
-                Ok(iso::md5::Md5Check::Missing) => ImplantedMd5::Absent,
-                Err(error) => ImplantedMd5::Unreadable { reason: error.to_string() },
-            };
-            (md5, tee.finish())
+pub(super) fn all(
+    work: &Verification,
+    progress: &Capped<'_>,
+    judge: &Judge<'_>,
+) -> (ImplantedMd5, Option<io::Result<Digest>>) {
+    let VerifyOptions { implanted_md5, iso_digest, threads } = work.options;
+    let (md5, digest, done) = match &work.tree {
+        Tree::Iso(image) if implanted_md5 || iso_digest => {
+            let tee = Tee::new(image.file(), &work.contents, judge, iso_digest);
+            let md5 = if implanted_md5 { check_md5(work, &tee, progress) } else { ImplantedMd5::NotChecked };
+            let digest =
+                iso_digest.then(|| tee.digest(image.readable_bytes(), &mut vec![0; CHUNK], progress));
+            (md5, digest, tee.finish())
         }
-        _ => (ImplantedMd5::NotChecked, vec![false; work.contents.jobs()]),
+        _ => (ImplantedMd5::NotChecked, None, vec![false; work.contents.jobs()]),
     };
     let left: Vec<usize> = done.iter().enumerate().filter(|(_, done)| !**done).map(|(job, _)| job).collect();
-    let threads = match work.options.threads {
+    let threads = match threads {
         0 => parallel::processors().get(),
         threads => threads,
     };
@@ -52,7 +47,24 @@ pub(super) fn all(work: &Verification, progress: &Capped<'_>, judge: &Judge<'_>)
             judge(*job, one(work, *job, buffer, progress));
         },
     );
-    md5
+    (md5, digest)
+}
+
+fn check_md5(work: &Verification, tee: &Tee<'_>, progress: &Capped<'_>) -> ImplantedMd5 {
+    match iso::md5::check_source(tee, work.tree.path(), progress) {
+        Ok(iso::md5::Md5Check::Intact { md5 }) => ImplantedMd5::Passed { md5: hex::encode(md5) },
+        Ok(iso::md5::Md5Check::Damaged { range }) => {
+            ImplantedMd5::Failed { from: range.start, to: range.end }
+        }
+        Ok(iso::md5::Md5Check::DamagedField { .. }) => {
+            ImplantedMd5::Unreadable { reason: "its text in the volume descriptor is damaged".into() }
+        }
+        Ok(iso::md5::Md5Check::Truncated { expected, found }) => {
+            ImplantedMd5::Failed { from: found, to: expected }
+        }
+        Ok(iso::md5::Md5Check::Missing) => ImplantedMd5::Absent,
+        Err(error) => ImplantedMd5::Unreadable { reason: error.to_string() },
+    }
 }
 
 fn one(

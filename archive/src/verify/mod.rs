@@ -38,11 +38,13 @@ pub struct VerifyOptions {
     pub threads: usize,
     /// Whether the implanted MD5 of an ISO is checked.
     pub implanted_md5: bool,
+    /// Whether the digest of an ISO is computed, from the same read.
+    pub iso_digest: bool,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { threads: 0, implanted_md5: true }
+        Self { threads: 0, implanted_md5: true, iso_digest: false }
     }
 }
 
@@ -168,8 +170,8 @@ impl Verification {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match &self.tree {
-            Tree::Iso(image) if self.options.implanted_md5 => {
-                image.file().metadata().map_or(0, |data| data.len())
+            Tree::Iso(image) if self.options.implanted_md5 || self.options.iso_digest => {
+                image.readable_bytes()
             }
             _ => self.contents.bytes(),
         }
@@ -183,7 +185,8 @@ impl Verification {
     }
 
     /// The archive.
-    pub(crate) fn tree(&self) -> &Tree {
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
@@ -314,7 +317,7 @@ impl Verification {
     pub fn run(mut self, progress: &dyn iso::ByteProgress) -> VerifyReport {
         let judged = Mutex::new(Judged::default());
         let progress = hash::Capped::new(progress, self.bytes());
-        let md5 = hash::all(&self, &progress, &|job, result| {
+        let (md5, iso_digest) = hash::all(&self, &progress, &|job, result| {
             let mut judged = judged.lock().unwrap_or_else(PoisonError::into_inner);
             for index in self.contents.job(job) {
                 self.judge(*index, &result, &mut judged);
@@ -322,7 +325,13 @@ impl Verification {
         });
         progress.finish();
         self.take(judged.into_inner().unwrap_or_else(PoisonError::into_inner));
-        report::make(self, md5)
+        let iso_digest = iso_digest.and_then(|read| {
+            let failed = |error: io::Error| {
+                self.findings.push(Finding::new("", Problem::Unreadable { reason: error.to_string() }));
+            };
+            read.map_err(failed).ok()
+        });
+        VerifyReport { iso_digest, ..report::make(self, md5) }
     }
 
     /// As [`Verification::run`] for an archive that was just built: reads no content. `digest_of` returns the digest of what a file

@@ -1,11 +1,12 @@
-//! One read of an ISO for both sums: while the check of the implanted MD5 fetches the image from front to back, the
-//! files in it are hashed from the same bytes. MD5 and SHA-256 run on two threads, for the reading is on its own.
+//! One read of an ISO for all sums: while the check of the implanted MD5 fetches the image from front to back, the
+//! files in it, and the image as a whole, are hashed from the same bytes. MD5 and SHA-256 run on two threads, for the reading is on
+//! its own.
 
 use std::fs::File;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use content::Hasher;
+use content::{Digest, Hasher};
 
 use super::contents::{ArchiveContents, Judge};
 use crate::tree::LocationPiece;
@@ -23,6 +24,8 @@ struct Files<'a> {
     current: Option<(Queued, Hasher)>,
     done: Vec<bool>,
     judge: &'a Judge<'a>,
+    /// All bytes up to the position, if the digest of the image is asked for.
+    whole: Option<Hasher>,
 }
 
 /// A content whose bytes are still to come.
@@ -33,8 +36,13 @@ struct Queued {
 
 impl<'a> Tee<'a> {
     /// Hashes those contents whose bytes lie in ascending order and do not overlap those of another: all that an
-    /// honest builder writes. The others are left to be read on their own.
-    pub(super) fn new(file: &'a File, contents: &'a ArchiveContents, judge: &'a Judge<'a>) -> Self {
+    /// honest builder writes. The others are left to be read on their own. `whole` is whether the image is hashed, too.
+    pub(super) fn new(
+        file: &'a File,
+        contents: &'a ArchiveContents,
+        judge: &'a Judge<'a>,
+        whole: bool,
+    ) -> Self {
         let mut end = 0;
         let queue = (0..contents.jobs()).filter_map(move |job| {
             let mut pieces = contents.first(job)?.pieces();
@@ -52,8 +60,38 @@ impl<'a> Tee<'a> {
             Some(Queued { job, pieces })
         });
         let done = vec![false; contents.jobs()];
-        let files = Files { position: 0, queue: Box::new(queue), current: None, done, judge };
+        let files = Files {
+            position: 0,
+            queue: Box::new(queue),
+            current: None,
+            done,
+            judge,
+            whole: whole.then(Hasher::new),
+        };
         Self { file, files: Mutex::new(files) }
+    }
+
+    /// Reads what is left of an image of `size` bytes, and returns the digest of all of it.
+    pub(super) fn digest(
+        &self,
+        size: u64,
+        buffer: &mut [u8],
+        progress: &dyn iso::ByteProgress,
+    ) -> io::Result<Digest> {
+        let lock = || self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let position = lock().position;
+            let left = usize::try_from(size.saturating_sub(position)).unwrap_or(usize::MAX).min(buffer.len());
+            let count = iso::ReadAt::read_at(self, buffer.get_mut(..left).unwrap_or_default(), position)?;
+            progress.advance(count as u64);
+            match (left, count) {
+                (0, _) => break,
+                (_, 0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => {}
+            }
+        }
+        let whole = lock().whole.take();
+        Ok(whole.unwrap_or_default().finish())
     }
 
     /// Which contents were read to their end.
@@ -83,6 +121,9 @@ impl Files<'_> {
     fn take(&mut self, bytes: &[u8]) {
         let (start, end) = (self.position, self.position + bytes.len() as u64);
         self.position = end;
+        if let Some(whole) = &mut self.whole {
+            whole.update(bytes);
+        }
         loop {
             if self.current.is_none() {
                 self.current = self.queue.next().map(|queued| (queued, Hasher::new()));
@@ -124,8 +165,6 @@ impl Files<'_> {
 
 #[cfg(test)]
 mod tests {
-    use content::Digest;
-
     use super::*;
 
     fn hashed(pieces: &[&[(u64, u64)]], content: &[u8], step: usize) -> Vec<Option<Digest>> {
@@ -141,6 +180,7 @@ mod tests {
             current: None,
             done: vec![false; pieces.len()],
             judge: &judge,
+            whole: None,
         };
         content.chunks(step).for_each(|chunk| files.take(chunk));
         drop(files);

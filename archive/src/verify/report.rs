@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
 
-use content::printable;
+use content::{Digest, printable};
 
 use super::{Examined, Verification};
 use crate::layout::{self, PathOwner};
@@ -30,6 +30,8 @@ pub struct VerifyReport {
     pub product: Option<Product>,
     /// The check against the MD5 that is implanted in an ISO.
     pub implanted_md5: ImplantedMd5,
+    /// The digest of the ISO; `None` for a folder, and if it was not asked for or the ISO cannot be read to its end.
+    pub iso_digest: Option<Digest>,
     /// Whether there is a readable `SHA256SUMS`. Without it only blobs of images, named by digest, are checked.
     pub sha256sums: bool,
     /// Whether there is a readable `LINKS.mtree`. Without it symbolic links are not checked, but for those of `registry/`.
@@ -335,6 +337,7 @@ pub(super) fn make(mut work: Verification, implanted_md5: ImplantedMd5) -> Verif
         archive: work.tree.path().to_path_buf(),
         form: if matches!(work.tree, Tree::Iso(_)) { ArchiveForm::Iso } else { ArchiveForm::Folder },
         product: work.product,
+        iso_digest: None,
         implanted_md5,
         sha256sums: work.sums,
         links: work.links,

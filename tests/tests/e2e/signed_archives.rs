@@ -62,6 +62,18 @@ fn archive() -> tempfile::TempDir {
     folder
 }
 
+/// Signs an archive without its verification.
+fn sign_elsewhere(archive: &Path) {
+    let secret = fs::read(sealift::repository().join("trust/src/tests/data/ed.pk8.pem")).unwrap();
+    let options = archive::verify::VerifyOptions { iso_digest: true, ..Default::default() };
+    let work = archive::verify::Verification::open(archive, &options).unwrap();
+    let (described, _) = archive::attestation::describe(work, &()).unwrap();
+    let signer = trust::Signer::with_key(&secret).unwrap();
+    let statement = described.statement.render().unwrap();
+    let bundle = trust::Bundle::sign(&statement, &signer, &|| false).unwrap();
+    fs::write(archive::attestation::bundle_path(archive), bundle).unwrap();
+}
+
 /// Runs a command that must exit with `code`; what it prints.
 fn run(folder: &Path, code: i32, words: &[&str]) -> String {
     let (found, out, err) = sealift::run(folder, words);
@@ -217,6 +229,22 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
         "{text}"
     );
 
+    // What the policy refuses is not in the configuration of nginx.
+    let list = format!(
+        "apiVersion: sealift.dev/v1alpha1\nkind: ArchivesConfiguration\narchives: ['{}']\n",
+        fs::canonicalize(path.join("tree")).unwrap().display()
+    );
+    fs::write(path.join("archives.yaml"), list).unwrap();
+    let nginx = "registry nginx-config --configured --archives-config archives.yaml --bootstrap-config none \
+                 --solutions-config none --trust-config trust.yaml";
+    let nginx: Vec<&str> = nginx.split_whitespace().collect();
+    fs::write(path.join("trust.yaml"), "require: signature\nkeys: [ed.pub]\n").unwrap();
+    assert!(!run(path, 0, &nginx).contains("left out"));
+    fs::rename(path.join("tree.sigstore.json"), path.join("kept.json")).unwrap();
+    let text = run(path, 1, &nginx);
+    assert!(text.contains("left out: ") && text.contains("tree is not signed"), "{text}");
+    fs::rename(path.join("kept.json"), path.join("tree.sigstore.json")).unwrap();
+
     // Single files, also of an archive with damage elsewhere.
     let mut damaged = iso.clone();
     let at = damaged.windows(9).position(|bytes| bytes == b"<repomd/>").unwrap();
@@ -234,9 +262,21 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
     verify(0, &[&["site.iso", "--file", "product.txt"][..], &key].concat());
     verify(3, &["site.iso", "--file", "product.txt"]);
 
-    // Damage is not signed.
+    // A folder whose list is the signed one, and a file is not.
+    fs::write(path.join("tree").join(repomd), "<other/>").unwrap();
+    let text = verify(1, &[&["tree"][..], &key].concat());
+    assert!(text.ends_with("tree: NOT accepted: files differ from the signed SHA256SUMS\n"), "{text}");
+    fs::write(path.join("tree").join(repomd), "<repomd/>").unwrap();
+
+    // Damage is not signed, but a bundle of it, made elsewhere, gives its own reason.
     let text = run(path, 1, &["archive", "sign", "site.iso", "--key", "ed.pk8.pem"]);
     assert!(text.contains("site.iso is damaged and was not signed: "), "{text}");
+    sign_elsewhere(&path.join("site.iso"));
+    let text = verify(1, &[&["site.iso"], &key[..]].concat());
+    assert!(
+        text.ends_with("each byte of the ISO is the signed one, but it was damaged when it was signed\n"),
+        "{text}"
+    );
 
     // Equal files in another layout, where that is enough.
     let options = iso::IsoOptions { volume_id: "Other".into(), ..iso::IsoOptions::default() };

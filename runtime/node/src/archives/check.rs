@@ -12,7 +12,7 @@ use super::error::Error;
 use super::lists::configured;
 use super::node_layout::NodeLayout;
 use super::open_archive::OpenArchive;
-use super::signed;
+use super::signed::Requirement;
 use crate::nginx;
 
 /// Checks everything but the content of the Solution in `tree`, its registry configuration included.
@@ -47,8 +47,8 @@ fn line_of(problem: &str) -> (u64, &str) {
 pub(super) struct ImportCheck<'a> {
     /// The checks whose errors do not keep it from being imported.
     pub(super) allow: &'a [CheckName],
-    /// Whether the user accepts an unverifiable archive.
-    pub(super) unverified: bool,
+    /// What the policy requires of its archive.
+    pub(super) requirement: &'a Requirement,
     /// Whether its content is not read.
     pub(super) dry_run: bool,
 }
@@ -60,25 +60,27 @@ pub(super) fn run(
     how: &ImportCheck<'_>,
     progress: &dyn iso::ByteProgress,
 ) -> Result<Vec<String>, Error> {
-    let mut options = CheckOptions { ignore_requires: true, ..CheckOptions::default() };
+    let requirement = how.requirement;
+    let mut options = CheckOptions {
+        ignore_requires: true,
+        iso_digest: requirement.needs_iso_digest(),
+        ..CheckOptions::default()
+    };
     for path in configured(paths)?.iter().filter(|path| *path != open.path()) {
         // One that cannot be read has nothing that is known.
         if let Ok((product, _)) = described(path) {
             let _ = options.bases.add(Base { path: path.clone(), product });
         }
     }
-    let tree = open.tree()?;
-    let requirement = signed::check(paths, &tree, how.unverified)?;
-    let progress = requirement.shared(progress);
-    let unverified = match how.dry_run {
-        true => requirement.accepts_unverified(),
-        false => requirement.prove(&tree, &progress)?,
-    };
-    let checking = check(tree, &options)?;
+    let unverified = requirement.accepts_unverified();
+    let checking = check(open.tree()?, &options)?;
     if !unverified && !checking.can_verify() {
         return Err(Error::Unverifiable(open.path().to_path_buf()));
     }
-    let report = if how.dry_run { checking.without_content() } else { checking.run(&progress) };
+    let report = if how.dry_run { checking.without_content() } else { checking.run(progress) };
+    if !how.dry_run {
+        requirement.prove(&report.verification)?;
+    }
     if report.verification.verdict() == Verdict::Damaged {
         return Err(Error::Damaged(Box::new(report.verification)));
     }

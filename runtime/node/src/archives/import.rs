@@ -18,6 +18,8 @@ use super::node_change::NodeChange;
 use super::node_layout::NodeLayout;
 use super::only::Only;
 use super::open_archive::OpenArchive;
+use super::signed::Requirement;
+use super::verify::VerifiedArchive;
 use super::{apply, check, plan, requires, signed, verify};
 use crate::site_config::ConfigurationKind;
 
@@ -71,7 +73,31 @@ pub fn import(
     machine: &dyn Machine,
     progress: &dyn iso::ByteProgress,
 ) -> Result<NodeChange, Error> {
-    let open = OpenArchive::open(archive)?;
+    import_open(paths, &OpenArchive::open(archive)?, None, options, machine, progress)
+}
+
+/// Imports an archive that was verified; it is verified again only if the policy has changed since.
+///
+/// # Errors
+///
+/// Those of [`import`]; [`Error::Changed`] if its file was replaced.
+pub fn import_verified(
+    paths: &NodeLayout,
+    archive: &VerifiedArchive,
+    options: &ImportOptions,
+    machine: &dyn Machine,
+) -> Result<NodeChange, Error> {
+    import_open(paths, &archive.open, Some(&archive.requirement), options, machine, &())
+}
+
+fn import_open(
+    paths: &NodeLayout,
+    open: &OpenArchive,
+    verified: Option<&Requirement>,
+    options: &ImportOptions,
+    machine: &dyn Machine,
+    progress: &dyn iso::ByteProgress,
+) -> Result<NodeChange, Error> {
     let archive = open.path().to_path_buf();
     let paths = &paths.resolved();
     let _lock = lock(paths, options.dry_run)?;
@@ -80,7 +106,7 @@ pub fn import(
     let id = product.id();
     options.only.refuse_other(&archive, kind)?;
     // Also an archive that was verified before, or is not verified at all.
-    signed::check(paths, &tree, options.unverified)?;
+    let requirement = signed::check(paths, &tree, options.unverified)?;
     check_layout(&product)?;
     refuse_second(paths, &archive, &product)?;
     let mut notes = if options.ignore_requires {
@@ -106,21 +132,23 @@ pub fn import(
     };
     // Also before the verification, which takes minutes: what can be refused is refused now.
     let mut steps = planned()?;
-    if options.verify {
-        let unverified = options.unverified;
+    if options.verify && verified != Some(&requirement) {
         if is_checked {
-            let how = ImportCheck { allow: &options.allow, unverified, dry_run: options.dry_run };
-            notes.extend(check::run(paths, &open, &how, progress)?);
+            let how =
+                ImportCheck { allow: &options.allow, requirement: &requirement, dry_run: options.dry_run };
+            notes.extend(check::run(paths, open, &how, progress)?);
             steps = planned()?;
         } else if options.dry_run {
-            verify::refuse_unverifiable(paths, &open, unverified)?;
+            verify::refuse_unverifiable(open, &requirement)?;
         } else {
-            verify::run(paths, &open, unverified, progress)?;
+            verify::run(open, &requirement, progress)?;
             steps = planned()?;
         }
+    } else if verified.is_some() {
+        open.check()?;
     }
     if !options.dry_run {
-        apply::run(&steps, id.as_str(), machine, Some(&open))?;
+        apply::run(&steps, id.as_str(), machine, Some(open))?;
     }
     Ok(NodeChange {
         id: id.into(),

@@ -1,9 +1,9 @@
 //! The policy of the node: which archives it accepts, and whose signatures.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use archive::attestation::{self, Proof, SignedStatement, bundle_path};
+use archive::verify::VerifyReport;
 use archive::{Tree, product};
 use content::Digest;
 use trust::{Policy, Require};
@@ -13,7 +13,7 @@ use super::lists::{accepts_unverified, configured};
 use super::node_layout::NodeLayout;
 
 /// What the policy requires of an archive, and what its signature says.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Requirement {
     signed: Option<(Proof, SignedStatement)>,
     accepts_unverified: bool,
@@ -67,6 +67,16 @@ fn check_by(
     Ok(Requirement { signed, accepts_unverified })
 }
 
+/// Refuses an archive that the policy of the node does not accept. Its signature, name, version and checksums are checked, and no
+/// other content is read.
+///
+/// # Errors
+///
+/// [`Error::Signature`], [`Error::Policy`]; [`Error`] if the archive cannot be read.
+pub fn check_policy(paths: &NodeLayout, archive: &Path) -> Result<(), Error> {
+    check(paths, &Tree::open(archive)?, false).map(drop)
+}
+
 /// Whether the policy requires a signature of the ISO at `archive`, whose digest this is, and the bundle in the file `bundle` has
 /// it; false if it requires none.
 ///
@@ -82,43 +92,28 @@ pub fn check_bundle(
     let tree = Tree::open(archive)?;
     let Some(signed) = attestation::accept(&tree, Some(bundle), &policy(paths)?)? else { return Ok(false) };
     if signed.covered(&tree)? == Proof::Iso {
-        signed.compare_iso(&tree, digest)?;
+        signed.compare_iso(archive, Some(digest))?;
     }
     Ok(true)
 }
 
 impl Requirement {
-    /// Checks the digest of an ISO that must be the signed one, and returns whether an archive without findings, but without
-    /// checksums, is accepted.
-    pub(super) fn prove(&self, tree: &Tree, progress: &dyn iso::ByteProgress) -> Result<bool, Error> {
-        match &self.signed {
-            Some((_, signed)) => Ok(signed.prove(tree, progress)? == Proof::Iso),
-            None => Ok(self.accepts_unverified),
-        }
+    /// Whether the digest of the ISO must be the signed one.
+    pub(super) fn needs_iso_digest(&self) -> bool {
+        matches!(self.signed, Some((Proof::Iso, _)))
     }
 
-    /// [`Requirement::prove`], without reading content.
+    /// Whether an archive without findings, but without checksums, is accepted: the digest of an ISO proves each byte.
     pub(super) fn accepts_unverified(&self) -> bool {
-        self.accepts_unverified || matches!(self.signed, Some((Proof::Iso, _)))
+        self.accepts_unverified || self.needs_iso_digest()
     }
 
-    /// The progress of the proof, and that of the verification after it: together as many bytes as one of them.
-    pub(super) fn shared<'a>(&self, progress: &'a dyn iso::ByteProgress) -> Shared<'a> {
-        Shared { progress, parts: if self.signed.is_some() { 2 } else { 1 }, rest: AtomicU64::new(0) }
-    }
-}
-
-/// Progress of several readings of the same bytes.
-pub(super) struct Shared<'a> {
-    progress: &'a dyn iso::ByteProgress,
-    parts: u64,
-    rest: AtomicU64,
-}
-
-impl iso::ByteProgress for Shared<'_> {
-    fn advance(&self, bytes: u64) {
-        let before = self.rest.fetch_add(bytes, Ordering::Relaxed);
-        self.progress.advance((before + bytes) / self.parts - before / self.parts);
+    /// Refuses an archive with this report that is not the signed one.
+    pub(super) fn prove(&self, report: &VerifyReport) -> Result<(), Error> {
+        match &self.signed {
+            Some((proof, signed)) => Ok(signed.prove(*proof, report)?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::lists::read;
 use super::lock::lock;
 use super::node_layout::NodeLayout;
 use super::requires;
+use super::signed::check_policy;
 use crate::site_config::{ConfigurationKind, NodeConfiguration};
 
 /// The version by which a configuration names the newest imported one.
@@ -46,7 +47,8 @@ pub struct ActivationOptions {
 ///
 /// # Errors
 ///
-/// [`Error::NoSolution`], [`Error::NotForMetalk8s`], [`Error::Requires`], [`Error::Configuration`], [`Error::Locked`];
+/// [`Error::NoSolution`], [`Error::NotForMetalk8s`], [`Error::Requires`], [`Error::Configuration`], [`Error::Locked`],
+/// [`Error::Signature`];
 /// [`Error::Archive`] for a layout that is not known.
 pub fn activate(
     paths: &NodeLayout,
@@ -63,6 +65,7 @@ pub fn activate(
             return Err(not_available(paths, name, version, &available)?);
         };
         check_layout(product)?;
+        check_policy(paths, path)?;
         if !options.ignore_requires {
             notes = requires::refuse_unmet(paths, path, &Tree::open(path)?, product)?;
         }

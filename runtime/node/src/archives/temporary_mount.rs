@@ -61,16 +61,16 @@ pub fn mount(
     if mounted(machine, &at)?.is_some() && !machine.is_broken(&at) {
         return Ok(done(archive, Vec::new()));
     }
-    signed::check(paths, &open.tree()?, !options.verify)?;
+    let requirement = signed::check(paths, &open.tree()?, !options.verify)?;
     let way = options
         .mounting
         .choose(&archive, machine, options.dry_run)
         .map_err(|problem| Error::CannotMount { id: id.clone(), problem })?;
     if options.verify {
         if options.dry_run {
-            verify::refuse_unverifiable(paths, &open, false)?;
+            verify::refuse_unverifiable(&open, &requirement)?;
         } else {
-            verify::run(paths, &open, false, progress)?;
+            verify::run(&open, &requirement, progress)?;
         }
     }
     let steps = plan::mount(&archive, &at, way, machine)?;

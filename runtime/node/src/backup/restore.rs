@@ -99,8 +99,13 @@ fn apply(
     if !problems.is_empty() {
         return Err(Error::Missing(problems));
     }
-    let import =
-        ImportOptions { check: false, ignore_requires: true, dry_run: false, ..options.import.clone() };
+    let import = ImportOptions {
+        verify: true,
+        check: false,
+        ignore_requires: true,
+        dry_run: false,
+        ..options.import.clone()
+    };
     let (changed, unchanged) = different(&wanted);
     let mut restoration = Restoration {
         manifest: unpacked.manifest.clone(),
@@ -113,17 +118,19 @@ fn apply(
         return Ok(restoration);
     }
     // Before anything changes: this takes minutes, and finds damage.
+    let mut verified = Vec::new();
     for archive in &listed {
-        archives::verify_archive(&layout.node, archive, import.unverified, &*verifying(archive))?;
+        let progress = verifying(archive);
+        verified.push(archives::verify_archive(&layout.node, archive, import.unverified, &*progress)?);
     }
     let ids = unpacked.manifest.archives.iter().filter_map(|archive| archive.id.clone()).collect();
     let operation = Interrupted::Restoration { backup: backup.to_path_buf(), archives: ids };
     let transaction = Transaction::begin(&layout.change(), operation, &wanted)?;
-    let import = ImportOptions { verify: false, ..import };
     let mut changes = || -> Result<(), Error> {
         transaction.apply()?;
-        for archive in &listed {
-            restoration.imported.push(archives::import(&layout.node, archive, &import, machine, &())?);
+        for archive in &verified {
+            let done = archives::import_verified(&layout.node, archive, &import, machine)?;
+            restoration.imported.push(done);
         }
         machine.reload_units().map_err(IoError::at("reload", &layout.node.units))?;
         run_hooks(&unpacked.added())

@@ -353,6 +353,26 @@ fn a_restoration_that_fails_or_is_killed_leaves_the_former_files() {
 }
 
 /// A tar.gz with these members.
+#[test]
+fn an_archive_that_is_replaced_after_its_verification_is_not_imported() {
+    let node = Node::new(&["2.10.0", "2.11.0"]);
+    let backup = node.back_up();
+    let (first, other) = (node.iso("2.10.0"), node.iso("2.12.0"));
+    let mut verified = 0;
+    let mut verifying = |_: &Path| -> Box<dyn iso::ByteProgress> {
+        verified += 1;
+        if verified == 2 {
+            std::fs::rename(&other, &first).unwrap();
+        }
+        Box::new(())
+    };
+    let import = ImportOptions { mounting: MountChoice::Never, ..ImportOptions::default() };
+    let options = RestoreOptions { import, dry_run: false };
+    let restored = restore(&node.layout, &backup.path, &options, &machine(), &mut verifying, &mut |_| Ok(()));
+    let error = restored.unwrap_err().to_string();
+    assert!(error.contains("metalk8s-2.10.0.iso was replaced or changed while it was in use"), "{error}");
+}
+
 fn tar_of(members: &[(&str, tar::EntryType, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, kind, content) in members {

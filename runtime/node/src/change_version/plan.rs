@@ -9,7 +9,7 @@ use archive::{ArchiveDiff, ArchiveId, Product, Tree};
 use super::error::Error;
 use super::rules::{self, Direction};
 use super::{salt, versions};
-use crate::archives::{MountChoice, configured, described};
+use crate::archives::{MountChoice, check_policy, configured, described};
 use crate::care::{CareLayout, Interrupted};
 use crate::hooks::{self, FoundHooks, HookFolders, HookStep};
 use crate::site_config::ConfigurationKind;
@@ -121,6 +121,11 @@ pub fn plan(layout: &CareLayout, options: &ChangeOptions) -> Result<PlannedChang
     }
     if !options.ignore_requires {
         problems.extend(unmet(layout, from, to)?);
+    }
+    for (path, product) in [from, to] {
+        if let Err(error) = check_policy(&layout.node, path) {
+            problems.push(format!("{}: {error}", product.id()));
+        }
     }
     let archive = |(path, product): &(PathBuf, Product)| VersionArchive {
         id: product.id(),

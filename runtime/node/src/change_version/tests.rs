@@ -158,6 +158,15 @@ fn what_is_not_possible_changes_nothing() {
         assert!(refused.contains(expected), "{refused}");
         assert_eq!(node.etc(), before);
     }
+    let policy = "require: checksum\narchives:\n  metalk8s: {minimumVersion: 2.10.0}\n";
+    node.write("etc/sealift/trust.yaml", policy, 0o644);
+    plan(&node.layout, &options(Direction::Upgrade, "2.11.0")).unwrap();
+    node.write("etc/sealift/trust.yaml", &policy.replace("2.10.0", "2.12.0"), 0o644);
+    let refused = change(&node, Direction::Upgrade, "2.11.0").0.unwrap_err().to_string();
+    for id in ["metalk8s-2.10.0: the policy", "metalk8s-2.11.0: the policy"] {
+        assert!(refused.contains(id), "{refused}");
+    }
+    std::fs::remove_file(&node.layout.node.trust).unwrap();
     std::fs::remove_file(node.layout.versions()).unwrap();
     let refused = change(&node, Direction::Upgrade, "2.11.0").0.unwrap_err();
     assert!(matches!(refused, Error::UnknownCurrent { .. }), "{refused}");

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use archive::Tree;
 use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use clap::Args;
@@ -75,18 +74,13 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let signer = arguments.signer()?;
     let path = &arguments.archive;
     let bundle = arguments.bundle.clone().unwrap_or_else(|| attestation::bundle_path(path));
-    let tree = Tree::open(path)?;
-    let described = {
-        let bar = Bar::bytes("hashing", attestation::iso_bytes(&tree));
-        attestation::describe(&tree, &bar).map_err(remedies::signing)?
+    let options = VerifyOptions { threads: arguments.jobs, iso_digest: true, ..VerifyOptions::default() };
+    let work = Verification::open(path, &options)?;
+    let (described, report) = {
+        let bar = Bar::bytes("verifying", work.bytes());
+        attestation::describe(work, &bar).map_err(remedies::signing)?
     };
     // Nobody signs damage.
-    let options = VerifyOptions { threads: arguments.jobs, ..VerifyOptions::default() };
-    let work = Verification::of(tree, &options)?;
-    let report = {
-        let bar = Bar::bytes("verifying", work.bytes());
-        work.run(&bar)
-    };
     if report.verdict() == Verdict::Damaged {
         return Err(remedies::damaged(path, &report));
     }

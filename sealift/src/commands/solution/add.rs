@@ -48,9 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         webhook: arguments.webhook,
         force: arguments.force,
     };
-    let imported = environments::imported(&arguments.paths.paths(), name).map_err(explained)?;
+    let paths = arguments.paths.paths();
+    let imported = environments::imported(&paths, name).map_err(explained)?;
+    let chosen = environments::version(&imported, name, version).map_err(explained)?;
+    node::archives::check_policy(&paths, &chosen.archive).map_err(crate::remedies::archives::explained)?;
     if arguments.dry_run && !arguments.output.is_text() {
-        let chosen = environments::version(&imported, name, version).map_err(explained)?;
         let objects = environments::deployed(&place, chosen, &imported, &options).map_err(explained)?;
         print_objects(&objects, arguments.output)?;
         return Ok(());

@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         }
     }
     let helm = arguments.project.settings()?.program("helm");
-    let options = CheckOptions { threads: arguments.jobs, helm, bases, ignore_requires: false };
+    let options = CheckOptions { threads: arguments.jobs, helm, bases, ..CheckOptions::default() };
     let path = arguments.archive.as_path();
     let checking = node::archives::check(Tree::open(path)?, &options).map_err(remedies::archives::check)?;
     let report = {

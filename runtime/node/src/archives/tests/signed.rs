@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use archive::attestation::{bundle_path, describe};
+use archive::verify::{Verification, VerifyOptions};
 use trust::{Bundle, Signer};
 
 use super::following::Following;
@@ -14,10 +15,7 @@ const OTHER: &[u8] = include_bytes!("../../../../../trust/src/tests/data/p256.pu
 const KEY_ID: &str = "SHA256:EjT2nvb9vdI+9K6SY1KEAf4FwIPBvSjYPCDc9Am5XGs";
 
 fn sign(archive: &Path) {
-    let described = describe(&Tree::open(archive).unwrap(), &()).unwrap();
-    let signer = Signer::with_key(SECRET).unwrap();
-    let bundle = Bundle::sign(&described.statement.render().unwrap(), &signer, &|| false).unwrap();
-    std::fs::write(bundle_path(archive), bundle).unwrap();
+    sign_without(archive, &[]);
 }
 
 impl Node {
@@ -196,7 +194,9 @@ fn a_policy_that_the_user_names_must_exist() {
 
 /// Signs an archive with a statement without the subjects of these names.
 fn sign_without(archive: &Path, names: &[&str]) {
-    let mut statement = describe(&Tree::open(archive).unwrap(), &()).unwrap().statement;
+    let options = VerifyOptions { iso_digest: true, ..VerifyOptions::default() };
+    let work = Verification::open(archive, &options).unwrap();
+    let mut statement = describe(work, &()).unwrap().0.statement;
     statement.subjects.retain(|subject| !names.contains(&subject.name.as_str()));
     statement.iso = statement.iso.filter(|iso| !names.contains(&iso.as_str()));
     let signer = Signer::with_key(SECRET).unwrap();
@@ -263,6 +263,47 @@ fn an_archive_without_checksums_is_accepted_by_its_signature_or_by_the_policy() 
         delete(&node.paths, "metalk8s-2.10.0", &DELETE, &Fake::default()).ok();
         std::fs::remove_file(bundle_path(&iso)).unwrap();
     }
+}
+
+#[test]
+fn an_archive_is_verified_again_if_the_policy_has_changed_since() {
+    let node = Node::new();
+    let platform = node.archive("metalk8s.iso", PLATFORM);
+    sign(&platform);
+    // Bytes outside files, with an implanted MD5 that fits: only the digest of the ISO shows them.
+    let mut bytes = std::fs::read(&platform).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&platform, bytes).unwrap();
+    iso::md5::implant(&platform, true, &()).unwrap();
+    node.obey("require: checksum\n");
+    let verified = verify_archive(&node.paths, &platform, false, &()).unwrap();
+    let options = ImportOptions::default();
+    node.obey(SIGNED);
+    let refused = import_verified(&node.paths, &verified, &options, &Fake::default()).unwrap_err();
+    assert!(refused.to_string().contains("the ISO is not the signed one"), "{refused}");
+    node.obey("require: checksum\n");
+    import_verified(&node.paths, &verified, &options, &Fake::default()).unwrap();
+}
+
+#[test]
+fn a_version_that_the_policy_refuses_is_not_activated() {
+    let node = Node::new();
+    let solution = node.archive("storage.iso", SOLUTION);
+    node.import(&node.archive("metalk8s.iso", PLATFORM), &Fake::default()).unwrap();
+    node.import(&solution, &Fake::default()).unwrap();
+    let options = ActivationOptions { dry_run: true, ..ActivationOptions::default() };
+    let activated = |version: Option<&str>| match activate(&node.paths, "Storage", version, &options) {
+        Ok(done) => format!("{:?}", done.version),
+        Err(error) => error.to_string(),
+    };
+    node.obey("require: signature\nkeys: [vendor.pub]\n");
+    for version in ["1.0.0", LATEST] {
+        let found = activated(Some(version));
+        assert!(found.contains("storage.iso is not signed"), "{found}");
+    }
+    assert_eq!(activated(None), "None", "it can be deactivated");
+    sign(&solution);
+    assert_eq!(activated(Some("1.0.0")), "Some(\"1.0.0\")");
 }
 
 #[test]

@@ -160,17 +160,18 @@ fn verify_one(
 ) -> Result<Verified, Failure> {
     // One open file: what is checked is what is verified.
     let tree = Tree::open(path)?;
-    let check = policy.map(|policy| signature::check(&tree, arguments.trust.bundle.as_deref(), policy));
-    let options = VerifyOptions { threads: arguments.jobs, ..VerifyOptions::default() };
+    let check = match policy {
+        Some(policy) => signature::check(&tree, arguments.trust.bundle.as_deref(), policy)?,
+        None => None,
+    };
+    let iso_digest = check.as_ref().is_some_and(SignatureCheck::needs_iso_digest);
+    let options = VerifyOptions { threads: arguments.jobs, iso_digest, ..VerifyOptions::default() };
     let work = Verification::of(tree, &options)?;
     let report = {
         let bar = Bar::bytes("verifying", work.bytes());
         work.run(&bar)
     };
-    let signature = match check {
-        Some(check) => check?.map(|check| check.complete(&report)),
-        None => None,
-    };
+    let signature = check.map(|check| check.complete(&report));
     let unmet = if bases.is_empty() {
         None
     } else {

@@ -11,11 +11,9 @@ use trust::Policy;
 use crate::failure::Failure;
 use crate::output::documents::signatures::SignatureDocument;
 use crate::output::{self, documents};
-use crate::progress::Bar;
 use crate::remedies::trust::unproven;
 
 /// What the signature of an archive proves.
-#[derive(Debug)]
 pub(super) struct SignatureCheck {
     bundle: PathBuf,
     /// A statement that counts.
@@ -39,8 +37,7 @@ pub(super) fn check(
     let mut check = SignatureCheck { bundle: path, statement: None, proof: None, problem: None };
     let proven = attestation::accept(tree, bundle, policy).and_then(|statement| {
         let Some(statement) = statement else { return Ok(false) };
-        let bar = Bar::bytes("hashing", attestation::iso_bytes(tree));
-        check.proof = Some(check.statement.insert(statement).prove(tree, &bar)?);
+        check.proof = Some(check.statement.insert(statement).covered(tree)?);
         Ok(true)
     });
     match proven {
@@ -55,13 +52,22 @@ pub(super) fn check(
 }
 
 impl SignatureCheck {
-    fn refused(mut self, error: &AttestationError) -> Self {
-        self.problem = Some((error.to_string(), unproven(error)));
-        self
+    fn refused(self, error: &AttestationError) -> Self {
+        Self { problem: Some((error.to_string(), unproven(error))), proof: None, ..self }
+    }
+
+    /// Whether the digest of the ISO must be the signed one.
+    pub(super) fn needs_iso_digest(&self) -> bool {
+        self.proof == Some(Proof::Iso)
     }
 
     /// The check of an archive that was verified with this report.
     pub(super) fn complete(self, report: &VerifyReport) -> Self {
+        if let (Some(statement), Some(proof)) = (&self.statement, self.proof)
+            && let Err(error) = statement.prove(proof, report)
+        {
+            return self.refused(&error);
+        }
         let reason = match self.proof {
             Some(proof) if proof.holds(report) => return self,
             Some(Proof::Iso) => {
