@@ -17,7 +17,7 @@ const LENIENT: GeneralPurposeConfig =
 pub(crate) fn decode(text: &str, field: &'static str) -> Result<Vec<u8>, Fault> {
     let fault = |reason| Fault::Base64 { field, reason };
     if text.contains(|letter: char| letter.is_whitespace()) {
-        return Err(fault("it has blanks"));
+        return Err(fault("it has whitespace"));
     }
     let (standard, url_safe) = (text.contains(['+', '/']), text.contains(['-', '_']));
     let alphabet = match (standard, url_safe) {
@@ -28,7 +28,7 @@ pub(crate) fn decode(text: &str, field: &'static str) -> Result<Vec<u8>, Fault> 
     GeneralPurpose::new(alphabet, LENIENT).decode(text).map_err(|error| {
         fault(match error {
             ::base64::DecodeError::InvalidLastSymbol { .. } => "it has bits after the last byte",
-            ::base64::DecodeError::InvalidByte(..) => "it has a letter of no alphabet",
+            ::base64::DecodeError::InvalidByte(..) => "it has a character that is not base64",
             _ => "its length or padding is wrong",
         })
     })

@@ -127,18 +127,14 @@ pub enum Fault {
 
     // The signature.
     /// No key that was given made the signature.
-    #[error(
-        "it was signed by the key {}, which is not trusted here{}",
-        printable(key_id),
-        trusted_keys(trusted)
-    )]
+    #[error("it was signed by the key {}, which is not trusted{}", printable(key_id), trusted_keys(trusted))]
     UnknownKey {
         /// The key that the bundle names.
         key_id: String,
         /// The IDs of the keys that count.
         trusted: Vec<String>,
     },
-    /// The signature was made by a key that counts no longer.
+    /// The signature was made by a key that is no longer accepted.
     #[error("it was signed by the key {0}, which the policy revokes")]
     Revoked(String),
     /// The numbers of an ECDSA signature without their DER encoding.
@@ -151,15 +147,15 @@ pub enum Fault {
     #[error("the signature is not {0}")]
     SignatureEncoding(&'static str),
     /// The signature is of something else, or by another key.
-    #[error("the signature does not fit: the statement was changed, or another key signed it")]
+    #[error("the signature is invalid: the statement was changed, or another key signed it")]
     BadSignature,
 
     // Keys.
     /// The file is not a key.
-    #[error("it has no key in PEM: {0}")]
+    #[error("it contains no key in PEM: {0}")]
     NotPem(&'static str),
     /// The file has something else.
-    #[error("it has {found}, not {expected}")]
+    #[error("it contains {found}, not {expected}")]
     OtherContent {
         /// What it has.
         found: String,
@@ -167,7 +163,7 @@ pub enum Fault {
         expected: &'static str,
     },
     /// The file has several keys.
-    #[error("it has {0} keys: expected one")]
+    #[error("it contains {0} keys: expected one")]
     SeveralKeys(usize),
     /// Text before or after the key.
     #[error("it has text before or after the key")]
@@ -182,7 +178,7 @@ pub enum Fault {
     #[error("the key is damaged: {0}")]
     DamagedKey(&'static str),
     /// Anybody can make signatures that fit the key.
-    #[error("the key is weak: signatures of anything fit it")]
+    #[error("the key is weak: anyone can make signatures for it")]
     WeakKey,
     /// The program that signs failed.
     #[error("{}: {fault}", printable(program))]
@@ -193,7 +189,7 @@ pub enum Fault {
         fault: FilterFault,
     },
     /// The program that signs uses another key.
-    #[error("`{}` wrote something else than a signature by the key {key}", printable(program))]
+    #[error("`{}` did not write a signature by the key {key}", printable(program))]
     OtherSigner {
         /// The program.
         program: String,
@@ -271,7 +267,11 @@ pub enum Fault {
         oldest: String,
     },
     /// The ISO is another one.
-    #[error("the ISO is not the signed one: its SHA-256 is {found}, signed is {signed}")]
+    #[error(
+        "the ISO is not the signed one: its SHA-256 is {}, and the signed one is {}",
+        found.hex(),
+        signed.hex()
+    )]
     IsoDiffers {
         /// The digest that is signed.
         signed: Digest,
@@ -290,7 +290,11 @@ pub enum Fault {
     #[error("the statement has no digest of an ISO")]
     NoIso,
     /// The checksums are others.
-    #[error("SHA256SUMS is not the signed one: its SHA-256 is {found}, signed is {signed}")]
+    #[error(
+        "SHA256SUMS is not the signed one: its SHA-256 is {}, and the signed one is {}",
+        found.hex(),
+        signed.hex()
+    )]
     SumsDiffer {
         /// The digest that is signed.
         signed: Digest,
@@ -304,13 +308,13 @@ pub enum Fault {
     #[error("SHA256SUMS is missing in the archive")]
     SumsMissing,
     /// Links that no signed list has.
-    #[error("SHA256SUMS is signed, but no list has the symbolic links ({0}): LINKS.mtree is missing")]
+    #[error("SHA256SUMS is signed, but no list contains the symbolic links ({0}): LINKS.mtree is missing")]
     LinksNotSigned(u64),
     /// A list of files breaks its format.
     #[error("{0}")]
     InvalidList(String),
     /// A file is not in the signed lists.
-    #[error("{}: no signed list has it", printable(.0))]
+    #[error("{}: no signed list contains it", printable(.0))]
     NotListed(String),
     /// A listed file is something else.
     #[error("{}: it is {found}, not a file", printable(path))]
@@ -324,7 +328,7 @@ pub enum Fault {
     #[error("{}: it is missing", printable(.0))]
     FileMissing(String),
     /// A file is not what the signed list says.
-    #[error("{}: its SHA-256 is {found}, signed is {signed}", printable(path))]
+    #[error("{}: its SHA-256 is {}, and the signed one is {}", printable(path), found.hex(), signed.hex())]
     FileDiffers {
         /// The path in the archive.
         path: String,
@@ -338,7 +342,7 @@ pub enum Fault {
 fn trusted_keys(keys: &[String]) -> String {
     match keys {
         [] => String::new(),
-        [key] => format!("; trusted is {key}"),
-        keys => format!("; trusted are {}", keys.join(", ")),
+        [key] => format!("; the trusted key is {key}"),
+        keys => format!("; the trusted keys are {}", keys.join(", ")),
     }
 }

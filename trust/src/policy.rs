@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use content::{IoError, LinkPolicy, printable, printable_path};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::UserMessageFormatter;
 
 use crate::archive_statement::{name_problem, version_problem};
@@ -17,7 +17,7 @@ const POLICY_MAX: u64 = 1 << 20;
 const ENTRIES_MAX: usize = 1000;
 
 /// What an archive must have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Require {
     /// Nothing: archives without checksums are accepted. Damaged ones are not.
@@ -30,7 +30,7 @@ pub enum Require {
 }
 
 /// What a signature must cover.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Covers {
     /// Of an ISO each byte; of a folder and a mounted archive, which have no others, each file.
@@ -99,11 +99,11 @@ pub enum PolicyProblem {
     /// It breaks its format.
     #[error("{0}")]
     Invalid(String),
-    /// Signatures are required, and none counts.
+    /// Signatures are required, and no key is trusted.
     #[error("{0} requires signatures, but has no `keys`")]
     NoKeys(String),
     /// Keys without effect.
-    #[error("{0} has `{1}`, which only counts with `require: signature`")]
+    #[error("{0} has `{1}`, which takes effect only with `require: signature`")]
     WithoutEffect(String, &'static str),
     /// Two rules for one archive.
     #[error("there are two rules for the archive `{}`", printable(.0))]

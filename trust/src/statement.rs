@@ -93,7 +93,7 @@ fn subject(value: Value) -> Result<Subject, Fault> {
     let digest = Digest::from_hex(text).map_err(|_| {
         fault(match text.len() {
             64 if text.bytes().all(|letter| letter.is_ascii_hexdigit()) => "has a SHA-256 in upper case",
-            64 => "has a SHA-256 with letters that are no hexadecimal digits",
+            64 => "has a SHA-256 with letters that are not hexadecimal digits",
             _ => "has a SHA-256 that does not have 64 digits",
         })
     })?;

@@ -25,11 +25,14 @@ use crate::Error;
 /// What follows the name of an archive in that of its bundle.
 pub const BUNDLE_SUFFIX: &str = ".sigstore.json";
 
-/// Where the bundle of an archive is: `example-1.0.iso.sigstore.json` beside `example-1.0.iso`.
+/// Where the bundle of an archive is: `example-1.0.iso.sigstore.json` beside `example-1.0.iso`, and that of `.` beside its folder.
 #[must_use]
 pub fn bundle_path(archive: &Path) -> PathBuf {
+    // A path such as `.` has no name of its own.
+    let named = archive.file_name().map_or_else(|| std::fs::canonicalize(archive).ok(), |_| None);
     // Without a slash at the end.
-    let mut path = archive.components().as_path().as_os_str().to_owned();
+    let archive = named.as_deref().unwrap_or(archive).components();
+    let mut path = archive.as_path().as_os_str().to_owned();
     path.push(BUNDLE_SUFFIX);
     path.into()
 }

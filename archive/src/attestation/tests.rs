@@ -122,14 +122,14 @@ fn a_statement_has_room_for_1024_subjects_and_the_checksums_cover_the_others() {
 #[test]
 fn long_names_do_not_make_a_bundle_that_is_too_large() {
     let sample = sample();
-    for number in 0..400 {
+    for number in 0..250 {
         let deep = "a-name-as-long-as-they-come/".repeat(50);
         let path = format!("packages/redhat/8/{deep}{number}/repodata/repomd.xml");
         crate::fixture::put(sample.path(), &path, b"<repomd/>");
     }
     sums::write(sample.path(), &sums::digest_file).unwrap();
     let described = sign(sample.path());
-    assert!(described.omitted > 100, "{}", described.omitted);
+    assert!(described.omitted > 50, "{}", described.omitted);
     assert_eq!(outcome(sample.path(), Covers::Contents), "Contents");
     std::fs::remove_file(bundle_path(sample.path())).unwrap();
 }
@@ -199,7 +199,7 @@ fn links_that_no_signed_list_has_are_refused() {
     symlink("top.sls", root.join("salt/other.sls")).unwrap();
     assert_eq!(
         outcome(&root, Covers::Contents),
-        "tree: SHA256SUMS is signed, but no list has the symbolic links (1): LINKS.mtree is missing"
+        "tree: SHA256SUMS is signed, but no list contains the symbolic links (1): LINKS.mtree is missing"
     );
 }
 
@@ -368,7 +368,7 @@ fn one_file_is_verified_without_the_others() {
         assert_eq!(verify(archive, "pillar/secret.sls"), digest(b"a: b\n"));
         assert_eq!(
             verify(archive, "images/none"),
-            format!("{}: images/none: no signed list has it", name(archive))
+            format!("{}: images/none: no signed list contains it", name(archive))
         );
         assert_eq!(
             verify(archive, "../x"),

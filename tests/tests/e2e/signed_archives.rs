@@ -182,10 +182,25 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
 
     // Another key, another archive, and a policy.
     let text = verify(1, &["site.iso", "--key", "p256.pub"]);
-    assert!(text.contains("which is not trusted here; trusted is SHA256:HqH4"), "{text}");
+    assert!(text.contains("which is not trusted; the trusted key is SHA256:HqH4"), "{text}");
     run(path, 0, &["archive", "sign", "tree", "--key", "ed.pk8.pem"]);
     let text = verify(1, &["site.iso", "--bundle", "tree.sigstore.json", "--key", "ed.pub"]);
     assert!(text.contains("site.iso: the statement has no digest of an ISO"), "{text}");
+    let tree = path.join("tree");
+    let by = ["--key", "../ed.pk8.pem"];
+    for (bundle, code) in [("x.json", 3), ("../tree", 3), ("../site.json", 0)] {
+        let words = [&["archive", "sign", ".", "--bundle", bundle][..], &by].concat();
+        let text = run(&tree, code, &words);
+        let refused = text.contains("is a part of the archive, which signing must not change");
+        assert_eq!(refused, code == 3, "{text}");
+    }
+    let text = run(path, 3, &["archive", "sign", "site.iso", "--key", "ed.pk8.pem", "--bundle", "site.iso"]);
+    assert!(text.contains("site.iso is a part of the archive"), "{text}");
+    let before = fs::read(path.join("tree.sigstore.json")).unwrap();
+    fs::remove_file(path.join("tree.sigstore.json")).unwrap();
+    run(&tree, 0, &[&["archive", "sign", "."][..], &by].concat());
+    assert_eq!(fs::read(path.join("tree.sigstore.json")).unwrap(), before, "beside the folder");
+    run(&tree, 0, &["archive", "verify", ".", "--key", "../ed.pub"]);
     let text = verify(0, &["tree", "--key", "ed.pub", "--key", "p256.pub"]);
     assert!(text.ends_with("): each file is the signed one\n"), "{text}");
     fs::write(

@@ -62,30 +62,33 @@ fn a_file_that_is_not_one_public_key_is_refused() {
         ("keys/secp521r1.pub", "it is a key for ECDSA P-521: expected ECDSA P-256 or Ed25519"),
         ("keys/secp256k1.pub", "it is a key for ECDSA secp256k1: expected ECDSA P-256 or Ed25519"),
         ("keys/ed448.pub", "it is a key for Ed448: expected ECDSA P-256 or Ed25519"),
-        ("p256.pk8.pem", "it has a private key, not a public key (PUBLIC KEY)"),
-        ("p256.sec1.pem", "it has a private key, not a public key (PUBLIC KEY)"),
+        ("p256.pk8.pem", "it contains a private key, not a public key (PUBLIC KEY)"),
+        ("p256.sec1.pem", "it contains a private key, not a public key (PUBLIC KEY)"),
         ("keys/encrypted.pem", "the key is encrypted"),
-        ("keys/certificate.pem", "it has a certificate, not a public key (PUBLIC KEY)"),
-        ("keys/two.pub", "it has 2 keys: expected one"),
+        ("keys/certificate.pem", "it contains a certificate, not a public key (PUBLIC KEY)"),
+        ("keys/two.pub", "it contains 2 keys: expected one"),
         ("keys/text.pub", "it has text before or after the key"),
         (
             "keys/ssh.txt",
-            "it has no key in PEM: it is a key for SSH; `ssh-keygen -e -m PKCS8 -f FILE` converts ECDSA keys",
+            "it contains no key in PEM: it is a key for SSH; `ssh-keygen -e -m PKCS8 -f FILE` converts ECDSA keys",
         ),
-        ("bundles/ok.json", "it has no key in PEM: it has no line `-----BEGIN …-----`"),
+        ("bundles/ok.json", "it contains no key in PEM: it has no line `-----BEGIN …-----`"),
         // Row 33.
-        ("keys/weak.pub", "the key is weak: signatures of anything fit it"),
+        ("keys/weak.pub", "the key is weak: anyone can make signatures for it"),
     ] {
         assert_eq!(PublicKey::read(&data(file)).unwrap_err().to_string(), reason, "{file}");
     }
     let text = String::from_utf8(P256_PUBLIC.to_vec()).unwrap();
     for (file, reason) in [
-        (text.replace("-----END PUBLIC KEY-----", ""), "it has no key in PEM: its end is missing"),
-        (text.replace("END PUBLIC", "END PRIVATE"), "it has no key in PEM: its first and last line differ"),
-        (text.replace("MFkw", "MF!w"), "it has no key in PEM: its base64 is damaged"),
+        (text.replace("-----END PUBLIC KEY-----", ""), "it contains no key in PEM: its end is missing"),
+        (
+            text.replace("END PUBLIC", "END PRIVATE"),
+            "it contains no key in PEM: its first and last line differ",
+        ),
+        (text.replace("MFkw", "MF!w"), "it contains no key in PEM: its base64 is damaged"),
         (text.replace("MFkw", "MFkx"), "the key is damaged: it is not a public key in DER"),
         (text.replace("QgAENeN", "QgAENeM"), "the key is damaged: its point is not on the curve"),
-        ("x".repeat(70_000), "it has no key in PEM: the file is too large"),
+        ("x".repeat(70_000), "it contains no key in PEM: the file is too large"),
     ] {
         assert_eq!(PublicKey::read(file.as_bytes()).unwrap_err().to_string(), reason);
     }
@@ -94,7 +97,7 @@ fn a_file_that_is_not_one_public_key_is_refused() {
 #[test]
 fn a_file_that_is_not_one_secret_key_is_refused() {
     for (file, reason) in [
-        ("p256.pub", "it has a public key, not a private key (PRIVATE KEY)"),
+        ("p256.pub", "it contains a public key, not a private key (PRIVATE KEY)"),
         ("keys/encrypted.pem", "the key is encrypted"),
         ("keys/encrypted-traditional.pem", "the key is encrypted"),
         ("keys/cosign-encrypted.pem", "the key is encrypted"),

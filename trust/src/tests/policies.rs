@@ -92,12 +92,12 @@ fn a_policy_that_does_not_say_what_holds_is_refused() {
         ),
         (
             "require: checksum\narchives:\n  a:\n    keys: [p256.pub]\n",
-            "trust.yaml: the rule for a has `keys`, which only counts with `require: signature`",
+            "trust.yaml: the rule for a has `keys`, which takes effect only with `require: signature`",
         ),
         ("require: signature\nkeys: [missing.pub]\n", "missing.pub: it cannot be read: No such file"),
         (
             "require: signature\nkeys: [secret.pem]\n",
-            "secret.pem: it has a private key, not a public key (PUBLIC KEY)",
+            "secret.pem: it contains a private key, not a public key (PUBLIC KEY)",
         ),
         (
             "require: checksum\narchives:\n  demo: {require: none}\n  Demo: {require: checksum}\n",

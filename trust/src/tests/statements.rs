@@ -58,7 +58,7 @@ fn a_statement_that_readers_could_understand_differently_is_refused() {
         ),
         (
             digest(&format!("\"sha256\":\"{}\"", DIGITS.replacen('2', "g", 1))),
-            "the subject `demo-1.0.iso` has a SHA-256 with letters that are no hexadecimal digits",
+            "the subject `demo-1.0.iso` has a SHA-256 with letters that are not hexadecimal digits",
         ),
         (digest("\"sha256\":1"), "the subject `demo-1.0.iso` has a digest that is not text"),
         // 43

@@ -1,7 +1,7 @@
 //! `sealift archive sign`.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let signer = arguments.signer()?;
     let path = &arguments.archive;
     let bundle = arguments.bundle.clone().unwrap_or_else(|| attestation::bundle_path(path));
+    refuse_inside(path, &bundle)?;
     let options = VerifyOptions { threads: arguments.jobs, iso_digest: true, ..VerifyOptions::default() };
     let work = Verification::open(path, &options)?;
     let (described, report) = {
@@ -97,6 +98,21 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     Ok(arguments.output.report(document, lines)?)
 }
 
+/// Refuses a bundle that would replace the archive, or be one of its files.
+fn refuse_inside(archive: &Path, bundle: &Path) -> Result<(), Failure> {
+    let folder = bundle.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // What cannot be read is reported where it is read or written.
+    let (Ok(archive), Ok(folder)) = (std::fs::canonicalize(archive), std::fs::canonicalize(folder)) else {
+        return Ok(());
+    };
+    if !folder.join(bundle.file_name().unwrap_or_default()).starts_with(archive) {
+        return Ok(());
+    }
+    let bundle = printable_path(bundle);
+    Err(Failure::usage(format!("{bundle} is a part of the archive, which signing must not change"))
+        .remedy("name a file outside the archive: --bundle FILE"))
+}
+
 fn lines(described: &ArchiveDescription, signer: &Signer, wrote: &str) -> String {
     let ArchiveDescription { statement, omitted, .. } = described;
     let key = signer.public_key();
@@ -112,7 +128,7 @@ fn lines(described: &ArchiveDescription, signer: &Signer, wrote: &str) -> String
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "the signed SHA256SUMS covers {} of images and repositories that have no room of their own",
+            "the signed SHA256SUMS also covers {} of images and repositories that are not in the statement",
             count(*omitted as u64, "digest")
         );
     }

@@ -93,8 +93,8 @@ fn the_reason_for_a_refusal_is_that_of_the_rule() {
         (
             rule("require: signature, keys: [other.pub]"),
             "the policy of this node refuses the archive: metalk8s.iso.sigstore.json: it was signed by the key \
-             SHA256:EjT2nvb9vdI+9K6SY1KEAf4FwIPBvSjYPCDc9Am5XGs, which is not trusted here; \
-             trusted is SHA256:HqH4BKhtFnis6wrbAWziKh6kMoGQZ1icxWyI2ax5luo",
+             SHA256:EjT2nvb9vdI+9K6SY1KEAf4FwIPBvSjYPCDc9Am5XGs, which is not trusted; \
+             the trusted key is SHA256:HqH4BKhtFnis6wrbAWziKh6kMoGQZ1icxWyI2ax5luo",
         ),
         (
             rule("require: signature, keys: [vendor.pub]") + "revoked: ['" + KEY_ID + "']\n",
