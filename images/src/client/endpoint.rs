@@ -81,21 +81,32 @@ impl RegistryEndpoint {
         Ok((Self { base, repository: String::new(), registry: None, account: AccountRule::Kept }, url))
     }
 
-    /// Lets the server of a file ask for credentials, if one of `accounts` has its scheme, host and port: those for the path of
-    /// that URL. Without TLS it gets none, unless the options name it as such.
+    /// Lets the server of the file at `file` ask for credentials, if one of `accounts` has its scheme, host and port. They are those
+    /// for the path of the longest of these URLs that the file is below, else those for the folder of the file: credentials of one
+    /// path are not for another. Without TLS it gets none, unless the options name it as such.
     pub(crate) fn with_account(
         mut self,
+        file: &Url,
         accounts: &[String],
         options: &RegistryOptions,
     ) -> Result<Self, RegistryFault> {
+        let file = file.path().trim_matches('/');
+        let mut covering: Option<String> = None;
         for account in accounts {
             let (endpoint, url) = Self::of_file(account)?;
-            if endpoint.base.origin() == self.base.origin() {
-                let is_safe = self.base.scheme() == "https" || options.plain_http.contains(&self.host());
-                self.account = if is_safe { AccountRule::Given } else { AccountRule::NeedsTls };
-                url.path().trim_matches('/').clone_into(&mut self.repository);
-                break;
+            if endpoint.base.origin() != self.base.origin() {
+                continue;
             }
+            let is_safe = self.base.scheme() == "https" || options.plain_http.contains(&self.host());
+            self.account = if is_safe { AccountRule::Given } else { AccountRule::NeedsTls };
+            let path = url.path().trim_matches('/');
+            if is_below(file, path) && covering.as_ref().is_none_or(|known| known.len() < path.len()) {
+                covering = Some(path.to_owned());
+            }
+        }
+        if self.account != AccountRule::Kept {
+            let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+            self.repository = covering.unwrap_or_else(|| folder.to_owned());
         }
         Ok(self)
     }
@@ -129,6 +140,11 @@ impl RegistryEndpoint {
     pub(crate) fn host(&self) -> String {
         authority(&self.base)
     }
+}
+
+/// Whether `file` is at `path` or below it. Neither has a slash at its ends.
+fn is_below(file: &str, path: &str) -> bool {
+    path.is_empty() || file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Host and port of a registry as [`authority`] has them.

@@ -24,8 +24,9 @@ pub struct Download {
     pub digest: Option<Digest>,
     /// The most bytes that are taken.
     pub limit: u64,
-    /// URLs of servers that may ask for credentials, which are those for the path of the URL. A server gets none if its scheme,
-    /// host and port are not those of one of them, or if TLS is missing and the session does not allow that.
+    /// URLs of servers that may ask for credentials. A server gets none if its scheme, host and port are not those of one of them,
+    /// or if TLS is missing and the session does not allow that. It gets those for the path of the longest URL that the file is
+    /// below, else those for the folder of the file.
     pub accounts: Vec<String>,
 }
 
@@ -122,7 +123,7 @@ async fn file(fetcher: &Fetcher, wanted: &Download) -> Result<Digest, Error> {
     let here = |fault| Error::here(&wanted.name, fault);
     let endpoints = wanted.urls.iter().map(|url| {
         let (endpoint, url) = RegistryEndpoint::of_file(url)?;
-        Ok((endpoint.with_account(&wanted.accounts, fetcher.options())?, url))
+        Ok((endpoint.with_account(&url, &wanted.accounts, fetcher.options())?, url))
     });
     let endpoints: Vec<(RegistryEndpoint, Url)> = endpoints.collect::<Result<_, _>>().map_err(here)?;
     let first = wanted.urls.first().map(String::as_bytes).unwrap_or_default();

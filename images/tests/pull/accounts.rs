@@ -87,6 +87,45 @@ fn a_server_that_the_caller_names_gets_the_credentials_that_it_asks_for_and_no_o
 }
 
 #[test]
+fn each_path_of_a_server_gets_its_own_credentials() {
+    // The user names are the paths: `el8:p`, `el9:p`, `el9/extra:p`.
+    let own = [("el8", "ZWw4OnA="), ("el9", "ZWw5OnA="), ("el9/extra", "ZWw5L2V4dHJhOnA=")];
+    for (url, accounts, expected) in [
+        // The account that covers the file counts, whatever the order.
+        ("/el9/a.rpm", &["/el8", "/el9"][..], Some("ZWw5OnA=")),
+        ("/el8/a.rpm", &["/el9", "/el8/"], Some("ZWw4OnA=")),
+        // The longest one of several.
+        ("/el9/extra/a.rpm", &["/el9", "/el9/extra", "/el8"], Some("ZWw5L2V4dHJhOnA=")),
+        // Without such an account, the folder of the file counts: a metalink names a mirror on its own host.
+        ("/el9/extra/a.rpm", &["/metalink?repo=el8"], Some("ZWw5L2V4dHJhOnA=")),
+        ("/el90/a.rpm", &["/el9"], None),
+        ("/other/a.rpm", &["/el8"], None),
+    ] {
+        let server = Server::start(move |asked: &Asked| match asked.secrets().is_empty() {
+            true => Answer::challenge([r#"Basic realm="packages""#]),
+            false => Answer::new(200, "application/octet-stream", b"package"),
+        });
+        let auth = tempfile::NamedTempFile::new().unwrap();
+        let entries = own.map(|(path, login)| format!(r#""{}/{path}":{{"auth":"{login}"}}"#, server.host()));
+        std::fs::write(auth.path(), format!(r#"{{"auths":{{{}}}}}"#, entries.join(","))).unwrap();
+        let (_folder, store) = store();
+        let options = RegistryOptions { auth_files: vec![auth.path().to_owned()], ..options(&[&server]) };
+        let at_server = |path: &str| format!("http://{}{path}", server.host());
+        let wanted = Download {
+            name: "a-1-1.noarch".into(),
+            urls: vec![at_server(url)],
+            digest: None,
+            limit: DOWNLOAD_MAX,
+            accounts: accounts.iter().map(|path| at_server(path)).collect(),
+        };
+        let found = download(&wanted, &store, &RegistrySession::new(options), &());
+        assert_eq!(found.is_ok(), expected.is_some(), "{url}: {found:?}");
+        let sent: Vec<String> = expected.map(|login| format!("Basic {login}")).into_iter().collect();
+        assert_eq!(server.secrets(), sent, "{url}");
+    }
+}
+
+#[test]
 fn credentials_stay_here_without_tls_and_with_hosts_that_the_project_does_not_name() {
     let site = Site::new(r#"Basic realm="packages""#, BASIC, "", true);
     let (packages, storage) = (site.packages.host(), site.storage.host());
