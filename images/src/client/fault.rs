@@ -245,6 +245,13 @@ impl From<Refusal> for RegistryFault {
 }
 
 impl RegistryFault {
+    /// `host` asks for credentials of a kind that this client does not have.
+    pub(super) fn unsupported_challenge(host: &str) -> Self {
+        Self::Unauthorized(
+            format!("{host} returned 401 and asks for no supported kind of credentials").into(),
+        )
+    }
+
     /// How long the server asked to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

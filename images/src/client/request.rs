@@ -177,12 +177,8 @@ impl RegistryClient {
 /// The challenge of a response that can be met.
 fn challenge(asked: &RegistryRequest<'_>, response: &Response) -> Result<Challenge, RegistryFault> {
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
-    Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok())).ok_or_else(|| {
-        let host = asked.endpoint.host();
-        RegistryFault::Unauthorized(
-            format!("{host} returned 401 and asks for no supported kind of credentials").into(),
-        )
-    })
+    Challenge::find(challenges.iter().filter_map(|value| value.to_str().ok()))
+        .ok_or_else(|| RegistryFault::unsupported_challenge(&asked.endpoint.host()))
 }
 
 /// The response, if it is a success. `authorization` is what the request carried.

@@ -25,14 +25,14 @@ pub(super) struct Authorization {
     pub(super) header: HeaderValue,
     /// Whose it is; it matters if the registry is not content with it.
     pub(super) account: Account,
-    /// Whether the header holds what the user has: the user name and password, or a token.
-    pub(super) basic: bool,
+    /// Whether the header holds a secret of the user: a user name and password, or a token.
+    pub(super) is_secret: bool,
 }
 
 impl Authorization {
     /// The registry refused the request with 401 or 403, with `message`.
     pub(super) fn refused(&self, status: StatusCode, message: &str) -> RegistryFault {
-        if self.basic && status == StatusCode::UNAUTHORIZED {
+        if self.is_secret && status == StatusCode::UNAUTHORIZED {
             self.account.refused(self.account.host(), message)
         } else {
             self.account.denied(message)
@@ -87,14 +87,12 @@ impl Authorizer {
         });
         let search = search.await.map_err(|error| RegistryFault::Broken(error.to_string()))?;
         let account = Account::new(endpoint, &search, &self.places);
-        let (header, basic) = match (challenge, search.found.map(|found| found.secret)) {
+        let (header, is_secret) = match (challenge, search.found.map(|found| found.secret)) {
             (_, Some(Secret::Bearer(token))) => (secret_header(format!("Bearer {token}"))?, true),
             (Challenge::Basic, Some(Secret::Basic { user, password })) => (basic(&user, &password)?, true),
             (Challenge::Basic, _) => return Err(account.asks()),
             (Challenge::Bearer { realm, .. }, _) if realm.is_empty() => {
-                let text =
-                    format!("{} returned 401 and asks for no supported kind of credentials", endpoint.host());
-                return Err(RegistryFault::Unauthorized(text.into()));
+                return Err(RegistryFault::unsupported_challenge(&endpoint.host()));
             }
             (Challenge::Bearer { realm, service, scope: named }, secret) => {
                 if secret.is_none() {
@@ -109,7 +107,7 @@ impl Authorizer {
                 (token.map_err(|fault| at_token_server(&realm, fault, &account))?, false)
             }
         };
-        Ok(Authorization { header, account, basic })
+        Ok(Authorization { header, account, is_secret })
     }
 }
 
