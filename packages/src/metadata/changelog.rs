@@ -116,15 +116,22 @@ impl Elements for Other<'_> {
             "changelog" => {
                 if let (Some(package), Some(mut entry)) = (&self.package, self.entry.take()) {
                     entry.text = cut(text.trim());
-                    let entries = self.found.entry(package.clone()).or_default();
-                    if entries.len() < ENTRIES_MAX {
-                        entries.push(entry);
-                    }
+                    keep_newest(self.found.entry(package.clone()).or_default(), entry);
                 }
             }
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Adds an entry. If there are too many then, the oldest is left out; of one day, the first one in the file is the oldest.
+fn keep_newest(entries: &mut Vec<ChangelogEntry>, entry: ChangelogEntry) {
+    entries.push(entry);
+    if entries.len() > ENTRIES_MAX
+        && let Some((oldest, _)) = entries.iter().enumerate().min_by_key(|(_, one)| one.date)
+    {
+        entries.remove(oldest);
     }
 }
 
@@ -166,6 +173,24 @@ mod tests {
         assert_eq!(found["ef"].len(), ENTRIES_MAX);
         let wrong = read_changelogs(&wanted, &b"<html></html>"[..], Path::new("other.xml"));
         assert!(wrong.unwrap_err().to_string().contains("expected the element otherdata, found html"));
+    }
+
+    #[test]
+    fn of_a_long_changelog_the_newest_entries_are_kept() {
+        // createrepo_c writes the oldest entry first; others may write the newest first.
+        for newest_first in [false, true] {
+            let mut dates: Vec<usize> = (0..ENTRIES_MAX + 50).collect();
+            if newest_first {
+                dates.reverse();
+            }
+            let entries: String =
+                dates.iter().map(|date| format!(r#"<changelog author="{date}" date="{date}"/>"#)).collect();
+            let text = format!(r#"<otherdata><package pkgid="ab" name="a">{entries}</package></otherdata>"#);
+            let wanted = ["ab".to_owned()].into();
+            let found = read_changelogs(&wanted, text.as_bytes(), Path::new("other.xml")).unwrap();
+            let kept: Vec<i64> = found["ab"].iter().map(|entry| entry.date).collect();
+            assert_eq!(kept, (50..150).rev().collect::<Vec<i64>>(), "{newest_first}");
+        }
     }
 
     #[test]
