@@ -16,7 +16,9 @@ use images::{Platform, Reference, RegistrySession};
 
 use self::fetch::Fetcher;
 pub(crate) use self::fetch::{DOWNLOADS, FetchError, WantedFile, joined, local};
-pub use self::packages::{PackageChange, export_packages, export_requests, import_packages};
+pub use self::packages::{
+    ImportError, ImportProblem, PackageChange, export_packages, export_requests, import_packages,
+};
 pub(crate) use self::packages::{bases, check as check_package, keys_of_packages, read_keys, wanted};
 pub use self::sources::{LockedSource, SourceChange};
 use crate::project::{
@@ -212,6 +214,9 @@ pub enum Error {
         /// Why not.
         problem: String,
     },
+    /// A file of another tool does not fit the project.
+    #[error("{0}")]
+    Imported(ImportError),
     /// A package of the project cannot be read.
     #[error(transparent)]
     OwnPackages(::packages::Error),

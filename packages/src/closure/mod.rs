@@ -51,6 +51,7 @@ pub use self::check::{Check, Finding, architectures, check};
 pub use self::explain::{Cause, Problem};
 use self::providers::Providers;
 use self::request::Job;
+pub use self::request::names;
 use self::rules::{Origin, Rule, Rules};
 use self::solver::{Solver, Unsolvable};
 pub use self::why::Why;

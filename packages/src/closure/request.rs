@@ -176,6 +176,30 @@ impl Form {
     }
 }
 
+/// Whether `request` names the package with this name, `evr` (`[epoch:]version-release`) and architecture: by its name or by more
+/// parts of it, as text or pattern. Only the metadata of a repository say more: capabilities, paths, groups.
+#[must_use]
+pub fn names(request: &str, name: &str, evr: &str, arch: &str) -> bool {
+    let (epoch, version, release) = version::split(evr);
+    let named = NamedParts {
+        name,
+        epoch: epoch.parse().unwrap_or_default(),
+        version,
+        release: release.unwrap_or_default(),
+        arch,
+    };
+    Form::ALL.into_iter().filter_map(|form| Parts::of(form, request)).any(|parts| parts.are_of(&named))
+}
+
+/// The parts of the name of a package.
+struct NamedParts<'a> {
+    name: &'a str,
+    epoch: u32,
+    version: &'a str,
+    release: &'a str,
+    arch: &'a str,
+}
+
 /// A part of a request: a text or a pattern.
 enum Part {
     Exact(String),
@@ -238,13 +262,22 @@ impl Parts {
     }
 
     fn matches(&self, pool: &Pool, name: Text, arch: Text, evr: Evr) -> bool {
-        let part =
-            |part: &Option<Part>, text: Text| part.as_ref().is_none_or(|part| part.matches(pool.text(text)));
-        self.name.matches(pool.text(name))
-            && self.epoch.is_none_or(|epoch| epoch == evr.epoch)
-            && part(&self.version, evr.version)
-            && part(&self.release, evr.release)
-            && part(&self.arch, arch)
+        self.are_of(&NamedParts {
+            name: pool.text(name),
+            epoch: evr.epoch,
+            version: pool.text(evr.version),
+            release: pool.text(evr.release),
+            arch: pool.text(arch),
+        })
+    }
+
+    fn are_of(&self, named: &NamedParts<'_>) -> bool {
+        let part = |part: &Option<Part>, text| part.as_ref().is_none_or(|part| part.matches(text));
+        self.name.matches(named.name)
+            && self.epoch.is_none_or(|epoch| epoch == named.epoch)
+            && part(&self.version, named.version)
+            && part(&self.release, named.release)
+            && part(&self.arch, named.arch)
     }
 }
 
@@ -429,4 +462,29 @@ pub(super) fn modules_of(requests: &[Request]) -> Vec<String> {
         _ => None,
     };
     requests.iter().filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_request_names_a_package_by_any_parts_of_its_name() {
+        for (request, expected) in [
+            ("lib-tool", true),
+            ("lib-tool.x86_64", true),
+            ("lib-tool-1.2", true),
+            ("lib-tool-1.2-3.el8", true),
+            ("lib-tool-1:1.2-3.el8.x86_64", true),
+            ("lib-*", true),
+            ("lib", false),
+            ("lib-tool.i686", false),
+            ("lib-tool-1.3", false),
+            ("lib-tool-2:1.2-3.el8.x86_64", false),
+            ("/usr/bin/lib-tool", false),
+            ("@lib-tool", false),
+        ] {
+            assert_eq!(names(request, "lib-tool", "1:1.2-3.el8", "x86_64"), expected, "{request}");
+        }
+    }
 }

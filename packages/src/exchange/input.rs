@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ExchangeFault, ListedRepository, PACKAGES_MAX, REPOSITORIES_MAX, entry, quoted};
+use super::{ExchangeFault, ListedRepository, bounded, entry, quoted};
 
 /// What packages are asked for, and from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,9 +137,7 @@ impl From<Entry> for InputPackage {
 pub(super) fn read(text: &str) -> Result<PackageInput, ExchangeFault> {
     let input: Input = serde_saphyr::from_str(text).map_err(|error| ExchangeFault::yaml(&error))?;
     let Input { content_origin, packages, module_enable, arches, install_weak_deps, others } = input;
-    if packages.len() > PACKAGES_MAX || content_origin.repos.len() > REPOSITORIES_MAX {
-        return Err(ExchangeFault::new(format!("more than {PACKAGES_MAX} packages")));
-    }
+    bounded(packages.len(), content_origin.repos.len())?;
     let mut left_out: Vec<String> = others.into_keys().collect();
     left_out.extend(content_origin.others.into_keys().map(|key| format!("contentOrigin.{key}")));
     let mut repositories = Vec::new();

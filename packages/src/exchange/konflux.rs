@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
-use super::{ExchangeFault, ListedPackage, ListedRepository, PackageList, arch_of, checksum, quoted};
+use super::{ExchangeFault, ListedPackage, ListedRepository, PackageList, Place, arch_of, checksum, quoted};
 
 #[derive(Deserialize)]
 struct Lock {
@@ -23,11 +24,11 @@ struct Arch {
 
 #[derive(Deserialize)]
 struct Package {
-    url: String,
+    url: Spanned<String>,
     repoid: String,
     size: u64,
     #[serde(default)]
-    checksum: Option<String>,
+    checksum: Option<Spanned<String>>,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -41,7 +42,9 @@ pub(super) fn read(text: &str) -> Result<PackageList, ExchangeFault> {
     for Arch { arch: machine, packages, source } in arches {
         list.sources += source.len();
         for Package { url, repoid, size, checksum: sum, name, evr } in packages {
-            let wrong = |what: &str| ExchangeFault::new(format!("{url}: {what}"));
+            let place = Place::of(&url);
+            let url = url.value;
+            let wrong = |what: &str| ExchangeFault::new(place, format!("{url}: {what}"));
             let sum = sum.ok_or_else(|| wrong("the package has no checksum"))?;
             let arch = arch_of(&url).ok_or_else(|| wrong("expected the URL of a file `*.rpm`"))?.to_owned();
             let (name, evr) = match (name, evr) {
@@ -59,6 +62,7 @@ pub(super) fn read(text: &str) -> Result<PackageList, ExchangeFault> {
                 location: url,
                 checksum,
                 size,
+                place: Some(place),
             });
         }
     }

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
-use super::{ExchangeFault, ListedPackage, ListedRepository, PackageList, arch_of, checksum, entry, quoted};
+use super::{
+    ExchangeFault, ListedPackage, ListedRepository, PackageList, Place, arch_of, checksum, entry, quoted,
+};
 
 /// The version that is written.
 const VERSION: &str = "0.2.2";
 
 #[derive(Deserialize)]
 struct Manifest {
-    version: String,
+    version: Spanned<String>,
     data: Data,
 }
 
@@ -24,11 +27,11 @@ struct Data {
 
 #[derive(Deserialize)]
 struct Package {
-    name: String,
+    name: Spanned<String>,
     repo_id: String,
     #[serde(default)]
     location: String,
-    checksum: String,
+    checksum: Spanned<String>,
     size: u64,
     evr: String,
     #[serde(default)]
@@ -38,8 +41,9 @@ struct Package {
 pub(super) fn read(text: &str) -> Result<PackageList, ExchangeFault> {
     let Manifest { version, data } =
         serde_saphyr::from_str(text).map_err(|error| ExchangeFault::yaml(&error))?;
-    if !version.starts_with("0.") {
-        return Err(ExchangeFault::new(format!("expected version 0.2 of a manifest, found {version}")));
+    if !version.value.starts_with("0.") {
+        let reason = format!("expected version 0.2 of a manifest, found {}", version.value);
+        return Err(ExchangeFault::new(Place::of(&version), reason));
     }
     let mut list = PackageList { repositories: data.repositories, ..PackageList::default() };
     for (key, packages) in data.packages {
@@ -56,9 +60,9 @@ pub(super) fn read(text: &str) -> Result<PackageList, ExchangeFault> {
                 _ => vec![key.clone()],
             };
             let checksum = checksum(&sum)?;
-            let repository = repo_id;
+            let (place, repository) = (Place::of(&name), repo_id);
             list.packages.push(ListedPackage {
-                name,
+                name: name.value,
                 evr,
                 arch,
                 machines,
@@ -66,6 +70,7 @@ pub(super) fn read(text: &str) -> Result<PackageList, ExchangeFault> {
                 location,
                 checksum,
                 size,
+                place: Some(place),
             });
         }
     }

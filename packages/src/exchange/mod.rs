@@ -12,9 +12,10 @@ mod manifest;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Deserialize;
+use serde_saphyr::{Location, Spanned, UserMessageFormatter};
 
 pub use self::input::{InputPackage, PackageInput};
 use crate::metadata::{Checksum, ChecksumKind};
@@ -26,18 +27,59 @@ const PACKAGES_MAX: usize = 100_000;
 /// Repositories of a list.
 const REPOSITORIES_MAX: usize = 1000;
 
-/// What is wrong with a file.
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u64,
+    /// The column, from 1.
+    pub column: u64,
+}
+
+impl Place {
+    const START: Self = Self { line: 1, column: 1 };
+
+    fn of<T>(value: &Spanned<T>) -> Self {
+        Self::from(value.referenced)
+    }
+}
+
+impl From<Location> for Place {
+    fn from(place: Location) -> Self {
+        Self { line: place.line().max(1), column: place.column().max(1) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// What is wrong with a file. The message starts with the place: `LINE:COLUMN: REASON`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", content::printable(.0))]
-pub struct ExchangeFault(String);
+#[error("{place}: {}", content::printable(reason))]
+pub struct ExchangeFault {
+    place: Place,
+    reason: String,
+}
 
 impl ExchangeFault {
-    fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+    fn new(place: Place, reason: impl Into<String>) -> Self {
+        Self { place, reason: reason.into() }
     }
 
     fn yaml(error: &serde_saphyr::Error) -> Self {
-        Self(error.to_string().lines().next().unwrap_or_default().to_owned())
+        let location = error.location();
+        let rendered = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+        let first = rendered.lines().next().unwrap_or_default();
+        let written = location.map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+        let reason = written.and_then(|written| first.strip_suffix(&written)).unwrap_or(first);
+        Self::new(location.map_or(Place::START, Place::from), reason)
+    }
+
+    fn too_many(limit: usize, what: &str) -> Self {
+        Self::new(Place::START, format!("more than {limit} {what}"))
     }
 }
 
@@ -96,6 +138,8 @@ pub struct ListedPackage {
     pub checksum: Checksum,
     /// Its size in bytes.
     pub size: u64,
+    /// Where it is in the file that it was read from.
+    pub place: Option<Place>,
 }
 
 impl ExchangeFile {
@@ -111,7 +155,7 @@ impl ExchangeFile {
             #[serde(default)]
             document: Option<String>,
             #[serde(default)]
-            lockfile_version: Option<u64>,
+            lockfile_version: Option<Spanned<u64>>,
             #[serde(default)]
             content_origin: Option<serde::de::IgnoredAny>,
         }
@@ -120,12 +164,16 @@ impl ExchangeFile {
             Kind { document: Some(document), .. } if document == "rpm-package-manifest" => {
                 manifest::read(text).map(Self::List)
             }
-            Kind { lockfile_version: Some(1), .. } => konflux::read(text).map(Self::List),
-            Kind { lockfile_version: Some(other), .. } => {
-                Err(ExchangeFault::new(format!("expected `lockfileVersion: 1`, found {other}")))
+            Kind { lockfile_version: Some(Spanned { value: 1, .. }), .. } => {
+                konflux::read(text).map(Self::List)
             }
+            Kind { lockfile_version: Some(other), .. } => Err(ExchangeFault::new(
+                Place::of(&other),
+                format!("expected `lockfileVersion: 1`, found {}", other.value),
+            )),
             Kind { content_origin: Some(_), .. } => input::read(text).map(Self::Input),
             _ => Err(ExchangeFault::new(
+                Place::START,
                 "expected `document: rpm-package-manifest`, `lockfileVersion` or `contentOrigin`",
             )),
         }
@@ -146,22 +194,46 @@ impl PackageList {
     }
 
     fn checked(self) -> Result<Self, ExchangeFault> {
-        if self.packages.len() > PACKAGES_MAX || self.repositories.len() > REPOSITORIES_MAX {
-            return Err(ExchangeFault::new(format!("more than {PACKAGES_MAX} packages")));
-        }
+        bounded(self.packages.len(), self.repositories.len())?;
         Ok(self)
     }
 }
 
+/// Checks the number of packages and of repositories.
+fn bounded(packages: usize, repositories: usize) -> Result<(), ExchangeFault> {
+    if packages > PACKAGES_MAX {
+        return Err(ExchangeFault::too_many(PACKAGES_MAX, "packages"));
+    }
+    if repositories > REPOSITORIES_MAX {
+        return Err(ExchangeFault::too_many(REPOSITORIES_MAX, "repositories"));
+    }
+    Ok(())
+}
+
+/// The name of a repository without the architecture: `ubi-9-$basearch-rpms` and, for x86_64, `ubi-9-x86_64-rpms` are `ubi-9-rpms`.
+/// A repository of a project has one name for all architectures.
+#[must_use]
+pub fn without_architecture(id: &str, architecture: &str) -> String {
+    let mut name = id.to_owned();
+    for word in ["$basearch", "$arch", architecture].into_iter().filter(|word| !word.is_empty()) {
+        for part in [format!("-{word}"), format!("{word}-"), format!("_{word}"), format!("{word}_")] {
+            name = name.replace(&part, "");
+        }
+        name = name.replace(word, "");
+    }
+    name
+}
+
 /// `KIND:HEX`.
-fn checksum(text: &str) -> Result<Checksum, ExchangeFault> {
-    let read = text.split_once(':').and_then(|(kind, hex)| {
+fn checksum(text: &Spanned<String>) -> Result<Checksum, ExchangeFault> {
+    let read = text.value.split_once(':').and_then(|(kind, hex)| {
         let (kind, hex) = (ChecksumKind::from_name(&kind.to_ascii_lowercase())?, hex.to_ascii_lowercase());
         let is_hex = hex.len() == kind.digits() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hex.then_some(Checksum { kind, hex })
     });
     read.ok_or_else(|| {
-        ExchangeFault::new(format!("`{text}` is not a checksum: expected one such as `sha256:…`"))
+        let reason = format!("`{}` is not a checksum: expected one such as `sha256:…`", text.value);
+        ExchangeFault::new(Place::of(text), reason)
     })
 }
 

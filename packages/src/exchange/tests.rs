@@ -16,6 +16,7 @@ fn package(name: &str, arch: &str, machines: &[&str]) -> ListedPackage {
         location: format!("https://h/8/{name}-1.0-1.el8.{arch}.rpm"),
         checksum: sum('a'),
         size: 7,
+        place: None,
     }
 }
 
@@ -49,6 +50,7 @@ fn a_list_that_is_written_reads_back_the_same() {
     let key = |one: &ListedPackage| (one.arch.clone(), one.name.clone());
     let sorted = |mut list: PackageList| {
         list.packages.sort_by_key(key);
+        list.packages.iter_mut().for_each(|one| one.place = None);
         list
     };
     assert_eq!(sorted(list(&own.manifest())), sorted(own.clone()));
@@ -131,9 +133,9 @@ fn a_wrong_file_is_refused_with_its_reason() {
     for (text, expected) in [
         (
             "a: b\n".to_owned(),
-            "expected `document: rpm-package-manifest`, `lockfileVersion` or `contentOrigin`",
+            "1:1: expected `document: rpm-package-manifest`, `lockfileVersion` or `contentOrigin`",
         ),
-        ("lockfileVersion: 2\narches: []\n".to_owned(), "expected `lockfileVersion: 1`, found 2"),
+        ("lockfileVersion: 2\narches: []\n".to_owned(), "1:18: expected `lockfileVersion: 1`, found 2"),
         (lock("url: https://h/a.rpm, repoid: r, size: 1"), "the package has no checksum"),
         (
             lock("url: https://h/a.rpm, repoid: r, size: 1, checksum: 'sha256:x'"),
@@ -141,15 +143,24 @@ fn a_wrong_file_is_refused_with_its_reason() {
         ),
         (
             lock("url: https://h/a.noarch.rpm, repoid: r, size: 1, checksum: 'sha256:x', name: a, evr: 1-1"),
-            "`sha256:x` is not a checksum",
+            "2:91: `sha256:x` is not a checksum",
         ),
         (lock("url: https://h/a.noarch.rpm, repoid: r, size: 1, checksum: x"), "has no name or no version"),
         (
             "document: rpm-package-manifest\nversion: 1.0\ndata: {repositories: [], packages: {}}\n"
                 .to_owned(),
-            "found 1.0",
+            "2:10: expected version 0.2 of a manifest, found 1.0",
         ),
         ("document: rpm-package-manifest\nversion: 0.2.2\n".to_owned(), "data"),
+        ("contentOrigin: {repos: [{}]}\n".to_owned(), "1:25: missing field"),
+        (
+            format!("contentOrigin: {{}}\npackages: [{}]\n", "a,".repeat(100_001)),
+            "1:1: more than 100000 packages",
+        ),
+        (
+            format!("contentOrigin: {{repos: [{}]}}\n", "{repoid: a},".repeat(1001)),
+            "1:1: more than 1000 repositories",
+        ),
     ] {
         let said = fault(&text);
         assert!(said.contains(expected), "{expected}: {said}");
@@ -162,4 +173,18 @@ fn a_wrong_file_is_refused_with_its_reason() {
     }
     assert!(!fault(&bomb).is_empty());
     assert!(!fault(&format!("{}x", "[".repeat(100_000))).is_empty());
+}
+
+#[test]
+fn a_repository_has_one_name_for_all_architectures() {
+    for (id, expected) in [
+        ("ubi-9-for-$basearch-rpms", "ubi-9-for-rpms"),
+        ("ubi-9-for-x86_64-rpms", "ubi-9-for-rpms"),
+        ("$arch-base", "base"),
+        ("base_x86_64", "base"),
+        ("epel", "epel"),
+        ("x86_64", ""),
+    ] {
+        assert_eq!(without_architecture(id, "x86_64"), expected, "{id}");
+    }
 }

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::Path;
 
-use buildchain::locking::{self, EntryChange, LockedEntry, PackageChange, SelectionChange, SourceChange};
+use buildchain::locking::{
+    self, EntryChange, ImportError, ImportProblem, LockedEntry, PackageChange, SelectionChange, SourceChange,
+};
 use buildchain::project::{RemoteError, Tag};
-use content::{Digest, printable_path};
+use content::{Digest, printable, printable_path};
 use graph::quoted;
 use images::original_names::{OriginalReference, Place};
 use images::pull::{self, Login, RegistryFault};
@@ -112,6 +114,7 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         locking::Error::Packages { .. } => {
             Some("change `download` and `source` of the project, or add the repositories of the nodes with `onNodes: true`".into())
         }
+        locking::Error::Imported(ImportError { problem, .. }) => Some(of_import(problem)),
         locking::Error::NoTag { repository, .. } => Some(format!(
             "change the entry; `skopeo list-tags {}` prints the tags",
             quoted(&format!("docker://{repository}"))
@@ -119,6 +122,27 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         _ => None,
     };
     helped(Failure::from(error), help)
+}
+
+/// What helps if a file of another tool does not fit the project.
+fn of_import(problem: &ImportProblem) -> String {
+    match problem {
+        ImportProblem::Repository { repository, .. } => format!(
+            "add an entry with `name: {}`, `source` and `keys` to `spec.packages`",
+            printable(repository)
+        ),
+        ImportProblem::Architecture(architecture) => format!(
+            "let the other tool lock packages for {architecture}, or remove it from `architectures` of the release"
+        ),
+        ImportProblem::Checksum(_) => "let the other tool lock the packages with their SHA-256".to_owned(),
+        ImportProblem::Location(_) => {
+            "let the other tool write `location` or `url` of each package".to_owned()
+        }
+        ImportProblem::Url { repository, .. } => {
+            format!("write `url` instead of `metalink` or `mirrorlist` in `source` of {repository}")
+        }
+        _ => "correct the entry, or let the other tool write the file again".to_owned(),
+    }
 }
 
 /// What helps if the metadata of a package repository cannot be used.

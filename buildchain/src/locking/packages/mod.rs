@@ -1,7 +1,8 @@
 //! The packages of upstream repositories: each release is solved as a whole.
 
-mod exchange;
+mod export;
 mod fetch;
+mod import;
 mod repository;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,8 +18,9 @@ use content::{Digest, parallel};
 use images::pull::TransferProgress;
 use images::{RegistrySession, Store};
 
-pub use self::exchange::{export_packages, export_requests, import_packages};
+pub use self::export::{export_packages, export_requests};
 pub(crate) use self::fetch::{bases, check, keys_of_packages, wanted};
+pub use self::import::{ImportError, ImportProblem, import_packages};
 use self::repository::Reader;
 pub(crate) use self::repository::read_keys;
 use super::{DOWNLOADS, Error, FetchError, LookUp, Scope};

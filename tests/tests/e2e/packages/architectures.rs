@@ -96,6 +96,20 @@ fn the_packages_of_several_architectures_are_locked_each_and_built_into_one_repo
     packages::repository::index(&root.path().join("aarch64"), DATE).unwrap();
     let said = fails(&project, &["update"], 2);
     assert!(said.contains("common-1.0-1.el8.noarch is one file for "), "{said}");
+
+    // Nor can a list of another tool lock them. It has a name of the repository for each architecture.
+    let mut list = "lockfileVersion: 1\narches:\n".to_owned();
+    for arch in ["x86_64", "aarch64"] {
+        let url = root.path().join(arch).join("common-1.0-1.el8.noarch.rpm");
+        let (digest, size) = content::hash_file(&url, content::LinkPolicy::Refuse).unwrap();
+        list += &format!(
+            "- arch: {arch}\n  packages:\n  - {{url: 'file://{}', repoid: epel-{arch}, size: {size}, checksum: '{digest}', name: common, evr: 1.0-1.el8}}\n",
+            url.display()
+        );
+    }
+    project.write("rpms.lock.yaml", &list);
+    let said = fails(&project, &["package", "import", "rpms.lock.yaml"], 2);
+    assert!(said.contains("common-1.0-1.el8.noarch is one file for "), "{said}");
 }
 
 #[test]

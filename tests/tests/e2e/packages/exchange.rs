@@ -38,6 +38,15 @@ fn a_lock_goes_to_other_tools_and_comes_back_the_same() {
         assert_eq!(succeeds(&project, &["lock"]), "nothing moved\n");
         assert_eq!(succeeds(&project, &["package", "export", format]), text);
     }
+    // A request of the release is a reason, in any form that names the package.
+    let file = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let more = "  distributions: [{release: \"8\", download: [library-2.0]}]\n";
+    project.write("sealift.yaml", &format!("{file}{more}"));
+    succeeds(&project, &["package", "import", "rpms.lock.yaml"]);
+    let why = succeeds(&project, &["package", "why", "library"]);
+    assert!(why.ends_with("requested as library-2.0\n"), "{why}");
+    project.write("sealift.yaml", &file);
+    succeeds(&project, &["package", "import", "packages.manifest.yaml"]);
     succeeds(&project, &["run", "packaging"]);
     assert!(project.path(TREE).join("noarch/library-2.0-1.el8.noarch.rpm").is_file());
 
@@ -48,28 +57,38 @@ fn a_lock_goes_to_other_tools_and_comes_back_the_same() {
         let (_, rest) = good.split_once(&format!("name: \"{name}\"")).unwrap();
         rest.split_once("checksum: ").unwrap().1.lines().next().unwrap().to_owned()
     };
-    for (text, expected) in [
-        (good.replace(&digest("app"), &digest("library")), "app-1.0-1.el8.noarch: "),
+    for (text, expected, help) in [
+        (good.replace(&digest("app"), &digest("library")), "app-1.0-1.el8.noarch: ", ""),
         (
             good.replace("evr: \"2.0-1.el8\"", "evr: \"2.1-1.el8\""),
             "library-2.1-1.el8.noarch: the file is another package",
+            "",
         ),
         (
             good.replace("repo_id: \"epel\"", "repo_id: \"other\""),
-            "is of the repository `other`, which the project does not have",
+            "wrong.yaml:9:15: app is of the repository `other`, which the project does not have",
+            "`name: other`",
         ),
-        (good.replace("noarch:\n", "src:\n"), "has no package for x86_64"),
-        (good.replace(&digest("app"), "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709"), "expected a SHA-256"),
-        (good.replace("location: ", "other: "), "does not say where the package is"),
+        (
+            good.replace("noarch:\n", "src:\n"),
+            "wrong.yaml: the file has no package for x86_64",
+            "`architectures` of the release",
+        ),
+        (
+            good.replace(&digest("app"), "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+            "app: expected a SHA-256",
+            "with their SHA-256",
+        ),
+        (good.replace("location: ", "other: "), "app: the list does not say where", "`location` or `url`"),
     ] {
         project.write("wrong.yaml", &text);
         let said = fails(&project, &["package", "import", "wrong.yaml"], 2);
-        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(said.contains(expected) && said.contains(help), "{expected}, {help}: {said}");
         assert_eq!(fs::read_to_string(project.path("sealift.lock")).unwrap(), lock);
     }
     project.write("wrong.yaml", "a: b\n");
     let said = fails(&project, &["package", "import", "wrong.yaml"], 3);
-    assert!(said.contains("rpms.lock.yaml"), "{said}");
+    assert!(said.contains("wrong.yaml:1:1: expected") && said.contains("rpms.lock.yaml"), "{said}");
 }
 
 #[test]
@@ -95,7 +114,7 @@ fn what_is_asked_for_becomes_entries_of_a_project_that_locks() {
     project.write("rpms.in.yaml", &format!("{input}reinstallPackages: [x]\ncontext: {{bare: true}}\n"));
     let said = succeeds(&project, &["package", "import", "rpms.in.yaml", "--release", "8"]);
     assert!(
-        said.contains("`context` is not taken") && said.contains("`reinstallPackages` is not taken"),
+        said.contains("`context` is left out") && said.contains("`reinstallPackages` is left out"),
         "{said}"
     );
 }
