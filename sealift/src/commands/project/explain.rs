@@ -1,5 +1,7 @@
 //! `sealift explain`.
 
+use std::collections::BTreeSet;
+
 use buildchain::tasks::downloaded_by;
 use graph::ProjectState;
 
@@ -16,11 +18,13 @@ pub(crate) fn run(explain: &Arguments) -> CommandResult {
     let selection = chosen(&session, &explain.tasks)?;
     let explained = graph::explain(&session.graph, &selection, &state)?;
     // The packages of a task are listed if the task is asked for.
-    let asked = |name: &str| selection.tasks().iter().any(|task| session.graph.task(*task).name == name);
+    let asked: BTreeSet<&str> =
+        selection.tasks().iter().map(|task| session.graph.task(*task).name.as_str()).collect();
     let explained: Vec<TaskExplanation> = explained
         .iter()
         .map(|one| {
-            let repository = downloaded_by(&session.project, &one.name).filter(|_| asked(&one.name));
+            let repository =
+                downloaded_by(&session.project, &one.name).filter(|_| asked.contains(one.name.as_str()));
             let packages = repository.map(|(name, release)| of_repository(&session.project, name, release));
             TaskExplanation::new(one, packages.unwrap_or_default())
         })

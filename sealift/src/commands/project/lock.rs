@@ -58,8 +58,7 @@ pub(crate) struct UpdateArguments {
 pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let scope = if lock.check { Scope::All } else { Scope::Missing };
     let projects = lock.selector.load_all()?;
-    let look = Look { scope, changelogs: false, write: !lock.check };
-    let found = look_up(projects, &lock.plain, look, Some(lock.output))?;
+    let found = look_up(projects, &lock.plain, what(scope), !lock.check, Some(lock.output))?;
     if !lock.check {
         return Ok(());
     }
@@ -72,8 +71,8 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
     let projects = update.selector.load_all()?;
-    let look = Look { scope: Scope::All, changelogs: update.changelog, write: true };
-    look_up(projects, &update.plain, look, Some(update.output)).map(drop)
+    let what = LookUp { changelogs: update.changelog, ..what(Scope::All) };
+    look_up(projects, &update.plain, what, true, Some(update.output)).map(drop)
 }
 
 /// What was looked up.
@@ -85,19 +84,15 @@ struct Changes {
     packages: Vec<PackageChange>,
 }
 
-/// What is looked up, and whether it is written.
-#[derive(Clone, Copy)]
-struct Look {
-    scope: Scope,
-    changelogs: bool,
-    write: bool,
+/// What is looked up: these tags, sources and packages, now, and no changelogs.
+fn what(scope: Scope) -> LookUp {
+    LookUp { scope, now: Timestamp::now().as_second(), changelogs: false }
 }
 
 /// Writes the digests that the lock file of `project` lacks, and reports them.
 pub(crate) fn complete(project: Project) -> CommandResult {
     let plain = Plain { plain_http: Vec::new() };
-    let look = Look { scope: Scope::Missing, changelogs: false, write: true };
-    look_up(vec![project], &plain, look, None).map(drop)
+    look_up(vec![project], &plain, what(Scope::Missing), true, None).map(drop)
 }
 
 /// Whether the lock file lacks a digest that a build of `project` needs.
@@ -107,12 +102,13 @@ pub(crate) fn lacks_digests(project: &Project) -> bool {
     pulled.chain(bases).any(|digest| digest.is_none())
 }
 
-/// Looks up what the lock file of `projects`, which are forms of one project, lacks or all that is in it. Writes and reports what was
-/// found, then fails for the rest. Without `output` notes report what is new.
+/// Looks up what the lock file of `projects`, which are forms of one project, lacks or all that is in it. Writes it with `write`, and
+/// reports what was found, then fails for the rest. Without `output` notes report what is new.
 fn look_up(
     mut projects: Vec<Project>,
     plain: &Plain,
-    Look { scope, changelogs, write }: Look,
+    what: LookUp,
+    write: bool,
     output: Option<ReportOutput>,
 ) -> Result<Changes, Failure> {
     // A profile can reach registries of its own.
@@ -128,7 +124,6 @@ fn look_up(
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let root = project.root.clone();
     let printed = Printed::new();
-    let what = LookUp { scope, now: Timestamp::now().as_second(), changelogs };
     let LockUpdate { lock, selections, resolved, sources, packages, mut failures } =
         locking::resolve(&projects, what, &RegistrySession::new(options), &printed)?;
     if write {
