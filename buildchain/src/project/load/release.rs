@@ -23,12 +23,15 @@ impl Loader {
         };
         let mut versions = Vec::new();
         for place in &entry.versions {
-            let key = place.key.as_ref().map(|key| self.entries(file).name(key));
             let path = self.entries(file).existing(&place.file);
-            if let (Some(file), None | Some(Some(_))) = (path, &key) {
-                let key = key.flatten().map(|key| key.to_string());
-                versions.push(ReleaseVersion { file, key });
-            }
+            let key = match &place.key {
+                Some(key) => match self.entries(file).name(key) {
+                    Some(key) => Some(key.to_string()),
+                    None => continue,
+                },
+                None => None,
+            };
+            versions.extend(path.map(|file| ReleaseVersion { file, key }));
         }
         self.project.release = ReleaseDefinition { changelog, versions };
     }
