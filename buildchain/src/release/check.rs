@@ -1,105 +1,17 @@
 //! Whether a tag can be released.
 
-use content::printable_path;
+use content::{printable, printable_path};
 use serde_json::Value;
 
 use super::changelog::sections;
 use super::dependencies::in_development;
+use super::rule::{ReleaseCheck, ReleaseProblem, ReleaseRule};
 use crate::project::git::{GitRepository, GitTag, ReleaseTag};
 use crate::project::{Error, Project, read_text, value_of};
 use crate::tasks::unlocked;
 
 /// How many names a problem lists.
 const NAMED: usize = 5;
-
-/// What a tag that is released has to fulfill.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReleaseRule {
-    /// Its name is that of a release or a candidate.
-    Name,
-    /// It has a message, an author and a date.
-    Annotated,
-    /// It is the commit that is checked out.
-    Commit,
-    /// Candidates are counted from 0, and the release itself does not exist yet.
-    Order,
-    /// No file differs from the commit.
-    Clean,
-    /// The project has its version.
-    Version,
-    /// Files that `spec.release` names have its version.
-    Files,
-    /// The changelog has its version.
-    Changelog,
-    /// The lock file has everything.
-    Lock,
-    /// Nothing that the project builds from is in development.
-    Dependencies,
-}
-
-impl ReleaseRule {
-    /// All rules, in the order in which they are checked.
-    pub const ALL: [Self; 10] = [
-        Self::Name,
-        Self::Annotated,
-        Self::Commit,
-        Self::Order,
-        Self::Clean,
-        Self::Version,
-        Self::Files,
-        Self::Changelog,
-        Self::Lock,
-        Self::Dependencies,
-    ];
-
-    /// The word that reports have.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::Annotated => "annotated",
-            Self::Commit => "commit",
-            Self::Order => "order",
-            Self::Clean => "clean",
-            Self::Version => "version",
-            Self::Files => "files",
-            Self::Changelog => "changelog",
-            Self::Lock => "lock",
-            Self::Dependencies => "dependencies",
-        }
-    }
-
-    /// What helps where the rule is broken. `tag` is the tag.
-    #[must_use]
-    pub fn remedy(self, tag: &str) -> String {
-        match self {
-            Self::Name => "create a tag such as 1.2.0-rc0: git tag -a 1.2.0-rc0".to_owned(),
-            Self::Annotated => format!("create it with a message: git tag -a -f {tag}"),
-            Self::Commit => format!("check it out: git checkout {tag}"),
-            Self::Order => "use the next number of the candidate; a release never changes".to_owned(),
-            Self::Clean => "commit the changes or undo them, and move the tag".to_owned(),
-            Self::Version => {
-                "correct the version of the project, or take it from the tag: `versionFrom: {git: tag}`"
-                    .to_owned()
-            }
-            Self::Files => "correct the version in the file".to_owned(),
-            Self::Changelog => {
-                "add a section for the version, with a heading such as `## 1.2.0 - 2026-01-31`".to_owned()
-            }
-            Self::Lock => "run `sealift lock`, and commit sealift.lock".to_owned(),
-            Self::Dependencies => "use a released version".to_owned(),
-        }
-    }
-}
-
-/// A rule, and how the tag breaks it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReleaseCheck {
-    /// The rule.
-    pub rule: ReleaseRule,
-    /// What is wrong, as a sentence; `None` if the rule is fulfilled.
-    pub problem: Option<String>,
-}
 
 /// What was found out about a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,39 +43,48 @@ pub fn check(project: &Project, tag: Option<&str>) -> Result<ReleaseReport, Erro
     let repository = project.repository()?;
     let tags = repository.tags()?;
     let head = repository.commit()?.map(|commit| commit.hash);
-    let name = match tag {
-        Some(tag) => tag.to_owned(),
-        None => match repository.release_tags()?.first() {
-            Some(tag) => tag.to_string(),
-            None => {
-                let problem = "the commit has no tag such as 1.2.0 or v1.2.0-rc0".to_owned();
-                return Ok(ReleaseReport {
-                    tag: String::new(),
-                    version: String::new(),
-                    release: String::new(),
-                    checks: vec![ReleaseCheck { rule: ReleaseRule::Name, problem: Some(problem) }],
-                });
-            }
-        },
+    let of_head = || {
+        let tags = tags.iter().filter(|tag| head.as_ref() == Some(&tag.commit));
+        tags.filter_map(|tag| ReleaseTag::parse(&tag.name)).max()
     };
+    let name = tag.map(str::to_owned).or_else(|| Some(of_head()?.to_string()));
     let mut report = ReleaseReport {
-        tag: name.clone(),
+        tag: name.clone().unwrap_or_default(),
         version: String::new(),
         release: String::new(),
         checks: Vec::new(),
     };
-    let Some(tag) = ReleaseTag::parse(&name) else {
-        let problem = format!("`{}` is not X.Y.Z, vX.Y.Z or X.Y.Z-rcN", content::printable(&name));
-        report.checks.push(ReleaseCheck { rule: ReleaseRule::Name, problem: Some(problem) });
-        return Ok(report);
+    let parsed = name.as_deref().and_then(ReleaseTag::parse);
+    let (rule, problem) = match (name, parsed, head) {
+        (Some(name), Some(tag), Some(head)) => {
+            (report.version, report.release) = (tag.version(), tag.release());
+            let found = tags.iter().find(|found| found.name == name);
+            let checking = Checking { project, repository, tag: &tag, found, tags: &tags, head: &head };
+            for rule in ReleaseRule::ALL.into_iter().filter(|rule| checking.applies(*rule)) {
+                report.checks.push(ReleaseCheck { rule, problem: checking.check(rule)? });
+            }
+            return Ok(report);
+        }
+        (Some(name), None, _) => (
+            ReleaseRule::Name,
+            ReleaseProblem::new(
+                format!("`{}` is not X.Y.Z, vX.Y.Z or X.Y.Z-rcN", printable(&name)),
+                "create a tag such as 1.2.0-rc0: git tag -a 1.2.0-rc0",
+            ),
+        ),
+        (_, _, None) => (
+            ReleaseRule::Commit,
+            ReleaseProblem::new("the repository has no commit", "commit the project: git commit"),
+        ),
+        (None, ..) => (
+            ReleaseRule::Name,
+            ReleaseProblem::new(
+                "the commit has no tag such as 1.2.0 or v1.2.0-rc0",
+                format!("create it: git tag -a 1.2.0-rc0, or {}", repository.fetching()),
+            ),
+        ),
     };
-    (report.version, report.release) = (tag.version(), tag.release());
-    let found = tags.iter().find(|found| found.name == name);
-    let checking = Checking { project, repository, tag: &tag, found, tags: &tags, head: head.as_deref() };
-    for rule in ReleaseRule::ALL {
-        let problem = checking.check(rule)?;
-        report.checks.push(ReleaseCheck { rule, problem });
-    }
+    report.checks.push(ReleaseCheck { rule, problem: Some(problem) });
     Ok(report)
 }
 
@@ -171,43 +92,69 @@ struct Checking<'a> {
     project: &'a Project,
     repository: &'a GitRepository,
     tag: &'a ReleaseTag,
+    /// The tag in the repository, if it has it.
     found: Option<&'a GitTag>,
     tags: &'a [GitTag],
-    head: Option<&'a str>,
+    head: &'a str,
 }
 
 impl Checking<'_> {
-    fn check(&self, rule: ReleaseRule) -> Result<Option<String>, Error> {
+    /// Whether a rule can be checked: a tag that does not exist is no object and has no commit.
+    fn applies(&self, rule: ReleaseRule) -> bool {
+        self.found.is_some() || !matches!(rule, ReleaseRule::Annotated | ReleaseRule::Commit)
+    }
+
+    fn check(&self, rule: ReleaseRule) -> Result<Option<ReleaseProblem>, Error> {
         let tag = self.tag;
+        let with = |text: Option<String>, remedy: &str| text.map(|text| ReleaseProblem::new(text, remedy));
         Ok(match rule {
-            ReleaseRule::Name => self.found.is_none().then(|| format!("the repository has no tag {tag}")),
-            ReleaseRule::Annotated => {
-                let is_light = self.found.is_some_and(|found| !found.is_annotated);
-                is_light.then(|| format!("the tag {tag} is not annotated: it has no author and no date"))
-            }
-            ReleaseRule::Commit => {
-                let other = self.found.filter(|found| Some(found.commit.as_str()) != self.head);
-                other.map(|found| {
-                    let head = self.head.unwrap_or("no commit");
-                    format!("the tag {tag} is commit {}, and {head} is checked out", found.commit)
-                })
-            }
+            ReleaseRule::Name => self.found.is_none().then(|| {
+                let remedy = format!("create it: git tag -a {tag}, or {}", self.repository.fetching());
+                ReleaseProblem::new(format!("the repository has no tag {tag}"), remedy)
+            }),
+            ReleaseRule::Annotated => self.found.filter(|found| !found.is_annotated).map(|_| {
+                ReleaseProblem::new(
+                    format!("the tag {tag} is not annotated: it has no author and no date"),
+                    format!(
+                        "create it with a message: git tag -a -f {tag}, or fetch it as it is in the remote repository: \
+                         git fetch --tags --force"
+                    ),
+                )
+            }),
+            ReleaseRule::Commit => self.found.filter(|found| found.commit != self.head).map(|found| {
+                ReleaseProblem::new(
+                    format!("the tag {tag} is commit {}, and {} is checked out", found.commit, self.head),
+                    format!("check it out: git checkout {tag}"),
+                )
+            }),
             ReleaseRule::Order => self.order(),
             ReleaseRule::Clean => {
                 let changes = self.repository.changes()?;
                 let changed = changes.modified.iter().chain(&changes.deleted);
                 let names = changed.map(|path| printable_path(path).to_string());
-                listed(names.collect(), "differ from the commit")
+                let text = listed(names.collect(), ["differs from the commit", "differ from the commit"]);
+                with(text, "commit the changes and move the tag, or undo them")
             }
             ReleaseRule::Version => {
                 let version = self.project.values.version.as_str();
-                (!self.is_version(version))
-                    .then(|| format!("the project has version {version}, and not {}", tag.version()))
+                let text = (!self.is_version(version))
+                    .then(|| format!("the project has version {version}, and not {}", tag.version()));
+                with(
+                    text,
+                    "correct the version of the project, or take it from the tag: `versionFrom: {git: tag}`",
+                )
             }
-            ReleaseRule::Files => self.files()?,
+            ReleaseRule::Files => with(self.files()?, "correct the version in the file"),
             ReleaseRule::Changelog => self.changelog()?,
-            ReleaseRule::Lock => listed(unlocked(self.project), "are not in the lock file"),
-            ReleaseRule::Dependencies => listed(in_development(self.project), "are in development"),
+            ReleaseRule::Lock => {
+                let text =
+                    listed(unlocked(self.project), ["is not in the lock file", "are not in the lock file"]);
+                with(text, "run `sealift lock`, and commit sealift.lock")
+            }
+            ReleaseRule::Dependencies => {
+                let text = listed(in_development(self.project), ["is in development", "are in development"]);
+                with(text, "use a released version")
+            }
         })
     }
 
@@ -217,18 +164,32 @@ impl Checking<'_> {
         version == self.tag.version() || version == self.tag.release()
     }
 
-    fn order(&self) -> Option<String> {
-        let of_release = |tag: &ReleaseTag| tag.release() == self.tag.release();
-        let tags: Vec<ReleaseTag> =
-            self.tags.iter().filter_map(|tag| ReleaseTag::parse(&tag.name)).filter(of_release).collect();
+    fn order(&self) -> Option<ReleaseProblem> {
+        let name = self.tag.to_string();
+        let others = self.tags.iter().filter(|tag| tag.name != name);
+        let others = others.filter_map(|tag| ReleaseTag::parse(&tag.name));
+        let others: Vec<ReleaseTag> = others.filter(|other| other.release() == self.tag.release()).collect();
+        if let Some(same) = others.iter().find(|other| *other == self.tag) {
+            return Some(ReleaseProblem::new(
+                format!("the tag {same} has the same version"),
+                "use the next version, and delete the tag that was not released: git tag -d",
+            ));
+        }
         let candidate = self.tag.candidate()?;
-        if let Some(release) = tags.iter().find(|tag| tag.candidate().is_none()) {
-            return Some(format!("{release} is released already"));
+        if let Some(release) = others.iter().find(|tag| tag.candidate().is_none()) {
+            return Some(ReleaseProblem::new(
+                format!("{release} is released already"),
+                "use the next version; a release never changes",
+            ));
         }
         let before = candidate.checked_sub(1)?;
-        let is_known = tags.iter().any(|tag| tag.candidate() == Some(before));
-        (!is_known)
-            .then(|| format!("the candidate before it, {}-rc{before}, does not exist", self.tag.release()))
+        let is_known = others.iter().any(|tag| tag.candidate() == Some(before));
+        (!is_known).then(|| {
+            ReleaseProblem::new(
+                format!("the candidate before it, {}-rc{before}, does not exist", self.tag.release()),
+                format!("count candidates from 0 without gaps, or {}", self.repository.fetching()),
+            )
+        })
     }
 
     fn files(&self) -> Result<Option<String>, Error> {
@@ -240,7 +201,7 @@ impl Checking<'_> {
                 Ok(Value::String(text)) if self.is_version(text.strip_prefix('v').unwrap_or(&text)) => {}
                 Ok(value) => {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    wrong.push(format!("{file} has version {}", content::printable(&text)));
+                    wrong.push(format!("{file} has version {}", printable(&text)));
                 }
                 Err(reason) => wrong.push(format!("{file}: {reason}")),
             }
@@ -248,38 +209,43 @@ impl Checking<'_> {
         Ok((!wrong.is_empty()).then(|| wrong.join("; ")))
     }
 
-    fn changelog(&self) -> Result<Option<String>, Error> {
+    fn changelog(&self) -> Result<Option<ReleaseProblem>, Error> {
         let Some(file) = &self.project.release.changelog else { return Ok(None) };
         let text = read_text(&self.project.root.join(file))?;
         let name = printable_path(file);
+        let release = self.tag.release();
         let all = sections(&text);
-        let mut found = all.iter().filter(|section| self.is_version(section.version));
-        let Some(section) = found.next() else {
-            return Ok(Some(format!("{name} has no section for {}", self.tag.release())));
+        let Some(section) = all.iter().find(|section| self.is_version(&section.version)) else {
+            return Ok(Some(ReleaseProblem::new(
+                format!("{name} has no section for {release}"),
+                format!("add one, with a heading such as `## {release} - 2026-01-31`"),
+            )));
         };
-        if section.text.is_empty() {
-            return Ok(Some(format!(
-                "the section {} of {name} is empty",
-                content::printable(section.heading)
+        let heading = printable(&section.heading);
+        if section.is_empty {
+            return Ok(Some(ReleaseProblem::new(
+                format!("the section {heading} of {name} is empty"),
+                "write below its heading what is new",
             )));
         }
         let is_open = self.tag.candidate().is_none() && section.is_unreleased();
         Ok(is_open.then(|| {
-            format!("{name} says that the version is unreleased: {}", content::printable(section.heading))
+            ReleaseProblem::new(
+                format!("{name} says that the version is unreleased: {heading}"),
+                format!("write the date of the release in its heading: `## {release} - 2026-01-31`"),
+            )
         }))
     }
 }
 
-/// A problem with these things; some are named.
-fn listed(mut names: Vec<String>, what: &str) -> Option<String> {
+/// A problem with these things; some are named. `verbs` are for one thing and for several.
+fn listed(mut names: Vec<String>, [one, several]: [&str; 2]) -> Option<String> {
     let more = names.len().saturating_sub(NAMED);
     names.truncate(NAMED);
     match (names.as_slice(), more) {
         ([], _) => None,
-        ([name], _) => {
-            Some(format!("{name} {}", what.replacen("are ", "is ", 1).replacen("differ ", "differs ", 1)))
-        }
-        (_, 0) => Some(format!("{} {what}", names.join(", "))),
-        (_, more) => Some(format!("{} and {more} more {what}", names.join(", "))),
+        ([name], _) => Some(format!("{name} {one}")),
+        ([rest @ .., last], 0) => Some(format!("{} and {last} {several}", rest.join(", "))),
+        (_, more) => Some(format!("{} and {more} more {several}", names.join(", "))),
     }
 }

@@ -4,8 +4,10 @@ mod changelog;
 mod check;
 mod dependencies;
 mod notes;
+mod rule;
 #[cfg(test)]
 mod tests;
 
-pub use self::check::{ReleaseCheck, ReleaseReport, ReleaseRule, check};
+pub use self::check::{ReleaseReport, check};
 pub use self::notes::{NotesError, notes};
+pub use self::rule::{ReleaseCheck, ReleaseProblem, ReleaseRule};

@@ -1,5 +1,6 @@
 //! What is new between two releases.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use content::printable_path;
@@ -37,12 +38,26 @@ pub enum NotesError {
         /// The version of the release.
         version: String,
     },
+    /// The repository has no tag of a release.
+    #[error("the repository has no tag for {name}")]
+    NoTag {
+        /// The release, as the caller names it.
+        name: String,
+        /// How to get the tags of the remote repository.
+        fetching: &'static str,
+    },
+    /// Old commits are missing.
+    #[error("without a changelog, the notes are the commits between two tags, and this clone is shallow")]
+    Shallow {
+        /// How to get the other commits.
+        fetching: &'static str,
+    },
 }
 
-/// The notes of the release `to` for users of `from`, in Markdown: the sections of the changelog after `from` up to `to`, the newest
-/// first. Without a changelog, the subjects of the commits between the two tags.
+/// The notes of the release `to` for users of `from`, in Markdown: the sections of the changelog after `from` up to `to`, in its order.
+/// Without a changelog, the subjects of the commits between the two tags.
 ///
-/// A candidate has the section of its release.
+/// A candidate has the section of its release, or its own.
 ///
 /// # Errors
 ///
@@ -54,30 +69,51 @@ pub fn notes(project: &Project, from: &str, to: &str) -> Result<String, NotesErr
     if first >= last {
         return Err(NotesError::Order { from: first.to_string(), to: last.to_string() });
     }
-    let Some(file) = &project.release.changelog else {
-        let subjects = project.repository()?.subjects(from, to)?;
-        let mut text = format!("## {}\n\n", last.version());
-        // Writing to a String cannot fail.
-        subjects.iter().for_each(|subject| _ = writeln!(text, "- {subject}"));
-        return Ok(text);
-    };
+    let Some(file) = &project.release.changelog else { return of_commits(project, &first, &last) };
     let changelog = read_text(&project.root.join(file))?;
-    let last = parse(&last.release())?;
+    let release = last.release();
     let mut text = String::new();
+    let mut links = BTreeSet::new();
     let mut has_last = false;
     for section in sections(&changelog) {
-        let Some(version) = ReleaseTag::parse(section.version) else { continue };
-        if version > first && version <= last {
-            has_last |= version == last;
+        let Some(version) = ReleaseTag::parse(&section.version) else { continue };
+        let is_last = version == last || version.version() == release;
+        if version > first && (version < last || is_last) {
+            has_last |= is_last;
             let blank = if text.is_empty() { "" } else { "\n" };
+            // Writing to a String cannot fail.
             let _ = writeln!(text, "{blank}## {}\n\n{}", section.heading, section.text);
+            links.extend(section.links);
         }
     }
     if !has_last {
-        return Err(NotesError::NoSection {
-            changelog: printable_path(file).to_string(),
-            version: last.release(),
-        });
+        return Err(NotesError::NoSection { changelog: printable_path(file).to_string(), version: release });
     }
+    if !links.is_empty() {
+        let _ = writeln!(text, "\n{}", links.into_iter().collect::<Vec<_>>().join("\n"));
+    }
+    Ok(text)
+}
+
+/// The subjects of the commits between the tags of two releases.
+fn of_commits(project: &Project, first: &ReleaseTag, last: &ReleaseTag) -> Result<String, NotesError> {
+    let repository = project.repository()?;
+    let fetching = repository.fetching();
+    if repository.is_shallow() {
+        return Err(NotesError::Shallow { fetching });
+    }
+    let tags = repository.tags()?;
+    let tag_of = |release: &ReleaseTag| {
+        let name = release.to_string();
+        let exact = tags.iter().find(|tag| tag.name == name);
+        // A version is named with or without `v`.
+        let found = exact.or_else(|| {
+            tags.iter().find(|tag| ReleaseTag::parse(&tag.name).is_some_and(|other| other == *release))
+        });
+        found.map(|tag| tag.name.as_str()).ok_or(NotesError::NoTag { name, fetching })
+    };
+    let subjects = repository.subjects(tag_of(first)?, tag_of(last)?)?;
+    let mut text = format!("## {}\n\n", last.version());
+    subjects.iter().for_each(|subject| _ = writeln!(text, "- {subject}"));
     Ok(text)
 }

@@ -94,7 +94,7 @@ impl Repository {
         let problems = report
             .checks
             .iter()
-            .filter_map(|check| Some(format!("{}: {}", check.rule.word(), check.problem.as_ref()?)));
+            .filter_map(|check| Some(format!("{}: {}", check.rule.word(), check.problem.as_ref()?.text)));
         let problems: Vec<_> = problems.collect();
         assert_eq!(report.is_good(), problems.is_empty());
         problems
@@ -122,24 +122,45 @@ fn candidates_and_their_release_are_good() {
 #[test]
 fn each_rule_is_broken_alone() {
     type Break = fn(&Repository);
-    let cases: [(&str, Break, &str); 10] = [
+    fn changed(one: &Repository, file: &str, text: &str) {
+        one.write(file, text);
+        one.commit("Other file");
+        one.tag("1.2.0");
+    }
+    let cases: [(&str, Break, &str); 15] = [
         ("1.2", |_| {}, "name: `1.2` is not X.Y.Z"),
-        ("1.3.0-rc0", |_| {}, "name: the repository has no tag 1.3.0-rc0"),
         ("1.2.0", |one| one.git(&["tag", "-f", "1.2.0"]), "annotated: the tag 1.2.0 is not annotated"),
         (
             "1.2.0",
             |one| {
+                let text = fs::read_to_string(one.root().join("sealift.yaml")).unwrap();
+                let fixed = text.replace("versionFrom: {git: tag, default: 0.0.0-dev}", "version: 1.2.0");
+                changed(one, "sealift.yaml", &fixed);
                 one.commit("Second");
-                one.tag("1.2.0-rc2");
             },
             "commit: the tag 1.2.0 is commit",
         ),
-        ("1.2.0-rc4", |one| one.tag("1.2.0-rc4"), "order: 1.2.0 is released already"),
+        ("1.2.0", |one| one.tag("v1.2.0"), "order: the tag v1.2.0 has the same version"),
+        ("1.2.0-rc0", |one| one.tag("1.2.0-rc0"), "order: 1.2.0 is released already"),
+        (
+            "1.2.0-rc0",
+            |one| {
+                one.git(&["tag", "-d", "1.2.0"]);
+                one.tag("1.2.0-rc0");
+                one.tag("v1.2.0-rc0");
+            },
+            "order: the tag v1.2.0-rc0 has the same version",
+        ),
         (
             "1.2.0-rc4",
             |one| {
                 one.git(&["tag", "-d", "1.2.0"]);
-                one.tag("1.2.0-rc4");
+                // Candidates and releases of other versions do not count.
+                for other in ["1.1.0", "1.3.0-rc3", "v1.2.1-rc3", "1.2.0-rc2", "1.2.0-rc4"] {
+                    one.tag(other);
+                }
+                one.git(&["tag", "-d", "1.3.0-rc3"]);
+                one.git(&["tag", "-d", "v1.2.1-rc3"]);
             },
             "order: the candidate before it, 1.2.0-rc3, does not exist",
         ),
@@ -151,31 +172,50 @@ fn each_rule_is_broken_alone() {
         (
             "1.2.0",
             |one| {
-                one.write("chart/Chart.yaml", "version: 1.1.9\n");
-                one.commit("Other chart");
+                one.write("a", "");
+                one.write("b", "");
+                one.commit("Files");
                 one.tag("1.2.0");
+                fs::remove_file(one.root().join("a")).unwrap();
+                fs::remove_file(one.root().join("b")).unwrap();
             },
+            "clean: a and b differ from the commit",
+        ),
+        (
+            "1.2.0",
+            |one| changed(one, "chart/Chart.yaml", "version: 1.1.9\n"),
             "files: chart/Chart.yaml has version 1.1.9",
         ),
         (
             "1.2.0",
-            |one| {
-                one.write("CHANGELOG.md", "## 1.2.0 - unreleased\n\n- New.\n");
-                one.commit("Open");
-                one.tag("1.2.0");
-            },
+            |one| changed(one, "CHANGELOG.md", "## 1.2.0 - unreleased\n\n- New.\n"),
             "changelog: CHANGELOG.md says that the version is unreleased",
         ),
         (
-            "1.3.0",
+            "1.2.0",
             |one| {
-                one.commit("More");
-                one.tag("1.3.0");
-                one.write("chart/Chart.yaml", "version: 1.3.0\n");
-                one.commit("Chart");
-                one.tag("1.3.0");
+                changed(
+                    one,
+                    "CHANGELOG.md",
+                    "## 1.2.0\n\n### Added\n\n<!--\n- New.\n-->\n\n## 1.1.0\n\nOld\n",
+                )
             },
-            "changelog: CHANGELOG.md has no section for 1.3.0",
+            "changelog: the section 1.2.0 of CHANGELOG.md is empty",
+        ),
+        (
+            "1.2.0",
+            |one| changed(one, "CHANGELOG.md", "## [1.2.0]\n\n[1.2.0]: https://example.org\n"),
+            "changelog: the section [1.2.0] of CHANGELOG.md is empty",
+        ),
+        (
+            "1.2.0",
+            |one| changed(one, "CHANGELOG.md", "## 1.2.0-rc0\n\n- New.\n"),
+            "changelog: CHANGELOG.md has no section for 1.2.0",
+        ),
+        (
+            "1.2.0",
+            |one| changed(one, "CHANGELOG.md", "<!--\n## 1.2.0\n- New.\n-->\n"),
+            "changelog: CHANGELOG.md has no section for 1.2.0",
         ),
     ];
     for (tag, break_it, expected) in cases {
@@ -184,9 +224,65 @@ fn each_rule_is_broken_alone() {
         break_it(&repository);
         let problems = repository.problems(Some(tag));
         assert!(
-            problems.iter().any(|problem| problem.starts_with(expected)),
+            matches!(&problems[..], [problem] if problem.starts_with(expected)),
             "{tag}: {expected}: {problems:#?}"
         );
+    }
+}
+
+#[test]
+fn a_tag_that_does_not_exist_has_no_commit_and_no_message() {
+    let repository = Repository::new("  files: []\n");
+    let report = check(&repository.project(), Some("1.2.0-rc0")).unwrap();
+    let rules: Vec<_> = report.checks.iter().map(|check| check.rule).collect();
+    assert!(!rules.contains(&ReleaseRule::Annotated) && !rules.contains(&ReleaseRule::Commit));
+    let name = report.checks[0].problem.as_ref().unwrap();
+    assert_eq!(name.text, "the repository has no tag 1.2.0-rc0");
+    assert!(name.remedy.contains("git tag -a 1.2.0-rc0") && name.remedy.contains("git fetch --tags"));
+}
+
+#[test]
+fn a_candidate_may_have_an_unreleased_section_and_one_of_its_own() {
+    for (changelog, tag) in [
+        ("## 1.2.0 - Unreleased\n\n- New.\n", "1.2.0-rc0"),
+        ("## 1.2.0-rc0\n\n- New.\n\n## 1.1.0\n\n- Old.\n", "1.2.0-rc0"),
+    ] {
+        let repository = Repository::new("  files: []\n");
+        repository.write("CHANGELOG.md", changelog);
+        repository.commit("Changelog");
+        repository.tag(tag);
+        assert_eq!(repository.problems(Some(tag)), [""; 0], "{changelog}");
+        let text = notes(&repository.project(), "1.1.0", tag).unwrap();
+        assert!(text.starts_with("## 1.2.0") && text.ends_with("\n\n- New.\n"), "{text}");
+    }
+}
+
+#[test]
+fn each_problem_of_a_changelog_has_its_remedy() {
+    for (changelog, remedy) in [
+        ("## 1.1.0\n\n- Old.\n", "a heading such as `## 1.2.0 - 2026-01-31`"),
+        ("## 1.2.0\n", "write below its heading"),
+        ("## 1.2.0 (unreleased)\n\n- New.\n", "write the date of the release in its heading"),
+    ] {
+        let repository = Repository::new("  files: []\n");
+        repository.write("CHANGELOG.md", changelog);
+        repository.commit("Changelog");
+        repository.tag("1.2.0");
+        let report = check(&repository.project(), None).unwrap();
+        let problems: Vec<_> = report.checks.iter().filter_map(|check| check.problem.as_ref()).collect();
+        assert!(
+            matches!(problems[..], [problem] if problem.remedy.contains(remedy)),
+            "{remedy}: {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_repository_without_a_commit_has_nothing_to_release() {
+    let repository = Repository::new("  files: []\n");
+    repository.git(&["checkout", "-q", "--orphan", "other"]);
+    for tag in [None, Some("1.2.0")] {
+        assert_eq!(repository.problems(tag), ["commit: the repository has no commit"]);
     }
 }
 
@@ -214,15 +310,26 @@ fn the_project_has_the_version_of_the_tag_or_of_its_release() {
 
 #[test]
 fn what_is_not_locked_or_in_development_is_named() {
-    let repository =
-        Repository::new("  images: {pull: ['docker.io/library/nginx:latest', 'quay.io/a/b:1.0']}\n");
+    let repository = Repository::new(
+        "  images:\n    pull: ['docker.io/library/nginx:latest', 'quay.io/a/b:1.0']\n    \
+         build: [{name: own, folder: own}]\n  \
+         sources:\n    - {name: tool, git: 'https://example.org/tool.git', ref: main}\n    \
+         - {name: lib, git: 'https://example.org/lib.git', ref: v1.0}\n",
+    );
+    repository.write("own/Dockerfile", "FROM quay.io/a/base:edge AS build\nFROM quay.io/a/base:2.0\n");
+    repository.commit("Image");
     repository.tag("1.2.0");
+    let problems = repository.problems(None);
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(
+        problems[0].starts_with("lock: ")
+            && problems[0].contains("quay.io/a/b:1.0")
+            && problems[0].ends_with(" are not in the lock file"),
+        "{problems:#?}"
+    );
     assert_eq!(
-        repository.problems(None),
-        [
-            "lock: docker.io/library/nginx:latest, quay.io/a/b:1.0 are not in the lock file",
-            "dependencies: docker.io/library/nginx:latest is in development",
-        ]
+        problems[1],
+        "dependencies: docker.io/library/nginx:latest, https://example.org/tool.git at main and quay.io/a/base:edge are in development"
     );
 }
 
@@ -235,11 +342,47 @@ fn a_commit_without_a_tag_cannot_be_released() {
 #[test]
 fn the_sections_of_a_changelog_are_found() {
     let found = sections(CHANGELOG);
-    let versions: Vec<_> = found.iter().map(|section| section.version).collect();
+    let versions: Vec<_> = found.iter().map(|section| section.version.as_str()).collect();
     assert_eq!(versions, ["Unreleased", "1.2.0", "1.1.0", "1.0.0"]);
     assert!(found[0].is_unreleased() && !found[1].is_unreleased());
     assert_eq!(found[1].text, "- New.\n\n```text\n## 9.9.9\n```");
     assert_eq!(found[3].text, "First.");
+}
+
+#[test]
+fn only_headings_of_the_document_start_sections() {
+    for (text, expected) in [
+        ("## 1.0.0\na\n````\n```\n## 2.0.0\n```\n````\n", &["1.0.0"][..]),
+        ("## 1.0.0\n~~~ text ```\n## 2.0.0\n~~~\n", &["1.0.0"]),
+        ("## 1.0.0\n\n    ## 2.0.0\n", &["1.0.0"]),
+        ("## 1.0.0\n<!--\n## 2.0.0\n-->\n## 3.0.0\n", &["1.0.0", "3.0.0"]),
+        ("## 1.0.0\n> ## 2.0.0\n\n- ## 3.0.0\n", &["1.0.0"]),
+        ("2.0.0\n-----\n\na\n\n[v1.0.0] - now\n---\n", &["2.0.0", "1.0.0"]),
+        ("\u{feff}## 1.0.0\na\n", &["1.0.0"]),
+        ("  ##   **1.0.0**   ##\r\na\r\n##2.0.0\r\n", &["1.0.0"]),
+        ("## `v1.0.0`\na\n# Old\nb\n", &["1.0.0"]),
+    ] {
+        let found = sections(text);
+        let versions: Vec<_> = found.iter().map(|section| section.version.as_str()).collect();
+        assert_eq!(versions, expected, "{text}");
+    }
+    let text = "2.0.0 -\nnow\n---\na\n\n# Old\nb\n";
+    let found = sections(text);
+    assert_eq!((found[0].heading.as_str(), found[0].text.as_str()), ("2.0.0 - now", "a"));
+}
+
+#[test]
+fn definitions_of_links_are_where_they_are_used() {
+    let text = "# Changes\n\n## [1.1.0] - now\n\n- See [a][X], and [not this].\n\n## [1.0.0]\n\n- First.\n\n\
+                [1.1.0]: https://example.org/1.1.0\n[1.0.0]: https://example.org/1.0.0\n[x]: https://example.org/x 'X'\n";
+    let found = sections(text);
+    assert_eq!(found[1].text, "- First.");
+    let repository = Repository::new("  files: []\n");
+    repository.write("CHANGELOG.md", text);
+    assert_eq!(
+        notes(&repository.project(), "1.0.0", "1.1.0").unwrap(),
+        "## [1.1.0] - now\n\n- See [a][X], and [not this].\n\n[1.1.0]: https://example.org/1.1.0\n[x]: https://example.org/x 'X'\n"
+    );
 }
 
 #[test]
@@ -265,5 +408,18 @@ fn without_a_changelog_the_notes_are_the_commits() {
     repository.tag("1.0.1");
     let text = notes(&repository.project(), "1.0.0", "1.0.1").unwrap();
     assert_eq!(text, "## 1.0.1\n\n- Correct a thing\n- Add a thing\n");
-    assert!(notes(&repository.project(), "0.9.0", "1.0.1").is_err(), "a tag that does not exist");
+    // A version is its tag, with or without `v`.
+    repository.git(&["tag", "v1.0.2"]);
+    assert_eq!(notes(&repository.project(), "v1.0.0", "1.0.2").unwrap(), text.replace("1.0.1", "1.0.2"));
+    let missing = notes(&repository.project(), "0.9.0", "1.0.1");
+    assert!(matches!(&missing, Err(NotesError::NoTag { name, .. }) if name == "0.9.0"), "{missing:?}");
+    let clone = Repository(tempfile::tempdir().unwrap());
+    let source = format!("file://{}", repository.root().display());
+    clone.git(&["clone", "-q", "--depth=1", "--branch=main", &source, "."]);
+    fs::remove_file(clone.root().join("CHANGELOG.md")).ok();
+    let shallow = notes(&clone.project(), "1.0.0", "1.0.1");
+    assert!(
+        matches!(&shallow, Err(NotesError::Shallow { fetching }) if fetching.contains("--unshallow")),
+        "{shallow:?}"
+    );
 }

@@ -172,6 +172,20 @@ impl GitRepository {
         Ok(Some(Commit { date, hash: hash.to_owned() }))
     }
 
+    /// Whether old commits are missing.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.shallow
+    }
+
+    /// How to get the tags of the remote repository, and old commits that are missing.
+    pub(crate) fn fetching(&self) -> &'static str {
+        if self.shallow {
+            "fetch the whole history and the tags: git fetch --unshallow --tags (in CI, a fetch depth of 0)"
+        } else {
+            "fetch the tags: git fetch --tags"
+        }
+    }
+
     /// The last tag, the number of commits since then, and the whole hash: `2.11.0-3-gHASH`.
     ///
     /// # Errors
@@ -184,15 +198,12 @@ impl GitRepository {
             help: help.to_owned(),
         };
         if self.shallow {
-            let help = "fetch the whole history (git fetch --unshallow --tags; in CI, a fetch depth of 0)";
-            return Err(wrong("this clone is shallow", help));
+            return Err(wrong("this clone is shallow", self.fetching()));
         }
         let output = self.run(&["describe", "--long", "--tags", "--abbrev=40", "HEAD"])?;
         if !output.status.success() && self.run(&["describe", "--always", "HEAD"])?.status.success() {
-            return Err(wrong(
-                "this clone has none",
-                "fetch them (git fetch --tags), or create one (git tag)",
-            ));
+            let help = format!("{}, or create one: git tag", self.fetching());
+            return Err(wrong("this clone has none", &help));
         }
         Ok(String::from_utf8_lossy(self.printed(output)?.trim_ascii()).into_owned())
     }
@@ -215,10 +226,18 @@ impl GitRepository {
     /// [`Error::Repository`] if git cannot read it.
     pub(crate) fn release_tags(&self) -> Result<Vec<ReleaseTag>, Error> {
         let listed = self.printed(self.run(&["tag", "--points-at", "HEAD"])?)?;
-        let listed = String::from_utf8_lossy(&listed);
-        let mut tags: Vec<_> = listed.lines().filter_map(ReleaseTag::parse).collect();
-        tags.sort_by(|one, other| other.cmp(one));
-        Ok(tags)
+        Ok(release_tags(&listed))
+    }
+
+    /// The last tag of a release or a candidate that the commit or one before it has; `None` if this clone has none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git cannot be run.
+    pub(crate) fn last_release_tag(&self) -> Result<Option<ReleaseTag>, Error> {
+        // It fails before the first commit.
+        let output = self.run(&["tag", "--merged", "HEAD"])?;
+        Ok(release_tags(&output.stdout).into_iter().next())
     }
 
     /// All tags.
@@ -259,17 +278,6 @@ impl GitRepository {
         let listed = self.printed(self.run(&["ls-files", "-z", "--", "."])?)?;
         let paths = listed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
         Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
-    }
-
-    /// The last tag before the commit, or that of the commit itself; `None` if this clone has none.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Repository`] if git cannot be run.
-    pub(crate) fn last_tag(&self) -> Result<Option<String>, Error> {
-        let output = self.run(&["describe", "--tags", "--abbrev=0", "HEAD"])?;
-        let text = String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned();
-        Ok(Some(text).filter(|text| output.status.success() && !text.is_empty()))
     }
 
     /// How the files of the project differ from the commit.
@@ -392,6 +400,14 @@ impl GitRepository {
             ),
         }
     }
+}
+
+/// The tags of releases and candidates in a list of tags, the last one first.
+fn release_tags(listed: &[u8]) -> Vec<ReleaseTag> {
+    let listed = String::from_utf8_lossy(listed);
+    let mut tags: Vec<_> = listed.lines().filter_map(ReleaseTag::parse).collect();
+    tags.sort_by(|one, other| other.cmp(one));
+    tags
 }
 
 /// Every version of git names the option in its message.

@@ -1,15 +1,17 @@
 //! The tags of releases and release candidates.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::fmt;
 
 /// A tag that names a release or one of its candidates: `X.Y.Z`, `vX.Y.Z`, `X.Y.Z-rcN`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// Tags are compared by their versions: `v1.2.0` and `1.2.0` are equal.
+#[derive(Debug, Clone)]
 pub(crate) struct ReleaseTag {
     /// The numbers X, Y and Z.
     numbers: [u64; 3],
-    /// N of `-rcN`. A release comes after its candidates.
-    candidate: Reverse<Option<Reverse<u64>>>,
+    /// N of `-rcN`.
+    candidate: Option<u64>,
     has_letter: bool,
 }
 
@@ -22,12 +24,12 @@ impl ReleaseTag {
             None => (name, false),
         };
         let (numbers, candidate) = match text.split_once("-rc") {
-            Some((numbers, candidate)) => (numbers, Some(Reverse(number(candidate)?))),
+            Some((numbers, candidate)) => (numbers, Some(number(candidate)?)),
             None => (text, None),
         };
         let mut parts = numbers.split('.').map(number);
         let numbers = [parts.next()??, parts.next()??, parts.next()??];
-        parts.next().is_none().then_some(Self { numbers, candidate: Reverse(candidate), has_letter })
+        parts.next().is_none().then_some(Self { numbers, candidate, has_letter })
     }
 
     /// The version of what the commit builds: `X.Y.Z`, of a candidate `X.Y.Z-rcN`.
@@ -49,7 +51,32 @@ impl ReleaseTag {
     /// The number of the candidate; `None` for a release.
     #[must_use]
     pub(crate) fn candidate(&self) -> Option<u64> {
-        self.candidate.0.map(|Reverse(number)| number)
+        self.candidate
+    }
+
+    /// What tags are compared by. A release comes after its candidates.
+    fn key(&self) -> ([u64; 3], bool, Option<u64>) {
+        (self.numbers, self.candidate.is_none(), self.candidate)
+    }
+}
+
+impl PartialEq for ReleaseTag {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for ReleaseTag {}
+
+impl PartialOrd for ReleaseTag {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ReleaseTag {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
     }
 }
 
@@ -106,6 +133,9 @@ mod tests {
     fn a_release_comes_after_its_candidates() {
         let sorted = ["1.2.3-rc0", "v1.2.3-rc2", "1.2.3-rc10", "1.2.3", "1.2.4-rc0", "1.10.0"];
         let tags: Vec<_> = sorted.iter().map(|name| ReleaseTag::parse(name).unwrap()).collect();
-        assert!(tags.is_sorted());
+        assert!(tags.is_sorted_by(|one, other| one < other));
+        let of = |name| ReleaseTag::parse(name).unwrap();
+        assert_eq!((of("v1.2.3"), of("v1.2.3-rc2")), (of("1.2.3"), of("1.2.3-rc2")));
+        assert!(of("1.2.3") < of("v1.2.4-rc0") && of("v1.2.3-rc0") < of("1.2.3"));
     }
 }

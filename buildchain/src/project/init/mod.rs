@@ -111,7 +111,7 @@ impl Project {
         let survey =
             if exists { survey::survey(root, &build_root, &tracked)? } else { survey::Survey::default() };
         warnings.extend(survey.limits.iter().cloned());
-        let version = version(tag.as_deref(), options);
+        let version = version(tag.as_ref(), options);
         let name = options.name.as_ref().map_or_else(|| name(root, &version), ToString::to_string);
         let slug = name.to_ascii_lowercase();
         let files = files::plan(&survey, &slug);
@@ -205,20 +205,20 @@ impl DraftVersion {
     }
 }
 
-/// The last tag of the repository that holds `root`, and the files that it tracks. Both are empty without a repository.
-fn repository(root: &Path, settings: &Settings) -> Result<(Option<String>, BTreeSet<PathBuf>), Error> {
+/// The last release in the repository that holds `root`, and the files that it tracks. Both are empty without a repository.
+fn repository(root: &Path, settings: &Settings) -> Result<(Option<ReleaseTag>, BTreeSet<PathBuf>), Error> {
     match GitRepository::open(settings, root)? {
-        Some(repository) => Ok((repository.last_tag()?, repository.tracked()?)),
+        Some(repository) => Ok((repository.last_release_tag()?, repository.tracked()?)),
         None => Ok(Default::default()),
     }
 }
 
-/// Chooses the version: that of the user, the tag of the commit where `tag` is the last one, or the first one.
-fn version(tag: Option<&str>, options: &InitOptions) -> DraftVersion {
+/// Chooses the version: that of the user, the tag of the commit if the repository has the tag of a release, or the first one.
+fn version(tag: Option<&ReleaseTag>, options: &InitOptions) -> DraftVersion {
     if let Some(version) = &options.version {
         return DraftVersion::Fixed(version.as_str().to_owned());
     }
-    match tag.filter(|tag| tag.len() <= TAG_MAX).and_then(ReleaseTag::parse) {
+    match tag.filter(|tag| tag.to_string().len() <= TAG_MAX) {
         Some(tag) => DraftVersion::Tag(format!("{}-dev", tag.release())),
         None => DraftVersion::Fixed(VERSION.to_owned()),
     }

@@ -363,6 +363,15 @@ fn the_version_is_that_of_the_user_or_the_tag_or_the_first() {
     let project = Project::load_as(&folder.root(), folder.settings(), Some(&text)).unwrap();
     assert_eq!(project.values.version, "1.2.0-dev", "{text}");
     insta::assert_snapshot!("version_of_a_tag", text);
+    // Another tag of the commit does not hide it, and neither do older and foreign releases.
+    folder.git(&["tag", "deployed"]);
+    folder.git(&["tag", "v1.1.9"]);
+    assert_eq!(folder.draft().version, "1.2.0-dev");
+    folder.git(&["checkout", "-q", "-b", "next"]);
+    folder.git(&["commit", "-q", "--allow-empty", "-m", "c"]);
+    folder.git(&["tag", "v2.0.0"]);
+    folder.git(&["checkout", "-q", "-"]);
+    assert_eq!(folder.draft().version, "1.2.0-dev");
     let options = InitOptions {
         version: Some(Version::parse("9").unwrap()),
         name: Some(ArchiveName::parse("x").unwrap()),

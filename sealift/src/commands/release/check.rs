@@ -34,8 +34,7 @@ fn text(report: &ReleaseReport) -> String {
     for check in &report.checks {
         let Some(problem) = &check.problem else { continue };
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(text, "{}: {problem}\n  help: {}", check.rule.word(), check.rule.remedy(&report.tag));
+        let _ = writeln!(text, "{}: {}\n  help: {}", check.rule.word(), problem.text, problem.remedy);
     }
     let problems = report.checks.iter().filter(|check| check.problem.is_some()).count();
     let tag = printable(&report.tag);

@@ -24,9 +24,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         NotesError::Project(error) => remedies::project::project(error),
         NotesError::Order { .. } => Failure::usage_by(error)
             .remedy("write the release that users have first: `sealift release notes OLD NEW`"),
-        NotesError::NoSection { .. } => {
-            Failure::usage_by(error).remedy("add a section with a heading such as `## 1.2.0 - 2026-01-31`")
+        NotesError::NoSection { ref version, .. } => {
+            let help = format!("add a section with a heading such as `## {version} - 2026-01-31`");
+            Failure::usage_by(error).remedy(help)
         }
+        NotesError::NoTag { fetching, .. } => {
+            Failure::usage_by(error).remedy(format!("create it (git tag -a), or {fetching}"))
+        }
+        NotesError::Shallow { fetching } => Failure::usage_by(error).remedy(fetching),
         _ => Failure::usage_by(error),
     })?;
     Ok(output::print(&notes)?)

@@ -18,7 +18,7 @@ pub(crate) struct ReleaseDocument {
     pub(crate) release: String,
     /// Whether it can be released.
     pub(crate) ok: bool,
-    /// What was checked.
+    /// What was checked. `annotated` and `commit` are checked if the tag exists.
     pub(crate) checks: Vec<ReleaseCheckDocument>,
 }
 
@@ -42,8 +42,8 @@ impl From<&ReleaseReport> for ReleaseDocument {
     fn from(report: &ReleaseReport) -> Self {
         let checks = report.checks.iter().map(|check| ReleaseCheckDocument {
             rule: check.rule.word(),
-            problem: check.problem.clone(),
-            help: check.problem.as_ref().map(|_| check.rule.remedy(&report.tag)),
+            problem: check.problem.as_ref().map(|problem| problem.text.clone()),
+            help: check.problem.as_ref().map(|problem| problem.remedy.clone()),
         });
         Self {
             tag: report.tag.clone(),
