@@ -87,15 +87,30 @@ impl Upstream {
 
     /// Writes and signs the metadata of the suite `stable`, with these settings of `Release`, and serves all files.
     fn publish(&self, settings: &[&str]) {
+        self.write_lists(|_| true);
+        self.release(settings);
+    }
+
+    /// Writes the lists of packages; those for an architecture have the packages of `all` that `listed` takes.
+    fn write_lists(&self, listed: fn(&str) -> bool) {
         let dists = self.folder().join("dists/stable");
         let _ = fs::remove_dir_all(&dists);
         for architecture in ["amd64", "arm64"] {
             let folder = dists.join(format!("main/binary-{architecture}"));
             fs::create_dir_all(&folder).unwrap();
-            let list = self.archive(&["--arch", architecture, "packages", "pool"]);
+            let list =
+                String::from_utf8(self.archive(&["--arch", architecture, "packages", "pool"])).unwrap();
+            let stanzas = list.split_inclusive("\n\n");
+            let list: String = stanzas
+                .filter(|stanza| !stanza.contains("\nArchitecture: all\n") || listed(stanza))
+                .collect();
             fs::write(folder.join("Packages"), list).unwrap();
             peer::run(Command::new("gzip").args(["-9nk", "Packages"]).current_dir(&folder));
         }
+    }
+
+    fn release(&self, settings: &[&str]) {
+        let dists = self.folder().join("dists/stable");
         let fields = ["Suite=stable", "Codename=bookworm", "Components=main", "Architectures=amd64 arm64"];
         let fields: Vec<String> =
             fields.iter().chain(settings).map(|field| format!("APT::FTPArchive::Release::{field}")).collect();
@@ -409,4 +424,52 @@ fn what_a_repository_of_debs_changes_is_reported_by_update_and_refused_by_a_buil
             && listed(&tree, "other").contains("Version: 1\n")
     );
     assert!(!tree.join("dists/bookworm/InRelease").exists());
+}
+
+#[test]
+fn a_suite_is_read_in_each_layout_that_servers_have() {
+    let Some(upstream) = Upstream::new() else { return };
+    let lists = upstream.folder().join("dists/stable/main");
+    let locks = |source: &str| {
+        let project = upstream.project("");
+        let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+        project.write("sealift.yaml", &text.replace(&upstream.source(), source));
+        let said = succeeds(&project, &["lock"]);
+        assert!(
+            said.contains("data:all (tools, release bookworm) is new: data_1.10-1_all"),
+            "{source}: {said}"
+        );
+    };
+
+    // Packages for all machines have a list of their own.
+    upstream.write_lists(|_| false);
+    fs::create_dir(lists.join("binary-all")).unwrap();
+    let all = upstream.archive(&["--arch", "all", "packages", "pool"]);
+    fs::write(lists.join("binary-all/Packages"), all).unwrap();
+    upstream.release(&["Architectures=all amd64 arm64"]);
+    locks(&upstream.source());
+
+    // The lists are there by their digests alone.
+    upstream.publish(&["Acquire-By-Hash=yes"]);
+    let mut served = upstream.served.lock().unwrap();
+    for (path, bytes) in served.clone() {
+        if let Some((folder, name)) = path.rsplit_once('/').filter(|(_, name)| name.starts_with("Packages")) {
+            let digest = content::Digest::of(&bytes);
+            served.insert(format!("{folder}/by-hash/SHA256/{}", digest.hex()), bytes);
+            served.remove(&format!("{folder}/{name}"));
+        }
+    }
+    drop(served);
+    locks(&upstream.source());
+
+    // The first server has nothing.
+    upstream.publish(&[]);
+    let (empty, mirror) = (upstream.server.url("/empty"), upstream.server.url("/debian"));
+    locks(&format!("{{url: \"{empty}\", mirrors: [\"{mirror}\"], suite: stable, keys: [keys/debian.asc]}}"));
+
+    // A folder of this machine, whose name a URL has to encode.
+    let folder = upstream.scratch.path().join("50% of it");
+    std::os::unix::fs::symlink(upstream.folder(), &folder).unwrap();
+    let url = format!("file://{}", folder.display()).replace('%', "%25").replace(' ', "%20");
+    locks(&format!("{{url: \"{url}\", suite: stable, keys: [keys/debian.asc]}}"));
 }
