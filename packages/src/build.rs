@@ -82,17 +82,16 @@ pub fn build_signed(
         let signing = Signing { date: source_date, cancelled };
         head = repository::sign_in_memory(&head, signer, signing, &out_dir.join(format!("{nevra}.rpm")))?;
     }
-    let mut built = BuiltPackage { path: PathBuf::from(format!("{nevra}.rpm")), nevra, warnings };
-    built.path = put(out_dir, &mut built, &[&head, &package.payload])?;
-    Ok(built)
+    let built = BuiltPackage { path: PathBuf::from(format!("{nevra}.rpm")), nevra, warnings };
+    put(out_dir, built, &[&head, &package.payload])
 }
 
-/// Writes a package that is called `built.path` into the folder `out_dir`; returns its path. RPMs are read back with the digests
-/// that they carry.
-pub(crate) fn put(out_dir: &Path, built: &mut BuiltPackage, parts: &[&[u8]]) -> Result<PathBuf> {
+/// Writes a package that is called `built.path` into the folder `out_dir`; the path of what is returned is the file. RPMs are read
+/// back with the digests that they carry.
+pub(crate) fn put(out_dir: &Path, mut built: BuiltPackage, parts: &[&[u8]]) -> Result<BuiltPackage> {
     let folder = PrivateFolder::lock(out_dir)?;
     let path = out_dir.join(&built.path);
-    folder.write_checked(
+    built.path = folder.write_checked(
         &built.path.to_string_lossy(),
         |file| {
             let mut write = || parts.iter().try_for_each(|part| file.write_all(part));
@@ -111,7 +110,8 @@ pub(crate) fn put(out_dir: &Path, built: &mut BuiltPackage, parts: &[&[u8]]) -> 
             }
             Ok(())
         },
-    )
+    )?;
+    Ok(built)
 }
 
 /// Whether there is a file at the path, with other bytes than the new one has.

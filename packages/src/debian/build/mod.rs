@@ -37,9 +37,8 @@ pub fn build(
     source_date: i64,
     out_dir: &Path,
 ) -> Result<BuiltPackage> {
-    let (bytes, mut built) = build_in_memory(definition, base_dir, source_date)?;
-    built.path = put(out_dir, &mut built, &[&bytes])?;
-    Ok(built)
+    let (bytes, built) = build_in_memory(definition, base_dir, source_date)?;
+    put(out_dir, built, &[&bytes])
 }
 
 /// The bytes of the package that [`build`] makes, and what it is called, the path being its file name.
