@@ -17,6 +17,8 @@ pub(super) struct Ar<R> {
     /// Bytes of the current member that were not read yet.
     left: u64,
     is_padded: bool,
+    /// The time of the current member, in seconds since 1970; 0 where the header has none.
+    pub(super) time: i64,
 }
 
 impl<R: BufRead> Ar<R> {
@@ -27,7 +29,7 @@ impl<R: BufRead> Ar<R> {
             let found = hex::encode(magic.get(..read).unwrap_or_default());
             return Err(HeaderFault::new("ar header", "the magic `!<arch>`", found));
         }
-        Ok(Self { input, left: 0, is_padded: false })
+        Ok(Self { input, left: 0, is_padded: false, time: 0 })
     }
 
     /// The name and size of the next member; `None` at the end.
@@ -46,7 +48,8 @@ impl<R: BufRead> Ar<R> {
             return Ok(None);
         }
         let text = header.get(..read).unwrap_or_default();
-        let (Some(name), Some(size), true) = (text.get(..16), text.get(48..58), text.ends_with(HEADER_END))
+        let (Some(name), Some(time), Some(size), true) =
+            (text.get(..16), text.get(16..28), text.get(48..58), text.ends_with(HEADER_END))
         else {
             return Err(HeaderFault::new("ar header", "60 bytes with `\\n at the end", hex::encode(text)));
         };
@@ -56,6 +59,7 @@ impl<R: BufRead> Ar<R> {
         let size = digits.parse().ok().filter(|_| is_number);
         let size: u64 = size.ok_or_else(|| HeaderFault::new("ar header", "a size in digits", digits))?;
         (self.left, self.is_padded) = (size, size % 2 == 1);
+        self.time = String::from_utf8_lossy(time).trim_end().parse().unwrap_or_default();
         Ok(Some((name, size)))
     }
 

@@ -29,6 +29,8 @@ const OF_REPOSITORY: [&str; 8] =
 /// What is written about a package.
 pub(super) struct Entry {
     pub(super) identity: DebIdentity,
+    /// When the package was built, in seconds since 1970; 0 if its entry was taken over.
+    pub(super) date: i64,
     /// The SHA-256 of the file, in hexadecimal.
     pub(super) digest: String,
     /// The stanza in `Packages`, which lacks the location.
@@ -69,6 +71,7 @@ impl Entry {
         let qualified = qualified(&package.identity.name, stanza.get("Section"));
         Ok(Self {
             identity: package.identity,
+            date: package.date,
             digest,
             stanza,
             qualified,
@@ -226,7 +229,7 @@ impl PreviousDebs {
         let text = self.spool.as_ref()?.read(&old.span).ok()?;
         let stanza = Stanza::read(&mut text.as_slice(), "Packages").ok()??;
         let (identity, digest, qualified) = (old.identity.clone(), old.digest.clone(), old.qualified.clone());
-        Some(Entry { identity, digest, stanza, qualified, paths, is_read: false })
+        Some(Entry { identity, date: 0, digest, stanza, qualified, paths, is_read: false })
     }
 }
 

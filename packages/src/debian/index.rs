@@ -129,7 +129,7 @@ fn write_all(dir: &Path, options: &DebIndexOptions, place: &Place<'_>) -> Result
     let mut spool = Spool::new(place.staging())?;
     let mut listed: Vec<Listed> = Vec::new();
     let mut known: HashMap<DebIdentity, (PathBuf, String)> = HashMap::new();
-    let (mut read, mut bytes) = (Vec::new(), 0);
+    let (mut read, mut bytes, mut newest) = (Vec::new(), 0, 0);
     parallel::try_in_order(
         options.threads.unwrap_or_else(parallel::processors),
         AHEAD,
@@ -170,6 +170,7 @@ fn write_all(dir: &Path, options: &DebIndexOptions, place: &Place<'_>) -> Result
             if options.output.is_some() && listed.iter().any(|other| other.location == location) {
                 return Ok(());
             }
+            newest = newest.max(entry.date);
             entry.stanza.insert_before("Size", "Filename", location.as_str());
             let stanza = spool.append(&entry.stanza).map_err(Error::io("write below", place.staging()))?;
             let paths = entry.paths.unwrap_or_default();
@@ -189,7 +190,8 @@ fn write_all(dir: &Path, options: &DebIndexOptions, place: &Place<'_>) -> Result
         (&one.identity.name, &one.location).cmp(&(&other.identity.name, &other.location))
     });
     let packages = listed.len();
-    let files = write_metadata(options, place, &spool, &listed)?;
+    let date = options.date.unwrap_or(newest);
+    let files = write_metadata(options, date, place, &spool, &listed)?;
     let indexed = IndexedDebs { release: PathBuf::new(), packages, read, warnings, dropped: Vec::new() };
     Ok((indexed, files))
 }

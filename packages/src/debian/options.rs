@@ -20,8 +20,8 @@ pub struct DebIndexOptions {
     pub label: Option<String>,
     /// What is in it, on one line.
     pub description: Option<String>,
-    /// The date of the metadata, in Unix seconds.
-    pub date: i64,
+    /// The date of the metadata, in seconds since 1970; by default that of the newest package that is read.
+    pub date: Option<i64>,
     /// The folder that gets the repository, with hard links to the packages; by default that of the packages.
     pub output: Option<PathBuf>,
     /// Whether entries of existing metadata are taken over, if the package has the same size and modification time. To make that

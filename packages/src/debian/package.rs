@@ -96,6 +96,8 @@ pub struct DebPackage {
     pub identity: DebIdentity,
     /// Its control file.
     pub control: Stanza,
+    /// When it was built, in seconds since 1970: the time of its first member.
+    pub date: i64,
     /// Of the file, in bytes.
     pub size: u64,
     /// The SHA-256 of the file.
@@ -141,6 +143,7 @@ impl DebPackage {
     fn parse(file: impl Read + Send, with_paths: bool) -> Result<Self, HeaderFault> {
         let mut archive = Ar::new(BufReader::with_capacity(128 << 10, Hashed::new(file)))?;
         format_version(&mut archive)?;
+        let date = archive.time;
         let control = control(&mut archive)?;
         let mut paths = None;
         let name = next_member(&mut archive, "data.tar")?;
@@ -150,7 +153,7 @@ impl DebPackage {
         // dpkg ignores further members.
         while archive.next()?.is_some() {}
         let (_, digest, size) = archive.into_inner().into_inner().finish();
-        Ok(Self { identity: DebIdentity::of(&control)?, control, size, digest, paths })
+        Ok(Self { identity: DebIdentity::of(&control)?, control, date, size, digest, paths })
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct ListedFile {
 /// The content of `Release`.
 pub(super) fn release(
     options: &DebIndexOptions,
+    date: i64,
     architectures: &[String],
     files: &mut [ListedFile],
 ) -> Result<Vec<u8>> {
@@ -34,7 +35,7 @@ pub(super) fn release(
         set("Suite", Some(&suite.name))?;
         set("Codename", Some(suite.codename.as_ref().unwrap_or(&suite.name)))?;
     }
-    set("Date", Some(&date(options.date)?))?;
+    set("Date", Some(&shown(date)?))?;
     set("Architectures", Some(&architectures.join(" ")))?;
     if let Some(suite) = &options.suite {
         set("Components", Some(&suite.components.join(" ")))?;
@@ -57,7 +58,7 @@ pub(super) fn release(
 }
 
 /// `Thu, 01 Jan 1970 00:00:00 UTC`.
-fn date(seconds: i64) -> Result<String> {
+fn shown(seconds: i64) -> Result<String> {
     let time = jiff::Timestamp::from_second(seconds)
         .map_err(|_| Error::Value { expected: "a date in seconds since 1970", found: seconds.to_string() })?;
     Ok(time.strftime("%a, %d %b %Y %H:%M:%S UTC").to_string())

@@ -74,10 +74,26 @@ fn suite(components: &[&str]) -> DebIndexOptions {
     let components = components.iter().map(|name| (*name).to_owned()).collect();
     DebIndexOptions {
         suite: Some(Suite { components, ..Suite::new("stable") }),
-        date: DATE,
+        date: Some(DATE),
         compression: MetadataCompression::Plain,
         ..DebIndexOptions::default()
     }
+}
+
+#[test]
+fn metadata_without_a_date_have_that_of_the_newest_package() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, date) in [("old", 86_400), ("new", DATE), ("none", 0)] {
+        let control =
+            format!("Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: A\nDescription: A\n");
+        let mut bytes = deb(&control, &[]);
+        // The first header is behind the magic: 16 bytes of the name, then the time.
+        bytes[24..36].copy_from_slice(format!("{date:<12}").as_bytes());
+        fs::write(dir.path().join(format!("{name}.deb")), bytes).unwrap();
+    }
+    let indexed = index(dir.path(), &DebIndexOptions::default()).unwrap();
+    let release = fs::read_to_string(indexed.release).unwrap();
+    assert!(release.starts_with("Date: Tue, 14 Nov 2023 22:13:20 UTC\n"), "{release}");
 }
 
 #[test]
@@ -85,7 +101,8 @@ fn a_flat_repository_lies_beside_its_packages() {
     let dir = tempfile::tempdir().unwrap();
     write(&dir.path().join("b/hello.deb"), &hello("hello", "amd64"));
     write(&dir.path().join("a.deb"), &hello("data", "all"));
-    let options = DebIndexOptions { date: DATE, label: Some("A site".into()), ..DebIndexOptions::default() };
+    let options =
+        DebIndexOptions { date: Some(DATE), label: Some("A site".into()), ..DebIndexOptions::default() };
     let indexed = index(dir.path(), &options).unwrap();
     assert_eq!((indexed.packages, indexed.read.len(), indexed.warnings.len()), (2, 2, 0));
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
@@ -190,7 +207,8 @@ fn packages_for_all_machines_alone_are_an_architecture_of_their_own() {
 
 #[test]
 fn entries_of_packages_that_did_not_change_are_taken_over() {
-    for mut options in [DebIndexOptions { date: DATE, ..DebIndexOptions::default() }, suite(&["main"])] {
+    for mut options in [DebIndexOptions { date: Some(DATE), ..DebIndexOptions::default() }, suite(&["main"])]
+    {
         let dir = tempfile::tempdir().unwrap();
         let other = tempfile::tempdir().unwrap();
         options.reuse = true;
@@ -259,7 +277,8 @@ fn another_folder_gets_links_to_the_packages() {
 
 #[test]
 fn signatures_of_an_older_release_do_not_stay() {
-    for mut options in [DebIndexOptions { date: DATE, ..DebIndexOptions::default() }, suite(&["main"])] {
+    for mut options in [DebIndexOptions { date: Some(DATE), ..DebIndexOptions::default() }, suite(&["main"])]
+    {
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("a.deb"), &hello("a", "amd64"));
         let release = index(dir.path(), &options).unwrap().release;
@@ -269,7 +288,7 @@ fn signatures_of_an_older_release_do_not_stay() {
         // The same metadata have the same signature.
         assert_eq!(index(dir.path(), &options).unwrap().dropped, [""; 0]);
         assert!(release.with_file_name("InRelease").exists());
-        options.date += 1;
+        options.date = Some(DATE + 1);
         assert_eq!(index(dir.path(), &options).unwrap().dropped, ["InRelease", "Release.gpg"]);
         assert!(
             !release.with_file_name("InRelease").exists() && !release.with_file_name("Release.gpg").exists()
@@ -281,13 +300,13 @@ fn signatures_of_an_older_release_do_not_stay() {
 fn a_signer_signs_the_release_in_both_forms() {
     let key = include_bytes!("../openpgp/tests/data/ed.secret.asc");
     let signer = Arc::new(Signer::with_key(key, None, None).unwrap());
-    for options in [DebIndexOptions { date: DATE, ..DebIndexOptions::default() }, suite(&["main"])] {
+    for options in [DebIndexOptions { date: Some(DATE), ..DebIndexOptions::default() }, suite(&["main"])] {
         let options = DebIndexOptions { signer: Some(Arc::clone(&signer)), ..options };
         let dir = tempfile::tempdir().unwrap();
         write(&dir.path().join("a.deb"), &hello("a", "amd64"));
         let mut made = Vec::new();
         // The second run replaces the signatures of the first.
-        for date in [options.date + 1, options.date, options.date] {
+        for date in [Some(DATE + 1), Some(DATE), Some(DATE)] {
             let options = DebIndexOptions { date, ..options.clone() };
             let indexed = index(dir.path(), &options).unwrap();
             assert_eq!(indexed.dropped, [""; 0]);

@@ -22,6 +22,7 @@ const ALL: &str = "all";
 /// Writes all metadata into the staging folder; their paths, those that clients read first last.
 pub(super) fn write_metadata(
     options: &DebIndexOptions,
+    date: i64,
     place: &Place<'_>,
     spool: &Spool,
     listed: &[Listed],
@@ -51,7 +52,7 @@ pub(super) fn write_metadata(
     }
     let architectures: Vec<String> = architectures.into_iter().map(str::to_owned).collect();
     let Writer { mut files, .. } = writer;
-    let text = release(options, &architectures, &mut files)?;
+    let text = release(options, date, &architectures, &mut files)?;
     let folder = PrivateFolder::lock_existing(place.staging())?;
     let mut names: Vec<String> = files.into_iter().map(|file| file.path).collect();
     names.retain(|name| place.staging().join(name).exists());
@@ -66,7 +67,7 @@ pub(super) fn write_metadata(
         let path = place.metadata().join("Release");
         let failed = |fault| Error::Signing { path: path.clone(), fault };
         let text = String::from_utf8_lossy(&text);
-        let signing = Signing::at(options.date);
+        let signing = Signing::at(date);
         write("Release.gpg", &signer.detached_armoured(text.as_bytes(), signing).map_err(failed)?)?;
         write("InRelease", &signer.cleartext(&text, signing).map_err(failed)?)?;
         place.write_key(signer.public_key())?;

@@ -126,8 +126,9 @@ fn index(
     // Without metadata there is no date.
     let locked = locked.filter(|locked| locked.date != 0);
     let locked = locked.map(|locked| project.settings.source_date.unwrap_or(locked.date));
-    let date = dates.chain(locked).max().unwrap_or_else(|| project.image_date(None));
-    inputs.push(TaskInput::value("source date", date.to_string()));
+    // Else it is that of the newest package, which the task reads.
+    let date = dates.chain(locked).max().or(project.settings.source_date);
+    inputs.push(TaskInput::value("source date", date.map_or("packages".to_owned(), |date| date.to_string())));
     let mut outputs = vec![TaskOutput::Folder(folder.join(DISTS))];
     if let Some(signer) = signer {
         inputs.push(signer.input(builder));

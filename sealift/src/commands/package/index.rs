@@ -236,7 +236,7 @@ impl IndexArgs {
         let Self { deb, outputdir, update, workers, .. } = self;
         Ok(DebIndexOptions {
             selection,
-            date,
+            date: Some(date),
             output: outputdir,
             reuse: update,
             compression,

@@ -185,7 +185,7 @@ impl Origin {
         debian::build(&definition, Path::new("/"), DATE, &debs.join("pool")).unwrap();
         let suite = Some(Suite { architectures: vec!["amd64".to_owned()], ..Suite::new("stable") });
         let options =
-            DebIndexOptions { suite, date: DATE, signer: Some(signer), ..DebIndexOptions::default() };
+            DebIndexOptions { suite, date: Some(DATE), signer: Some(signer), ..DebIndexOptions::default() };
         debian::index(&debs, &options).unwrap();
     }
 
