@@ -120,6 +120,12 @@ impl Reference {
         sibling.digest = None;
         Ok(sibling)
     }
+
+    /// The reference to another manifest of the same repository, by its digest and without a tag.
+    #[must_use]
+    pub fn with_digest(&self, digest: Digest) -> Self {
+        Self { tag: None, digest: Some(digest), ..self.clone() }
+    }
 }
 
 /// Whether `text` can be a tag (OCI distribution specification, "Pulling manifests").

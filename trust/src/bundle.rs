@@ -12,10 +12,10 @@ const TOO_LARGE: Fault = Fault::TooLarge { limit: BUNDLE_MAX >> 20 };
 /// The most entries of transparency logs that sigstore's tools read.
 const LOG_ENTRIES_MAX: usize = 32;
 /// The type that is written.
-const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// Those that are read, with the former form of the version.
 const MEDIA_TYPES: [&str; 4] = [
-    MEDIA_TYPE,
+    BUNDLE_MEDIA_TYPE,
     "application/vnd.dev.sigstore.bundle+json;version=0.1",
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.3",
@@ -76,6 +76,15 @@ impl Bundle {
         &self.hint
     }
 
+    /// The statement as the bundle has it: nothing proves it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] if what it signs is not a statement.
+    pub fn unproven_statement(&self) -> Result<Statement, Fault> {
+        Statement::parse(&self.envelope.payload)
+    }
+
     /// The statement, if one of `keys` signed it.
     ///
     /// # Errors
@@ -105,7 +114,7 @@ impl Bundle {
         let signature = signer.sign(&pae(PAYLOAD_TYPE, payload), cancelled)?;
         let id = signer.public_key().id();
         let written = Written {
-            media_type: MEDIA_TYPE,
+            media_type: BUNDLE_MEDIA_TYPE,
             verification_material: WrittenMaterial { public_key: WrittenKey { hint: id }, tlog_entries: [] },
             dsse_envelope: WrittenEnvelope {
                 payload: base64::encode(payload),

@@ -53,7 +53,7 @@ mod statement;
 mod tests;
 
 pub use archive_statement::{ARCHIVE_PREDICATE, ArchiveStatement, SUBJECTS_MAX};
-pub use bundle::{BUNDLE_MAX, Bundle, Signed};
+pub use bundle::{BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, Signed};
 pub use dsse::{PAYLOAD_TYPE, pae};
 pub use fault::Fault;
 pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};

@@ -3,9 +3,8 @@
 //! The configuration of its manifest is the record of the result; its layers are the contents of the files, each once. So a
 //! registry stores common contents once, and copies results to mirrors and deletes them like images.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,57 +90,23 @@ impl RemoteCache for RegistryCache {
     }
 
     fn store(&self, key: Digest, record: &[u8], contents: &[(Digest, PathBuf)]) -> Result<(), RemoteError> {
-        let mut pushed = Pushed::default();
+        let mut pushed = push::BlobSet::default();
         let mut layers = Vec::new();
         for (digest, path) in contents {
             let size = fs::metadata(path).map_err(unavailable)?.len();
             layers.push(serde_json::json!({"mediaType": CONTENT, "digest": digest, "size": size}));
-            pushed.files.insert(*digest, path.clone());
+            pushed.add_file(*digest, path);
         }
         let manifest = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": MediaKind::OciManifest.media_type(),
             "artifactType": RECORD,
-            "config": {"mediaType": RECORD, "digest": pushed.put(record), "size": record.len()},
+            "config": {"mediaType": RECORD, "digest": pushed.add(record.to_vec()), "size": record.len()},
             "layers": layers,
         });
-        let digest = pushed.put(manifest.to_string().as_bytes());
+        let digest = pushed.add(manifest.to_string().into_bytes());
         let request = push::PushRequest { reference: self.reference(key)?, digest };
         push::push(&[request], pushed, &self.registries, &()).map_err(unavailable).map(drop)
-    }
-}
-
-/// What is pushed: files of the cache, and a record and a manifest in memory.
-#[derive(Default)]
-struct Pushed {
-    files: HashMap<Digest, PathBuf>,
-    texts: HashMap<Digest, Vec<u8>>,
-}
-
-impl Pushed {
-    fn put(&mut self, bytes: &[u8]) -> Digest {
-        let digest = Digest::of(bytes);
-        self.texts.insert(digest, bytes.to_vec());
-        digest
-    }
-}
-
-impl push::BlobSource for Pushed {
-    fn size(&self, digest: &Digest) -> images::error::Result<Option<u64>> {
-        match (self.texts.get(digest), self.files.get(digest)) {
-            (Some(text), _) => Ok(Some(text.len() as u64)),
-            (None, Some(path)) => Ok(fs::metadata(path).ok().map(|metadata| metadata.len())),
-            (None, None) => Ok(None),
-        }
-    }
-
-    fn open(&self, digest: &Digest) -> images::error::Result<Box<dyn Read + Send>> {
-        if let Some(text) = self.texts.get(digest) {
-            return Ok(Box::new(Cursor::new(text.clone())));
-        }
-        let missing = || images::Error::NotInStore { digest: *digest, store: PathBuf::new() };
-        let path = self.files.get(digest).ok_or_else(missing)?;
-        Ok(Box::new(content::open(path, content::LinkPolicy::Refuse)?))
     }
 }
 

@@ -141,7 +141,7 @@ pub fn resolve(
     Ok(ResolvedImage { digest: Digest::of(&bytes), platforms: manifest.platforms() })
 }
 
-/// The manifest that the tag of `reference` names now; `None` where the registry knows of no such tag.
+/// The manifest that the digest of `reference`, or else its tag names now; `None` where the registry does not know it.
 ///
 /// # Errors
 ///
@@ -151,10 +151,42 @@ pub fn manifest(
     session: &RegistrySession,
     progress: &dyn TransferProgress,
 ) -> Result<Option<Vec<u8>>, Error> {
-    match tagged(reference, session, progress) {
+    let found = match reference.digest() {
+        None => tagged(reference, session, progress),
+        Some(digest) => {
+            let (name, asked, digest) = (reference.to_string(), reference.clone(), *digest);
+            alone(&name.clone(), session, progress, |fetcher| async move {
+                fetcher.manifest(&name, &asked, &digest, None).await
+            })
+        }
+    };
+    match found {
         Err(error) if error.is_unknown() => Ok(None),
         answer => answer.map(Some),
     }
+}
+
+/// The manifests that are attached to the manifest `subject` in the repository of `reference`, in the order of their digests:
+/// signatures, SBOMs. Those under tags of cosign's own are not among them.
+///
+/// # Errors
+///
+/// The registry cannot be reached, or lies.
+pub fn attached(
+    reference: &Reference,
+    subject: &Digest,
+    session: &RegistrySession,
+    progress: &dyn TransferProgress,
+) -> Result<Vec<Manifest>, Error> {
+    let (request, subject) = (Arc::new(PullRequest::of(reference)), *subject);
+    let name = reference.to_string();
+    alone(&name.clone(), session, progress, |fetcher| async move {
+        let (list, manifests) = referrers::listed(&fetcher, &request, &subject).await?;
+        let parse = |bytes: &Vec<u8>| {
+            Manifest::parse(bytes).map_err(|error| Error::new(&name, "a referrer", "", error.into()))
+        };
+        list.iter().filter_map(|listed| manifests.get(&listed.digest)).map(parse).collect()
+    })
 }
 
 fn tagged(

@@ -42,7 +42,7 @@ pub(super) async fn gather(
 
 /// The referrers of `subject`, sorted by digest, and their manifests. Registries build the list for each response; in this
 /// form it is the same as long as its content is.
-async fn listed(
+pub(super) async fn listed(
     fetcher: &Fetcher,
     request: &Arc<PullRequest>,
     subject: &Digest,

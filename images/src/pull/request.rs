@@ -70,7 +70,10 @@ impl PullRequest {
 
     /// How errors and progress name the image.
     pub(super) fn label(&self) -> String {
-        format!("{}:{}", self.name, self.tag)
+        match &*self.tag {
+            "" => self.name.clone(),
+            tag => format!("{}:{tag}", self.name),
+        }
     }
 }
 

@@ -28,6 +28,7 @@
 //!
 //! [`push()`] blocks; its requests run on the network threads of the session.
 
+mod blob_set;
 mod blobs;
 mod content;
 mod error;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 
 use ::content::Digest;
 
+pub use self::blob_set::BlobSet;
 pub use self::content::BlobSource;
 pub use self::error::Error;
 use self::pusher::Pusher;

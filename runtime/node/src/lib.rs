@@ -13,6 +13,7 @@ mod file;
 pub mod hooks;
 pub mod nginx;
 pub mod other_nodes;
+pub mod publish;
 pub mod push;
 pub mod remote;
 pub mod site_config;

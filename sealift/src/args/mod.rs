@@ -5,6 +5,7 @@ pub(crate) mod client_config;
 pub(crate) mod cluster;
 pub(crate) mod hooks;
 pub(crate) mod node_paths;
+pub(crate) mod oci;
 pub(crate) mod registry_client;
 pub(crate) mod remote;
 pub(crate) mod signing;

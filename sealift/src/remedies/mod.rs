@@ -10,6 +10,7 @@ pub(crate) mod iso;
 pub(crate) mod node;
 pub(crate) mod packages;
 pub(crate) mod project;
+pub(crate) mod publishing;
 pub(crate) mod serving;
 pub(crate) mod tasks;
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod project;
 mod project_build;
 mod project_files;
 mod project_pull;
+mod publishing;
 mod push;
 mod reports;
 mod requires;

@@ -96,12 +96,14 @@ const UNITS: [&str; 6] = [
 ];
 
 /// The peers that only Python's registry has: a program or a module, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 5] = [
+const PYTHON: [(&str, &[&str]); 6] = [
     ("salt-call", &["salt==3008.3"]),
     ("salt-lint", &["salt-lint==0.9.2"]),
     ("check-jsonschema", &["check-jsonschema==0.39.0"]),
     // The types of Kubernetes, for the API server of the tests.
     ("kubernetes-validate", &["kubernetes-validate==1.37.0"]),
+    // It pulls archives that are published in registries.
+    ("oras", &["oras==0.2.43"]),
     // They read bundles of signed archives.
     (
         "sigstore_models",

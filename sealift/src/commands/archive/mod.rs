@@ -1,13 +1,15 @@
-//! `sealift archive`: verify, inspect, import, mount, copy and push archives.
+//! `sealift archive`: verify, inspect, import, mount, copy, push, publish and fetch archives.
 
 mod compare;
 mod copy_to;
 pub(crate) mod delete;
 pub(crate) mod diff;
+mod fetch;
 pub(crate) mod get;
 pub(crate) mod import;
 mod inspect;
 pub(crate) mod mount;
+mod publish;
 mod push;
 mod receive;
 mod sign;
@@ -75,6 +77,25 @@ pub(crate) enum Command {
                             sealift archive push metalk8s.iso --to 10.0.0.5:5000 --plain-http 10.0.0.5:5000\n\n\
                             Re-run the command to resume an interrupted push.")]
     Push(push::Arguments),
+    /// Publish an archive in a registry, as an OCI artifact with its signature
+    ///
+    /// The ISO is the only layer of the artifact, and the bundle that `archive sign` wrote is attached to it. ORAS and skopeo can
+    /// read both. The same archive always gets the same digest.
+    #[command(
+        after_help = "Examples:\n  sealift archive publish app-1.0.iso --to oci://registry.example/archives/app\n  \
+                            sealift archive publish app-1.0.iso --to oci://10.0.0.5:5000/app:stable --replace \
+                            --plain-http 10.0.0.5:5000\n\n\
+                            Re-run the command to resume an interrupted push."
+    )]
+    Publish(publish::Arguments),
+    /// Download an archive and its signature from a registry
+    ///
+    /// The digest of each file is checked, and files appear only when they are complete. Verify the signature afterwards with
+    /// `sealift archive verify`; `sealift archive import` does so by the policy of the node.
+    #[command(after_help = "Examples:\n  sealift archive fetch oci://registry.example/archives/app:1.0\n  \
+                            sealift archive fetch oci://registry.example/archives/app:1.0 --into /srv/archives --output json\n\n\
+                            Re-run the command to resume an interrupted download.")]
+    Fetch(fetch::Arguments),
     /// Verify and mount an archive without importing it, by the kernel or FUSE
     #[command(after_help = "Examples:\n  sealift archive mount metalk8s-2.11.0.iso\n  \
                       sealift archive mount metalk8s-2.11.0.iso --at ~/metalk8s --by fuse\n\n\
@@ -113,6 +134,8 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Receive(arguments) => receive::run(&arguments),
         Command::Delete(arguments) => delete::run(&arguments, Only::Any),
         Command::Push(arguments) => push::run(arguments),
+        Command::Publish(arguments) => publish::run(arguments),
+        Command::Fetch(arguments) => fetch::run(arguments),
         Command::Mount(arguments) => mount::run(&arguments),
         Command::Unmount(arguments) => mount::unmount(&arguments),
     }

@@ -12,6 +12,7 @@ pub(crate) mod node;
 pub(crate) mod node_care;
 pub(crate) mod packages;
 pub(crate) mod project;
+pub(crate) mod publishing;
 pub(crate) mod release;
 mod server;
 pub(crate) mod signatures;
@@ -48,9 +49,11 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<node::ArchiveCopy>>("`archive copy-to`"),
     kind::<List<node::ArchiveCopyPlan>>("`archive copy-to --dry-run`"),
     kind::<archive_diff::ArchiveDiffDocument>("`archive diff`"),
+    kind::<publishing::ArchiveFetch>("`archive fetch`"),
     kind::<signatures::ArchiveFileVerification>("`archive verify --file`"),
     kind::<archives::ArchiveInspection>("`archive inspect`"),
     kind::<List<node::ArchiveDocument>>("`archive get`"),
+    kind::<publishing::ArchivePublication>("`archive publish`"),
     kind::<node::ArchivePush>("`archive push`"),
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
     kind::<signatures::ArchiveSignature>("`archive sign`"),

@@ -11,8 +11,8 @@ use super::care::Node as Care;
 use super::dry_runs::{Nodes, iso, tree};
 use crate::project::Project;
 
-/// Documents that need a registry; the tests of `lock` and `archive push` read them.
-const OF_REGISTRIES: [&str; 2] = ["ArchivePush", "LockedTagList"];
+/// Documents that need a registry; the tests of `lock`, `archive push` and `archive fetch` read them.
+const OF_REGISTRIES: [&str; 3] = ["ArchiveFetch", "ArchivePush", "LockedTagList"];
 
 /// Documents that need a cluster; the tests of environments read them.
 const OF_CLUSTERS: [&str; 2] = ["EnvironmentChange", "EnvironmentList"];
@@ -132,6 +132,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["archive", "verify", "site.iso", "--key", "vendor.pub", "--file", "product.txt"],
         &["archive", "inspect", "site.iso"],
         &["archive", "push", "site.iso", "--to", "127.0.0.1:1", "--dry-run"],
+        &["archive", "publish", "site.iso", "--to", "oci://127.0.0.1:1/site", "--dry-run"],
         &["archive", "inspect", "missing.iso"],
         &["iso", "create", "tree", "--file", "other.iso", "--volume-id", "Other", "--dry-run"],
         &["iso", "create", "tree", "--file", "other.iso", "--volume-id", "Other"],
