@@ -52,7 +52,7 @@ pub use files::{
 pub use found::{AddedImages, FOUND_CATALOGUE};
 pub use git::{RemoteError, RemoteGit};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
-pub use init::{InitCounts, InitOptions, ProjectDraft};
+pub use init::{CiServer, InitCounts, InitOptions, PipelineDraft, ProjectDraft};
 #[cfg(fuzzing)]
 pub(crate) use lists::fuzz as fuzz_lists;
 pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};

@@ -27,7 +27,8 @@ use crate::reference;
 pub(crate) enum Command {
     /// Write a project file for what lies in a folder
     #[command(
-        after_help = "Examples:\n  sealift init\n  sealift init charts/web --name web --version 1.2.0\n  sealift init --dry-run"
+        after_help = "Examples:\n  sealift init\n  sealift init charts/web --name web --version 1.2.0\n  sealift init --dry-run\n  \
+                      sealift init --ci github"
     )]
     Init(project::init::Arguments),
     /// Run the project's out-of-date tasks

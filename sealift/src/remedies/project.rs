@@ -148,3 +148,12 @@ pub(crate) fn scaffold(error: ProjectError) -> Failure {
     let exists = matches!(error, ProjectError::Exists(_));
     helped(Failure::usage_by(error), exists.then_some("name a new folder with --into DIR"))
 }
+
+/// A pipeline that cannot be written.
+pub(crate) fn pipeline(error: ProjectError) -> Failure {
+    let exists = matches!(error, ProjectError::Exists(_));
+    helped(
+        Failure::usage_by(error),
+        exists.then_some("`sealift init --ci SERVER --dry-run` prints the pipeline: save it as another file, or compare the two"),
+    )
+}

@@ -445,6 +445,7 @@ fn of_projects() -> Vec<Failure> {
             source_text: "docker://quay.io/team/my-operator:rc3".into(),
         }),
         project::scaffold(Error::Exists("my-app/README.md".into())),
+        project::pipeline(Error::Exists("/home/user/project/.gitlab-ci.yml".into())),
         project::described(Error::Setting {
             name: "the volume ID".into(),
             message: "it has 42 bytes".into(),

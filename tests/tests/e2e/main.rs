@@ -21,6 +21,7 @@ mod output;
 mod outside;
 mod own_tasks;
 mod packages;
+mod pipeline;
 mod port;
 mod port_solution;
 mod project;

@@ -7,6 +7,7 @@ mod files;
 mod ignored;
 mod images;
 mod packages;
+mod pipeline;
 mod survey;
 pub(in crate::project) mod text;
 mod write;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use content::{AtomicFile, Durability, IoError, LinkPolicy};
 
 use self::ignored::Ignored;
+pub use self::pipeline::{CiServer, PipelineDraft};
 use super::error::Error;
 use super::git::{GitRepository, ReleaseTag};
 use super::model::{FILE_NAME, Project};
@@ -178,15 +180,20 @@ impl ProjectDraft {
             AtomicFile::write(&path, text.as_bytes(), mode.unwrap_or(MODE), Durability::Durable)
                 .map_err(failed)?;
         }
-        let path = self.root.join(FILE_NAME);
-        let file = AtomicFile::create(&path, MODE, Durability::Durable).map_err(failed)?;
-        std::io::Write::write_all(&mut file.file(), self.text.as_bytes())
-            .map_err(|error| Error::file("write", &path, error))?;
-        file.commit_new().map_err(|error| match error.source.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::Exists(path),
-            _ => failed(error),
-        })
+        write_new(&self.root.join(FILE_NAME), &self.text)
     }
+}
+
+/// Writes the file `path` whole. No file is replaced.
+fn write_new(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |error: IoError| match error.source.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Exists(path.to_owned()),
+        _ => Error::file(error.operation, &error.path, error.source),
+    };
+    let file = AtomicFile::create(path, MODE, Durability::Durable).map_err(failed)?;
+    std::io::Write::write_all(&mut file.file(), text.as_bytes())
+        .map_err(|error| Error::file("write", path, error))?;
+    file.commit_new().map_err(failed)
 }
 
 /// The version of a new project.

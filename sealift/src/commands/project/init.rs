@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use buildchain::project::{
-    ArchiveName, FILE_NAME, InitCounts, InitOptions, ParsedName, Project, ProjectDraft, Settings,
-    SettingsFlags, Version,
+    ArchiveName, CiServer, FILE_NAME, InitCounts, InitOptions, ParsedName, PipelineDraft, Project,
+    ProjectDraft, Settings, SettingsFlags, Version,
 };
-use clap::Args;
+use clap::{Args, ValueEnum};
 use content::printable_path;
 
-use crate::failure::CommandResult;
-use crate::output::documents::project::{InitializedProject, InitializedProjectFound};
+use crate::failure::{CommandResult, Failure};
+use crate::output::documents::project::{
+    InitializedPipeline, InitializedProject, InitializedProjectFound, PipelineFile,
+};
 use crate::output::{self, ReportOutput, count, documents};
 use crate::remedies;
 use crate::session::environment;
@@ -25,11 +27,32 @@ pub(crate) struct Arguments {
     /// Its version [default: the tag of the commit, else 0.1.0]
     #[arg(long, value_name = "VERSION", value_parser = parsed::<Version>)]
     version: Option<Version>,
-    /// Print the project file, and write nothing
+    /// Also write a release pipeline for this CI server. A folder that has a project gets only that
+    #[arg(long, value_enum, value_name = "SERVER")]
+    ci: Option<Server>,
+    /// Print the files, and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     output: ReportOutput,
+}
+
+/// The servers that `--ci` knows.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Server {
+    /// GitHub Actions: `.github/workflows/sealift.yml`
+    Github,
+    /// GitLab CI/CD: `.gitlab-ci.yml`
+    Gitlab,
+}
+
+impl From<Server> for CiServer {
+    fn from(server: Server) -> Self {
+        match server {
+            Server::Github => Self::Github,
+            Server::Gitlab => Self::Gitlab,
+        }
+    }
 }
 
 fn parsed<T: ParsedName>(text: &str) -> Result<T, String> {
@@ -41,13 +64,24 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let root = folder.canonicalize().or_else(|_| std::path::absolute(folder))?;
     let settings = Settings::gather(&root, &environment(), &SettingsFlags::default())
         .map_err(remedies::project::project)?;
+    let server = arguments.ci.map(CiServer::from);
+    if let Some(server) = server.filter(|_| root.join(FILE_NAME).exists()) {
+        return pipeline_only(arguments, server, &root, settings);
+    }
     let options = InitOptions { name: arguments.name.clone(), version: arguments.version.clone() };
     let draft = Project::draft(&root, &settings, &options).map_err(remedies::project::project)?;
     if let Some(above) = root.parent().and_then(|above| Project::find(above).ok()) {
         output::note(&format!("the folder is in the project at {}", printable_path(&above)));
     }
+    let pipeline = match server {
+        Some(server) => Some(pipeline(arguments, server, &root, &draft.name.to_ascii_lowercase())?),
+        None => None,
+    };
     if !arguments.dry_run {
         draft.write().map_err(remedies::project::project)?;
+        if let Some(pipeline) = &pipeline {
+            pipeline.write().map_err(remedies::project::pipeline)?;
+        }
     }
     draft.warnings.iter().for_each(|warning| output::warn(warning));
     let next = next(arguments.folder.as_deref(), draft.needs_lock);
@@ -61,11 +95,13 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
         found: found_document(&draft.counts),
         skipped: draft.skipped.iter().map(documents::text).collect(),
         warnings: draft.warnings.clone(),
+        pipeline: pipeline.as_ref().map(pipeline_file),
         next: next.clone(),
     };
     if arguments.dry_run && arguments.output.is_text() {
         output::note(&format!("found {}", found(&draft)));
-        return Ok(output::print(&draft.text)?);
+        let pipeline = pipeline.map(|pipeline| format!("---\n{}", pipeline.text)).unwrap_or_default();
+        return Ok(output::print(&format!("{}{pipeline}", draft.text))?);
     }
     Ok(arguments.output.report(document, || {
         let file =
@@ -73,14 +109,62 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
         let ignored = draft.ignore_line.as_deref().unwrap_or_default();
         let ignored =
             if ignored.is_empty() { String::new() } else { format!(", and {ignored} to .gitignore") };
+        let pipeline = pipeline.as_ref().map(wrote).unwrap_or_default();
         format!(
-            "found {}\nwrote {}{}\nnext: {}\n",
+            "found {}\nwrote {}{}\n{pipeline}next: {}\n",
             found(&draft),
             printable_path(&file),
             content::printable(&ignored),
             next.join(" && ")
         )
     })?)
+}
+
+/// Writes the pipeline of a project that exists.
+fn pipeline_only(arguments: &Arguments, server: CiServer, root: &Path, settings: Settings) -> CommandResult {
+    if arguments.name.is_some() || arguments.version.is_some() {
+        return Err(Failure::usage("the folder has a project: --name and --version are for a new one"));
+    }
+    let project = Project::load(root, settings).map_err(remedies::project::project)?;
+    let pipeline = pipeline(arguments, server, root, &project.values.slug)?;
+    if !arguments.dry_run {
+        pipeline.write().map_err(remedies::project::pipeline)?;
+    } else if arguments.output.is_text() {
+        return Ok(output::print(&pipeline.text)?);
+    }
+    let document = || InitializedPipeline { written: !arguments.dry_run, pipeline: pipeline_file(&pipeline) };
+    Ok(arguments.output.report(document, || wrote(&pipeline))?)
+}
+
+/// Drafts the pipeline of the project `name`. It must not exist, unless it is only printed.
+fn pipeline(
+    arguments: &Arguments,
+    server: CiServer,
+    root: &Path,
+    name: &str,
+) -> Result<PipelineDraft, Failure> {
+    let draft = PipelineDraft::new(server, root, name).map_err(remedies::project::project)?;
+    if !arguments.dry_run {
+        draft.check().map_err(remedies::project::pipeline)?;
+    }
+    if !draft.has_repository {
+        output::warn(&format!(
+            "no git repository has the folder: {} must be at the top of one",
+            printable_path(&draft.path)
+        ));
+    }
+    Ok(draft)
+}
+
+fn pipeline_file(draft: &PipelineDraft) -> PipelineFile {
+    PipelineFile { file: documents::text(&draft.path), text: draft.text.clone() }
+}
+
+/// The line about a pipeline, for people.
+fn wrote(draft: &PipelineDraft) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = draft.path.strip_prefix(&here).unwrap_or(&draft.path);
+    format!("wrote {}: set its variables SEALIFT_URL and SEALIFT_SHA256\n", printable_path(path))
 }
 
 /// The commands to type next.

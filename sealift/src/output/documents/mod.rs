@@ -76,6 +76,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<node_care::HookDocument>>("`node hooks` and `node run-hooks`"),
     kind::<images::ImageCheck>("`image check`"),
     kind::<List<images::ImageDocument>>("`image ls` and `image pull`"),
+    kind::<project::InitializedPipeline>("`init --ci` in a project"),
     kind::<project::InitializedProject>("`init`"),
     kind::<iso::Iso>("`iso create`"),
     kind::<iso::IsoCheck>("`iso check`"),

@@ -516,6 +516,8 @@ pub(crate) struct InitializedProject {
     pub(crate) skipped: Vec<String>,
     /// What must be finished by hand.
     pub(crate) warnings: Vec<String>,
+    /// The release pipeline; null without --ci.
+    pub(crate) pipeline: Option<PipelineFile>,
     /// The commands to type next.
     pub(crate) next: Vec<String>,
 }
@@ -546,6 +548,30 @@ pub(crate) struct InitializedProjectFound {
     pub(crate) maybe_images: usize,
     /// Images that only a template can name.
     pub(crate) computed_images: usize,
+}
+
+/// A release pipeline that was written for a project, or would be.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct InitializedPipeline {
+    /// Whether it was written: not with --dry-run.
+    pub(crate) written: bool,
+    /// The pipeline.
+    pub(crate) pipeline: PipelineFile,
+}
+
+impl Document for InitializedPipeline {
+    const KIND: &'static str = "InitializedPipeline";
+}
+
+/// The file of a release pipeline.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PipelineFile {
+    /// Its path.
+    pub(crate) file: String,
+    /// Its content.
+    pub(crate) text: String,
 }
 
 /// The version of the program.

@@ -224,6 +224,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["cache", "gc"],
         &["clean", "salt_tree", "--dry-run"],
         &["init", "new", "--dry-run"],
+        &["init", "--ci", "gitlab", "--dry-run"],
     ] {
         documents.see(words, project.sealift(&[words, &["-o", "json"]].concat()));
     }

@@ -1,0 +1,3 @@
+if [ -n "$TAG" ]; then
+    sealift release check --project "$PROJECT" "$TAG"
+fi
