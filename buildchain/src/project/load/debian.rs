@@ -88,6 +88,12 @@ impl Loader {
         let downloads = name.as_ref().and_then(|name| self.deb_downloads(path, entry, name));
         if let (Some(name), Some(release)) = (name, release) {
             let definition = DebRepositoryDefinition { name, release, packages, debs, downloads };
+            let is_same = |one: &DebRepositoryDefinition| {
+                (&one.name, &one.release) == (&definition.name, &definition.release)
+            };
+            if self.project.deb_repositories.iter().any(is_same) {
+                self.second_repository(path, entry);
+            }
             self.project.deb_repositories.push(definition);
         }
     }

@@ -31,6 +31,18 @@ impl Loader {
                 let message = "a repository without packages: expected `build`, `rpms` or `source`";
                 loader.wrong(path, &repository.name, message);
             }
+            if release.as_ref().is_some_and(|release| {
+                release
+                    .as_str()
+                    .strip_prefix("el")
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            }) {
+                loader.wrong(
+                    path,
+                    &repository.release,
+                    "expected the release of the distribution without `el`, such as `8`",
+                );
+            }
             let mut packages = Vec::new();
             let mut specs = Vec::new();
             for folder in &repository.build {
@@ -46,10 +58,22 @@ impl Loader {
             if let (Some(name), Some(release)) = (name, release) {
                 let upstream = loader.upstream(path, repository, &name, &release);
                 let definition = RepositoryDefinition { name, release, packages, specs, rpms, upstream };
+                let is_same = |one: &RepositoryDefinition| {
+                    (&one.name, &one.release) == (&definition.name, &definition.release)
+                };
+                if loader.project.repositories.iter().any(is_same) {
+                    loader.second_repository(path, repository);
+                }
                 loader.check_spec_names(&definition);
                 loader.project.repositories.push(definition);
             }
         });
+    }
+
+    /// Notes an entry whose name and release another one has.
+    pub(super) fn second_repository(&mut self, path: &Path, entry: &file::RepositoryEntry) {
+        let message = "a second repository of this name for this release: make them one entry";
+        self.wrong(path, &entry.name, message);
     }
 
     /// The package that the `package.yaml` in the folder `inner` defines, with its values for `target`.

@@ -165,6 +165,18 @@ fn a_wrong_repository_for_debian_is_named_with_its_place() {
         assert!(error.contains(said), "{entries}: {error}");
     }
     let load = |spec: &str| load(&format!("{HEAD}{spec}\n"));
+    let two = "{name: a, release: '8', build: [x]}, {name: a, release: '9', build: [x]}, {name: a, release: '8', build: [x]}";
+    let error = load(&format!("spec: {{packages: [{two}]}}")).unwrap_err().to_string();
+    assert!(error.contains("4:100: a second repository of this name for this release"), "{error}");
+    let error =
+        project("build: [hello]}\n    - {name: tools, family: debian, release: bookworm, build: [hello]")
+            .unwrap_err();
+    assert!(error.to_string().contains("a second repository of this name"), "{error}");
+    let error = load("spec: {packages: [{name: a, release: el8, build: [x]}]}").unwrap_err().to_string();
+    assert!(
+        error.contains("4:38: expected the release of the distribution without `el`, such as `8`"),
+        "{error}"
+    );
     let error = load(
         "spec: {packages: [{name: a, release: '8', debs: [x], source: {url: 'https://h/', suite: a, signatures: none}}]}",
     );
