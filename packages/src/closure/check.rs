@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::normal::is_complex;
 use super::providers::Providers;
 use super::request::Job;
+use super::rules::Origin;
 use super::solver::Unsolvable;
 use super::{Cause, Options, Problem, Request, Wanted, architecture, explain, solve_jobs};
-use crate::metadata::{PackageId, Pool, RepositoryId, Text};
+use crate::dependency::Relation;
+use crate::metadata::{ExpressionId, PackageId, Pool, RepositoryId, Text};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +69,9 @@ pub fn check(pool: &Pool, repositories: &[RepositoryId], options: &Options) -> C
         match installed(&jobs) {
             Ok(packages) => fine.extend(packages),
             Err(Unsolvable::TooHard) => findings.push(Finding { package: *id, problem: explain::too_hard() }),
-            Err(Unsolvable::Because(origins)) => {
+            Err(Unsolvable::Because(mut origins)) => {
+                // The solver ends with the first contradiction; what no package provides is listed whole.
+                origins.extend(missing(&providers, *id));
                 let request = Request { what: Wanted::Package(*id), repository: None, optional: false };
                 let mut problem = explain::contradiction(&providers, &[request], &[&jobs[0]], &origins);
                 problem.causes.retain(|cause| !matches!(cause, Cause::Requested { .. }));
@@ -76,6 +81,13 @@ pub fn check(pool: &Pool, repositories: &[RepositoryId], options: &Options) -> C
     }
     findings.sort_by_cached_key(|one| pool.nevra(providers.package(one.package)));
     Check { packages: packages.len(), findings }
+}
+
+/// The requirements of a package that no package provides.
+fn missing<'a>(providers: &'a Providers<'_>, id: PackageId) -> impl Iterator<Item = Origin> + 'a {
+    let required = providers.pool.relations(providers.package(id), Relation::Requires).iter().copied();
+    let is_missing = move |one: &ExpressionId| !is_complex(providers, *one) && providers.of(*one).is_empty();
+    required.filter(is_missing).map(move |one| Origin::Requires(id, one))
 }
 
 /// The newest package of each name and architecture.

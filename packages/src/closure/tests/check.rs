@@ -27,6 +27,13 @@ fn a_package_that_cannot_be_installed_is_named_with_the_reason() {
                C-1-1.noarch provides; B-1-1.noarch conflicts with `C`, which C-1-1.noarch provides",
             ],
         ),
+        (
+            &["A-1-1 R:B;R:/opt/x;R:C;R:(D if C)", "C-1-1"],
+            &[
+                "A-1-1.noarch: A-1-1.noarch requires `B`, which no package provides; A-1-1.noarch requires `/opt/x`, which no \
+               package provides",
+            ],
+        ),
         // Each version is checked, and two versions do not contradict each other.
         (
             &["A-1-1", "A-2-1 R:gone"],

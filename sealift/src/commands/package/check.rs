@@ -21,6 +21,10 @@ pub(super) fn run(repositories: &[PathBuf], bases: &[PathBuf], output: ReportOut
     let (repositories, bases) = (open(repositories)?, open(bases)?);
     let bar = Bar::items("checking", "package");
     let checks = checks(&repositories, &bases)?;
+    if checks.iter().all(|one| one.packages == 0) {
+        return Err(Failure::usage("there is no RPM to check")
+            .remedy("name folders with RPMs, or archives with `packages/redhat`"));
+    }
     let signatures = signatures(&repositories, &bar)?;
     drop(bar);
     let is_incomplete = checks.iter().any(|one| !one.findings.is_empty());
