@@ -144,7 +144,8 @@ fn action(
             place_file::copy_as(source, target, Some(0o644))?;
         }
         for one in &wanted {
-            place_file::link(&store.blob_path(&one.package.digest), &one.target)?;
+            content::remove(&one.target)?;
+            store.give(&one.package.digest, &one.target)?;
             context.record(&one.target, one.package.digest)?;
         }
         Ok(())

@@ -33,10 +33,14 @@ pub(super) fn write(target: &Path, content: &str, mode: u32) -> Result<(), IoErr
     put(target, mode, |file| file.file().write_all(content.as_bytes()).map_err(IoError::at("write", target)))
 }
 
-/// Gives the file at `source` a second name.
+/// Gives the file at `source` a second name, or copies it where the file system cannot link: another device, too many links.
 pub(super) fn link(source: &Path, target: &Path) -> Result<(), IoError> {
     vacate(target)?;
-    std::fs::hard_link(source, target).map_err(IoError::at("create", target))
+    match std::fs::hard_link(source, target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(IoError::at("create", target)(error)),
+        Err(_) => copy(source, target),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Makes a symbolic link that says `text`.

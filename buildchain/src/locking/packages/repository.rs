@@ -9,7 +9,7 @@ use ::packages::metadata::{
 };
 use ::packages::openpgp::{KEYS_MAX, Keys, SIGNATURE_MAX, SignatureFault, ValidAt};
 use ::packages::source::{Metalink, SOURCE_MAX, mirrors};
-use content::{Digest, Durability, IoError, LinkPolicy};
+use content::{Digest, Durability, LinkPolicy};
 use images::Store;
 use images::pull::Download;
 
@@ -325,8 +325,7 @@ impl Reader<'_> {
             content::create_folder(parent).map_err(|error| error.to_string())?;
         }
         content::remove(&target).map_err(|error| error.to_string())?;
-        std::fs::hard_link(self.store.blob_path(&digest), &target)
-            .map_err(|error| IoError::at("create", &target)(error).to_string())
+        self.store.give(&digest, &target).map_err(|error| error.to_string())
     }
 }
 

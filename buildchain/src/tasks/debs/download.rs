@@ -10,7 +10,7 @@ use packages::debian::DebPackage;
 
 use super::super::download::failed;
 use super::super::images::{Watch, open_store};
-use super::super::{NETWORK, TaskBuilder, place_file};
+use super::super::{NETWORK, TaskBuilder};
 use crate::locking::{DOWNLOADS, WantedFile};
 use crate::project::{DebDownloads, DebName, DebRepositoryDefinition, LockedDeb, Project};
 
@@ -100,7 +100,8 @@ fn action(
         });
         fetched.into_iter().collect::<Result<Vec<()>, _>>()?;
         for one in &wanted {
-            place_file::link(&store.blob_path(&one.package.digest), &one.target)?;
+            content::remove(&one.target)?;
+            store.give(&one.package.digest, &one.target)?;
             context.record(&one.target, one.package.digest)?;
         }
         Ok(())
