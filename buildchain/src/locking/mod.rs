@@ -247,6 +247,8 @@ pub struct LockUpdate {
     pub sources: Vec<SourceChange>,
     /// The packages of upstream repositories that were looked up.
     pub packages: Vec<PackageChange>,
+    /// The sets of packages that were locked for other requests or sources than those of the project now, as a noun each.
+    pub stale: Vec<String>,
     /// Why the others could not be looked up, in the order of the project.
     pub failures: Vec<Error>,
 }
@@ -336,12 +338,14 @@ pub fn resolve(
     failures.extend(failed);
     let (sources, failed) = sources::resolve(projects, scope, &mut lock, registries, progress);
     failures.extend(failed);
+    let mut stale: Vec<String> = packages::stale(projects, &lock).into_iter().collect();
+    stale.extend(debs::stale(projects, &lock));
     let (mut packages, failed) = packages::resolve(projects, look_up, &mut lock, registries, progress);
     failures.extend(failed);
     let (debs, failed) = debs::resolve(projects, look_up, &mut lock, registries, progress);
     packages.extend(debs);
     failures.extend(failed);
-    Ok(LockUpdate { lock, selections, resolved, sources, packages, failures })
+    Ok(LockUpdate { lock, selections, resolved, sources, packages, stale, failures })
 }
 
 /// The images whose referrers are pulled. One that several projects pull keeps the platforms of all of them.

@@ -68,7 +68,11 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
         }
         let metadata = folder.join("repodata");
         let mut inputs = builder.made_here();
-        inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
+        // Until the packages are locked, nothing may produce the folder.
+        let unlocked = repository.upstream.as_ref().and_then(|upstream| upstream.unlocked().next());
+        if unlocked.is_none() {
+            inputs.push(TaskInput::Folder { path: folder.clone(), exclude: vec!["repodata".into()] });
+        }
         // The newest date of what is in it.
         let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
         let dates = dates.chain(repository.specs.iter().map(|spec| project.spec_date(spec)));

@@ -153,7 +153,7 @@ fn of_repository(reason: &str) -> Option<String> {
     } else if reason.contains(" expired on ") || reason.contains(" was revoked on ") {
         "get the new key of the publisher, and name it in `keys`"
     } else if reason.contains("it has no signature") {
-        "write `signatures: packages` if the publisher does not sign its metadata"
+        "if the publisher does not sign its metadata, write `signatures: packages` for RPMs and `signatures: none` for DEBs"
     } else if reason.contains("which are not sent without TLS") {
         "use an https URL, or write `plainHttp: true` for the host in `spec.registries`"
     } else if reason.contains("not authorized: ") {
@@ -241,6 +241,12 @@ pub(crate) fn moved_package(change: &PackageChange) -> Failure {
             .remedy("lock the new packages: `sealift update`");
     }
     differs(&what, list(&change.old), list(&change.new), "repository", "packages")
+}
+
+/// Packages are locked for other values of the project, and would be the same for these.
+pub(crate) fn stale(what: &str) -> Failure {
+    let message = format!("{what} are locked for other requests or sources than those of the project");
+    Failure::failed(anyhow::Error::msg(message)).remedy("update the lock file: `sealift lock`")
 }
 
 /// Not as many names as images.

@@ -15,12 +15,26 @@ use self::repository::Reader;
 use super::packages::PackageChange;
 use super::{Error, LookUp, Scope};
 use crate::project::{
-    DebDownloads, DebName, DebRequest, LockFile, LockedDeb, LockedDebSet, LockedPath, ParsedName as _,
-    Project, Release, RepositoryName,
+    DebDownloads, DebName, DebRepositoryDefinition, DebRequest, LockFile, LockedDeb, LockedDebSet,
+    LockedPath, ParsedName as _, Project, Release, RepositoryName,
 };
 
 /// A repository, and what the project says about its downloads.
 type Key = (Release, RepositoryName, Digest);
+
+/// The Debian repositories whose packages are locked for other requests or another source than those of the project.
+pub(super) fn stale(projects: &[Project], lock: &LockFile) -> BTreeSet<String> {
+    let repositories = projects.iter().flat_map(|project| &project.deb_repositories);
+    let is_stale = |repository: &&DebRepositoryDefinition| {
+        let (locked, name, release) = (lock.debs(), &repository.name, &repository.release);
+        repository.download_inputs().is_some_and(|inputs| {
+            locked.set(release, name, &inputs).is_none() && locked.nearest(release, name, &inputs).is_some()
+        })
+    };
+    let text =
+        |one: &DebRepositoryDefinition| format!("the packages of {} for release {}", one.name, one.release);
+    repositories.filter(is_stale).map(text).collect()
+}
 
 /// Looks up the packages of all forms of the project, and locks them. A repository that fails stays as it is.
 pub(super) fn resolve(

@@ -57,6 +57,25 @@ impl PackageChange {
     }
 }
 
+/// The releases whose packages are locked for other requests or repositories than those of the project.
+pub(super) fn stale(projects: &[Project], lock: &LockFile) -> BTreeSet<String> {
+    let mut stale = BTreeSet::new();
+    for project in projects {
+        for release in project.upstream_releases() {
+            for architecture in project.distribution(release).architectures {
+                let inputs = project.package_inputs(release, &architecture);
+                let locked = lock.packages();
+                if locked.set(release, &inputs).is_none()
+                    && locked.nearest(release, &architecture, &inputs).is_some()
+                {
+                    stale.insert(format!("the packages for release {release}"));
+                }
+            }
+        }
+    }
+    stale
+}
+
 /// Solves the releases of all forms of the project, and locks what was chosen. A release that fails stays as it is.
 pub(super) fn resolve(
     projects: &[Project],

@@ -119,7 +119,10 @@ fn index(
     signer: Option<&ProjectSigner>,
 ) -> Task {
     let mut inputs = builder.made_here();
-    inputs.push(TaskInput::Folder { path: folder.to_owned(), exclude: vec![DISTS.into(), KEY.into()] });
+    // Until the packages are locked, nothing may produce the folder.
+    if unlocked(repository).is_none() {
+        inputs.push(TaskInput::Folder { path: folder.to_owned(), exclude: vec![DISTS.into(), KEY.into()] });
+    }
     // The newest date of what is in it.
     let dates = repository.packages.iter().map(|package| project.package_date(&package.definition));
     let locked = repository.downloads.as_ref().and_then(|downloads| downloads.locked.as_ref());

@@ -66,7 +66,8 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let moved = || found.resolved.iter().find(|one| one.moved()).map(remedies::images::moved);
     let source = || found.sources.iter().find(|one| one.moved()).map(remedies::images::moved_source);
     let package = || found.packages.iter().find(|one| one.moved()).map(remedies::images::moved_package);
-    selection.or_else(moved).or_else(source).or_else(package).map_or(Ok(()), Err)
+    let stale = || found.stale.first().map(|what| remedies::images::stale(what));
+    selection.or_else(moved).or_else(source).or_else(package).or_else(stale).map_or(Ok(()), Err)
 }
 
 pub(crate) fn update(update: &UpdateArguments) -> CommandResult {
@@ -82,6 +83,8 @@ struct Changes {
     resolved: Vec<EntryChange>,
     sources: Vec<SourceChange>,
     packages: Vec<PackageChange>,
+    /// Sets of packages that are locked for other values of the project.
+    stale: Vec<String>,
 }
 
 /// What is looked up: these tags, sources and packages, now, and no changelogs.
@@ -124,7 +127,7 @@ fn look_up(
     options.plain_http.extend(plain.plain_http.iter().cloned());
     let root = project.root.clone();
     let printed = Printed::new();
-    let LockUpdate { lock, selections, resolved, sources, packages, mut failures } =
+    let LockUpdate { lock, selections, resolved, sources, packages, stale, mut failures } =
         locking::resolve(&projects, what, &RegistrySession::new(options), &printed)?;
     if write {
         lock.write(&root)?;
@@ -136,8 +139,12 @@ fn look_up(
         let sources = sources.map(|one| change(&one.source, one.old.as_ref(), one.new.as_ref()));
         let packages = packages.iter().filter(|one| one.moved()).map(package_line);
         let moved: String = chosen.chain(resolved).chain(sources).chain(packages).collect();
-        let nothing = moved.is_empty() && failures.is_empty();
-        if nothing { "nothing moved\n".to_owned() } else { moved }
+        if !moved.is_empty() || !failures.is_empty() {
+            return moved;
+        }
+        let same = stale.iter().map(|what| format!("{what} are the same for the changed project\n"));
+        let same: String = same.collect();
+        if same.is_empty() { "nothing moved\n".to_owned() } else { same }
     };
     let documents = || {
         let (selections, sources) =
@@ -150,7 +157,9 @@ fn look_up(
         Some(output) => output.report(documents, text)?,
         None => text().lines().for_each(output::note),
     }
-    let Some(last) = failures.pop() else { return Ok(Changes { selections, resolved, sources, packages }) };
+    let Some(last) = failures.pop() else {
+        return Ok(Changes { selections, resolved, sources, packages, stale });
+    };
     for failure in failures {
         output::failure(&remedies::images::lock(failure));
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tests::apt::Apt;
 use tests::file_server::{FileServer, Reply};
+use tests::mounts::Disk;
 use tests::signing_key::SigningKey;
 use tests::user::is_root;
 use tests::{peer, sealift};
@@ -472,4 +473,50 @@ fn a_suite_is_read_in_each_layout_that_servers_have() {
     std::os::unix::fs::symlink(upstream.folder(), &folder).unwrap();
     let url = format!("file://{}", folder.display()).replace('%', "%25").replace(' ', "%20");
     locks(&format!("{{url: \"{url}\", suite: stable, keys: [keys/debian.asc]}}"));
+}
+
+#[test]
+fn a_project_whose_downloads_were_never_locked_or_have_changed_is_listed_and_named() {
+    let Some(upstream) = Upstream::new() else { return };
+    let project = upstream.project("");
+    let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let downloads = text.replacen("      build: [packages/hello]\n", "", 1);
+    assert!(downloads.len() < text.len());
+    project.write("sealift.yaml", &downloads);
+    let listed = succeeds(&project, &["list", "--all", "--private"]);
+    assert!(listed.contains("_download_debian_bookworm_packages:tools"), "{listed}");
+    let (code, _, said) = project.sealift(&["run", "packaging"]);
+    assert!(code == 3 && said.contains("is not locked") && said.contains("sealift lock"), "{code}: {said}");
+    succeeds(&project, &["lock"]);
+    // A mirror has the same packages, but the lock file is for the first server.
+    let url = format!("file://{}", upstream.folder().display());
+    project.write(
+        "sealift.yaml",
+        &downloads.replacen(
+            &format!("url: \"{}\"", upstream.server.url("/debian")),
+            &format!("url: \"{url}\""),
+            1,
+        ),
+    );
+    let (code, out, said) = project.sealift(&["lock", "--check"]);
+    let expected = "the packages of tools for release bookworm are locked for other requests or sources than those of the project";
+    assert!(code == 1 && said.contains(expected), "{code}: {out}{said}");
+    let said = succeeds(&project, &["lock"]);
+    assert_eq!(said, "the packages of tools for release bookworm are the same for the changed project\n");
+    succeeds(&project, &["lock", "--check"]);
+
+    // The build root is on another file system than the store.
+    let root = tempfile::tempdir().unwrap();
+    if let Some(_disk) = Disk::mount(root.path(), "size=64m") {
+        let build_root = root.path().join("build").display().to_string();
+        let said = succeeds(&project, &["run", "--build-root", &build_root, "packaging"]);
+        assert!(
+            root.path()
+                .join(
+                    "build/root/packages/debian/bookworm/example-tools/pool/main/d/data/data_1.10-1_all.deb"
+                )
+                .exists(),
+            "{said}"
+        );
+    }
 }
