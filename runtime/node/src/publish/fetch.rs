@@ -1,6 +1,7 @@
 //! Fetching an archive.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -144,8 +145,31 @@ fn lock(path: &Path) -> Result<File, Error> {
         }
         // Another process may have finished, and removed the folder, before the lock.
         let ours = folder.metadata().map_err(IoError::at("lock", path))?.ino();
-        if std::fs::symlink_metadata(path).is_ok_and(|found| found.ino() == ours) {
-            return Ok(folder);
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.ino() == ours => return Ok(folder),
+            Ok(found) if found.is_symlink() => {
+                return Err(IoError::at("open", path)(io::ErrorKind::NotADirectory.into()).into());
+            }
+            _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_the_folder_of_a_fetch_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let (elsewhere, link) = (folder.path().join("elsewhere"), folder.path().join(".sealift-fetch-0"));
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        let error = lock(&link).unwrap_err().to_string();
+        assert!(error.contains(".sealift-fetch-0: not a directory"), "{error}");
+        let held = lock(&elsewhere).unwrap();
+        assert!(matches!(lock(&elsewhere), Err(Error::Busy(_))));
+        drop(held);
+        lock(&elsewhere).unwrap();
     }
 }
