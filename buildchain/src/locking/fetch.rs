@@ -192,7 +192,8 @@ impl WantedFile<'_> {
         let Self { name, path, digest, size, bases, accounts } = *self;
         let replaced = |found: &str| {
             self.wrong(format!(
-                "the repository has another file under this name, {found}: if it is right, run `sealift update`"
+                "the repository has another file under this name: expected {digest}, found {found}. If the new file is right, run \
+                 `sealift update`; if that changes nothing, the metadata of the repository do not fit its files"
             ))
         };
         let urls = if path.is_url() {
@@ -207,7 +208,9 @@ impl WantedFile<'_> {
         };
         match bring(download, digest, store, registries, progress) {
             Ok(()) => Ok(()),
-            Err(NotBrought::Absent) => Err(self.wrong(format!("no folder of the repository has {path}"))),
+            Err(NotBrought::Absent) => {
+                Err(self.wrong(format!("{path} does not exist in the folder of the repository")))
+            }
             Err(NotBrought::Other { found, .. }) => Err(replaced(&found)),
             Err(NotBrought::Failed(error)) => Err(error),
             Err(NotBrought::Download(error)) => {

@@ -17,7 +17,7 @@ use images::{Platform, Reference, RegistrySession};
 use self::fetch::Fetcher;
 pub(crate) use self::fetch::{DOWNLOADS, FetchError, WantedFile, joined, local};
 pub use self::packages::{
-    ImportError, ImportProblem, PackageChange, export_packages, export_requests, import_packages,
+    ImportError, ImportProblem, PackageChange, SameName, export_packages, export_requests, import_packages,
 };
 pub(crate) use self::packages::{bases, check as check_package, keys_of_packages, read_keys, wanted};
 pub use self::sources::{LockedSource, SourceChange};

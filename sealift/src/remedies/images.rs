@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use buildchain::locking::{
-    self, EntryChange, ImportError, ImportProblem, LockedEntry, PackageChange, SelectionChange, SourceChange,
+    self, EntryChange, ImportError, ImportProblem, LockedEntry, PackageChange, SameName, SelectionChange,
+    SourceChange,
 };
 use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable, printable_path};
@@ -235,12 +236,14 @@ pub(crate) fn moved_source(change: &SourceChange) -> Failure {
 pub(crate) fn moved_package(change: &PackageChange) -> Failure {
     let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
     let what = format!("{} of {} for release {}", change.package, change.repository, change.release);
-    if change.old == change.new {
-        let message = format!("{what} is locked with another file or reason than the repository has");
-        return Failure::failed(anyhow::Error::msg(message))
-            .remedy("lock the new packages: `sealift update`");
+    match change.same_name {
+        Some(SameName::File { old, new }) if change.old == change.new => {
+            let message = format!("the file of {what} was replaced: expected {old}, found {new}");
+            Failure::failed(anyhow::Error::msg(message))
+                .remedy("ask the publisher why; if the new file is right, lock it: `sealift update`")
+        }
+        _ => differs(&what, list(&change.old), list(&change.new), "repository", "packages"),
     }
-    differs(&what, list(&change.old), list(&change.new), "repository", "packages")
 }
 
 /// Packages are locked for other values of the project, and would be the same for these.

@@ -12,7 +12,7 @@ use images::{RegistrySession, Store};
 
 use self::choose::Choice;
 use self::repository::Reader;
-use super::packages::PackageChange;
+use super::packages::{PackageChange, SameName};
 use super::{Error, LookUp, Scope};
 use crate::project::{
     DebDownloads, DebName, DebRepositoryDefinition, DebRequest, LockFile, LockedDeb, LockedDebSet,
@@ -105,12 +105,13 @@ fn differences(
                 package: deb.name(),
                 old: Vec::new(),
                 new: Vec::new(),
-                replaced: false,
+                same_name: None,
                 changelog: Vec::new(),
             });
             if is_new {
                 let before = old.and_then(|old| old.packages.get(deb));
-                change.replaced |= before.is_some_and(|before| before != package);
+                change.same_name =
+                    before.and_then(|old| SameName::of(old.digest, package.digest, old == package));
                 change.new.push(deb.to_string());
             } else {
                 change.old.push(deb.to_string());

@@ -36,9 +36,9 @@ pub struct ImportError {
 pub enum ImportProblem {
     /// The project has no such repository for the release.
     #[error(
-        "{} is of the repository `{}`, which the project does not have",
-        printable(package),
-        printable(repository)
+        "the project has no repository `{}` for the package {}",
+        printable(repository),
+        printable(package)
     )]
     Repository {
         /// The package.

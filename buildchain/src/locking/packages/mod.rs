@@ -43,8 +43,8 @@ pub struct PackageChange {
     pub old: Vec<String>,
     /// Those that are locked now.
     pub new: Vec<String>,
-    /// Whether a package has another content, or another reason, under the same name.
-    pub replaced: bool,
+    /// What differs of a package under the same name.
+    pub same_name: Option<SameName>,
     /// What its changelog says of the versions since, the newest first. Empty unless it was asked for.
     pub changelog: Vec<ChangelogEntry>,
 }
@@ -53,7 +53,46 @@ impl PackageChange {
     /// Whether the two differ.
     #[must_use]
     pub fn moved(&self) -> bool {
-        self.old != self.new || self.replaced
+        self.has_moved_files() || self.same_name.is_some()
+    }
+
+    /// Whether a build gets other files: another reason changes none.
+    #[must_use]
+    pub fn has_moved_files(&self) -> bool {
+        self.old != self.new || matches!(self.same_name, Some(SameName::File { .. }))
+    }
+}
+
+/// What differs of a package that keeps its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameName {
+    /// The repository has another file under the name.
+    File {
+        /// The digest in the lock file.
+        old: Digest,
+        /// That of the file now.
+        new: Digest,
+    },
+    /// The same file is there for another reason, or at another path of the repository.
+    Reason,
+}
+
+impl SameName {
+    /// What differs between two packages with these digests; `None` if they are the same.
+    pub(super) fn of(old: Digest, new: Digest, is_same: bool) -> Option<Self> {
+        match (old == new, is_same) {
+            (false, _) => Some(Self::File { old, new }),
+            (true, false) => Some(Self::Reason),
+            (true, true) => None,
+        }
+    }
+
+    /// The one to report: another file is more than another reason.
+    pub(super) fn or(self, other: Option<Self>) -> Self {
+        match (self, other) {
+            (Self::Reason, Some(other)) => other,
+            _ => self,
+        }
     }
 }
 
@@ -173,15 +212,18 @@ fn differences(release: &Release, old: Option<&LockedSet>, new: Option<&LockedSe
             list.iter().map(|(nevra, _)| nevra.to_string()).collect::<Vec<_>>()
         };
         let known: Named<'_> = before.iter().map(|(nevra, package)| (nevra, package)).collect();
-        let replaced =
-            after.iter().any(|(nevra, package)| known.get(nevra).is_some_and(|old| *old != package));
+        let same_name = after.iter().fold(None::<SameName>, |found, (nevra, package)| {
+            let one =
+                known.get(nevra).and_then(|old| SameName::of(old.digest, package.digest, *old == package));
+            one.map(|one| one.or(found)).or(found)
+        });
         PackageChange {
             release: release.to_string(),
             repository: key.0.to_string(),
             package: key.1.clone(),
             old: names(&before),
             new: names(&after),
-            replaced,
+            same_name,
             changelog: Vec::new(),
         }
     });

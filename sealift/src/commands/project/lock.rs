@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use buildchain::locking::{
-    self, EntryChange, LockUpdate, LookUp, PackageChange, Scope, SelectionChange, SourceChange,
+    self, EntryChange, LockUpdate, LookUp, PackageChange, SameName, Scope, SelectionChange, SourceChange,
 };
 use buildchain::project::{Project, RegistryAccess, Tag};
 use clap::Args;
@@ -65,7 +65,8 @@ pub(crate) fn lock(lock: &LockArguments) -> CommandResult {
     let selection = found.selections.iter().find(|one| one.moved()).map(remedies::images::chosen);
     let moved = || found.resolved.iter().find(|one| one.moved()).map(remedies::images::moved);
     let source = || found.sources.iter().find(|one| one.moved()).map(remedies::images::moved_source);
-    let package = || found.packages.iter().find(|one| one.moved()).map(remedies::images::moved_package);
+    let package =
+        || found.packages.iter().find(|one| one.has_moved_files()).map(remedies::images::moved_package);
     let stale = || found.stale.first().map(|what| remedies::images::stale(what));
     selection.or_else(moved).or_else(source).or_else(package).or_else(stale).map_or(Ok(()), Err)
 }
@@ -252,8 +253,14 @@ fn lines(one: &EntryChange) -> String {
 pub(crate) fn package_line(one: &PackageChange) -> String {
     let list = |packages: &[String]| (!packages.is_empty()).then(|| packages.join(", "));
     let what = format!("{} ({}, release {})", one.package, one.repository, one.release);
-    if one.old == one.new {
-        return format!("{what} {}: another file, or another reason\n", one.new.join(", "));
+    match one.same_name {
+        Some(SameName::File { old, new }) if one.old == one.new => {
+            return format!("{what} {}: the file was replaced: {old} -> {new}\n", one.new.join(", "));
+        }
+        Some(SameName::Reason) if one.old == one.new => {
+            return format!("{what} {}: the same file for another reason\n", one.new.join(", "));
+        }
+        _ => {}
     }
     let mut text = change(&what, list(&one.old), list(&one.new));
     for ChangelogEntry { date, author, text: said } in &one.changelog {
