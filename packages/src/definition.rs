@@ -425,7 +425,7 @@ mod tests {
     #[test]
     fn what_rpm_takes_but_nobody_means_is_a_warning() {
         for (more, warning) in [
-            ("requires: ['a>=1']\n", "put blanks around"),
+            ("requires: ['a>=1']\n", "put spaces around"),
             ("requires: ['a = %{version}']\n", "macros are not expanded"),
             ("obsoletes: [a]\n", "write `a < VERSION`"),
             ("obsoletes: ['a > 1']\n", "compare with `<`"),

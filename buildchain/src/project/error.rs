@@ -256,7 +256,7 @@ impl MessageFormatter for Plain {
         } else if message == "invalid u32" {
             format!("expected a whole number from 0 to {}", u32::MAX).into()
         } else if message.contains("tabs disallowed") {
-            "a tab: YAML is indented with blanks".into()
+            "a tab: YAML is indented with spaces".into()
         } else {
             message
         }

@@ -92,10 +92,9 @@ fn placed(project: &Project, errors: Vec<GraphError>, origins: &Origins) -> Vec<
             }
         }
     }
-    let clashes = clashes.into_iter().map(|((origin, ..), (message, count))| {
-        let more = if count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
-        at(origin.as_ref(), message + &more)
-    });
+    let clashes = clashes
+        .into_iter()
+        .map(|((origin, ..), (message, count))| at(origin.as_ref(), message + &more_places(count)));
     lines.extend(clashes);
     lines
 }
@@ -123,4 +122,13 @@ fn inside<'a>(project: &Project, path: &'a Path) -> &'a Path {
     let tree = project.tree();
     let tree = tree.strip_prefix(&project.root).unwrap_or(&tree);
     path.strip_prefix(tree).unwrap_or(path)
+}
+
+/// What follows a message about the first of `count` places.
+pub(super) fn more_places(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        2 => ", and 1 more place".to_owned(),
+        count => format!(", and {} more places", count - 1),
+    }
 }

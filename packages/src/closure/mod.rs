@@ -99,7 +99,7 @@ pub struct Options {
     pub best: bool,
     /// Streams of modules that are active instead of the defaults: `nodejs:18`.
     pub modules: Vec<String>,
-    /// Patterns of packages that do not count.
+    /// Patterns of packages to ignore.
     pub exclude: Vec<String>,
 }
 

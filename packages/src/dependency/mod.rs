@@ -145,7 +145,7 @@ impl Dependency {
         }
         if !self.name.contains('(') && self.name.contains(['<', '=', '>']) {
             return Some(format!(
-                "{key}: `{found}` is a name to rpm; to compare versions, put blanks around the comparison"
+                "{key}: `{found}` is a name to rpm; to compare versions, put spaces around the comparison"
             ));
         }
         match (relation, self.version()) {

@@ -44,7 +44,7 @@ impl fmt::Display for DependencyFault {
             }
             Self::NameStart(token) if token.starts_with(['<', '=', '>']) => write!(
                 formatter,
-                "`{}` is not a comparison; write `=`, `<`, `<=`, `>` or `>=` with blanks around it",
+                "`{}` is not a comparison; write `=`, `<`, `<=`, `>` or `>=` with spaces around it",
                 show(token)
             ),
             Self::NameStart(token) if token.starts_with(')') => {
@@ -532,7 +532,7 @@ mod tests {
             (Requires, "a\u{1}b", "control character"),
             (Requires, "a >=", "write `a >= 1.0`"),
             (Requires, "a >> 1", "`>>` is not a comparison"),
-            (Requires, "a >=1", "with blanks around it"),
+            (Requires, "a >=1", "with spaces around it"),
             (Requires, "-a", "`-a` does not start with"),
             (Requires, "a = 1-2-3", "more than one `-`; write `[EPOCH:]VERSION[-RELEASE]`"),
             (Requires, "a = 1:2:3", "more than one `:`"),

@@ -37,9 +37,9 @@ pub struct Repository {
     pub name: String,
     /// Packages of a lower number are better than any of a higher one, whatever their versions; dnf's default is 99.
     pub priority: i32,
-    /// Whether its packages are on the nodes already: they are better than all others, and not part of an answer.
+    /// Whether its packages are on the nodes already: they are preferred to all others, and not part of an answer.
     pub on_nodes: bool,
-    /// Patterns of packages that do not count: a name or `NAME-VERSION-RELEASE.ARCH`, with `*`, `?` and `[…]`.
+    /// Patterns of packages to ignore: a name or `NAME-VERSION-RELEASE.ARCH`, with `*`, `?` and `[…]`.
     pub exclude: Vec<String>,
     /// Patterns of the only packages that count; all do where there are none.
     pub include: Vec<String>,

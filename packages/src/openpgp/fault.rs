@@ -50,7 +50,7 @@ pub enum SigningFault {
     #[error("the secret key {0} has a passphrase")]
     PassphraseMissing(String),
     /// The passphrase is wrong.
-    #[error("the passphrase does not fit the secret key {0}")]
+    #[error("the passphrase is wrong for the secret key {0}")]
     PassphraseWrong(String),
     /// No part of the key signs.
     #[error("the secret key {0} has no part for signing: it is on a card, revoked, or for other uses")]

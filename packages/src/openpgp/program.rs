@@ -49,7 +49,7 @@ impl Gpg {
         command.arg(&self.key);
         let key = run(&mut command, b"", KEYS_MAX, &|| false)?;
         if key.is_empty() {
-            let reason = format!("it has no key `{}`", content::printable(&self.key));
+            let reason = format!("it has no secret key `{}`", content::printable(&self.key));
             return Err(SigningFault::Program { program: "gpg".to_owned(), reason });
         }
         Ok(key)

@@ -253,7 +253,7 @@ pub(crate) fn find(
     let mut missing: Vec<_> = only.missing().collect();
     missing.sort_unstable();
     for location in missing {
-        let (path, reason) = (dir.join(location), "it is listed as a package and does not exist");
+        let (path, reason) = (dir.join(location), "a list names it, and it does not exist");
         let missing = Error::Unindexable { path, reason };
         if !options.skip_broken {
             return Err(missing);

@@ -87,7 +87,9 @@ impl SigningArguments {
             (Err(_), None) => Ok(None),
             (Err(_), Some(name)) => {
                 let name = content::printable(name);
-                Err(Failure::usage(format!("--passphrase-env: the variable {name} is not set to a text")))
+                Err(Failure::usage(format!(
+                    "--passphrase-env: the environment variable {name} is not set, or not UTF-8"
+                )))
             }
         }
     }

@@ -146,7 +146,7 @@ pub struct UpstreamEntry {
     #[serde(default)]
     #[schemars(range(min = 1, max = 1000))]
     pub priority: Option<i32>,
-    /// Patterns of packages that do not count: `kernel*`, `*.i686`.
+    /// Patterns of packages to ignore: `kernel*`, `*.i686`.
     #[serde(default)]
     pub exclude: Vec<Field<Text>>,
     /// Patterns of the only packages that count.
@@ -193,7 +193,7 @@ pub struct DistributionEntry {
     /// Streams of modules to use instead of the defaults: `nodejs:18`.
     #[serde(default)]
     pub modules: Vec<Field<ModuleStream>>,
-    /// Patterns of packages that do not count, whatever their repository.
+    /// Patterns of packages to ignore, whatever their repository.
     #[serde(default)]
     pub exclude: Vec<Field<Text>>,
     /// The entry counts only if this expression is true: `channel == "stable"`.

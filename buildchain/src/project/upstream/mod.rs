@@ -33,7 +33,7 @@ pub struct DistributionDefinition {
     pub weak_dependencies: bool,
     /// Streams of modules to use instead of the defaults.
     pub modules: Vec<String>,
-    /// Patterns of packages that do not count.
+    /// Patterns of packages to ignore.
     pub exclude: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub struct Upstream {
     pub on_nodes: bool,
     /// Packages of a repository with a lower number are better.
     pub priority: i32,
-    /// Patterns of packages that do not count.
+    /// Patterns of packages to ignore.
     pub exclude: Vec<String>,
     /// Patterns of the only packages that count.
     pub include: Vec<String>,

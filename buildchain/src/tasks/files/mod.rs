@@ -9,6 +9,7 @@ use std::sync::Arc;
 use archive::tree::EntryKind;
 use graph::{Discover, Task, TaskAction, TaskInput, TaskOutput, Title};
 
+use super::origins::more_places;
 use super::{Error, TaskBuilder, TaskHandle, place_file, spelled};
 use crate::project::{
     self, DataFile, FileMode, FilesDefinition, FilesSource, Project, SelectedFile, Templates, UnusedPattern,
@@ -113,7 +114,7 @@ impl Claims {
             let (Some(one), Some(other)) = (project.files.get(one), project.files.get(other)) else {
                 continue;
             };
-            let more = if count > 1 { format!(", and {} more places", count - 1) } else { String::new() };
+            let more = more_places(count);
             let message = format!(
                 "two sources for `{}`: {} (line {}) and {}{more}",
                 content::printable_path(&inside),

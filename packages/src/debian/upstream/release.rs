@@ -69,9 +69,10 @@ impl Release {
         let wrong = |place: &str, expected: &str, found: &str| {
             metadata_error(path)(HeaderFault::new(place, expected, found))
         };
-        let mut stanzas = Stanza::read_all(text, path)?.into_iter();
-        let (Some(stanza), None) = (stanzas.next(), stanzas.next()) else {
-            return Err(wrong("Release", "one stanza", "another number"));
+        let mut stanzas = Stanza::read_all(text, path)?;
+        let count = stanzas.len();
+        let Some(stanza) = stanzas.pop().filter(|_| count == 1) else {
+            return Err(wrong("Release", "one stanza", &count.to_string()));
         };
         let files: Vec<ReleaseFile> = listed_files(&stanza)
             .into_iter()

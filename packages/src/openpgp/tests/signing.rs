@@ -38,7 +38,7 @@ fn keys_sign_if_their_signatures_count_and_are_always_equal() {
             ),
         ),
         ("locked.secret.asc", None, 0, Err("the secret key ID has a passphrase")),
-        ("locked.secret.asc", Some("other"), 0, Err("the passphrase does not fit the secret key ID")),
+        ("locked.secret.asc", Some("other"), 0, Err("the passphrase is wrong for the secret key ID")),
         (
             "short.secret.asc",
             None,

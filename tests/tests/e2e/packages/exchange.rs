@@ -66,7 +66,7 @@ fn a_lock_goes_to_other_tools_and_comes_back_the_same() {
         ),
         (
             good.replace("repo_id: \"epel\"", "repo_id: \"other\""),
-            "wrong.yaml:9:15: app is of the repository `other`, which the project does not have",
+            "wrong.yaml:9:15: the project has no repository `other` for the package app",
             "`name: other`",
         ),
         (
