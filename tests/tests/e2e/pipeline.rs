@@ -199,8 +199,22 @@ fn a_tag_is_built_twice_compared_verified_and_signed() {
     // GitLab has the key in a file.
     fs::remove_file(server.path("clone/_pipeline/release/my-web.iso.sigstore.json")).unwrap();
     let (success, log) = server.gitlab("release", &[("SEALIFT_RELEASE_KEY", key.to_str().unwrap())]);
-    assert!(success && server.has("release/my-web.iso.sigstore.json"), "{log}");
-    let (success, log) = server.gitlab("release", &[]);
+    assert!(success && server.has("published/my-web.iso.sigstore.json"), "{log}");
+    // A failed job publishes nothing, and a key in a wrong place is not printed.
+    let again = || {
+        fs::rename(server.path("clone/_pipeline/published"), server.path("clone/_pipeline/release")).unwrap();
+    };
+    again();
+    for (variables, reason) in [
+        (&[][..], "SEALIFT_RELEASE_KEY is not set; to publish without a signature"),
+        (&[("SEALIFT_RELEASE_KEY", secret.as_str())], "SEALIFT_RELEASE_KEY is not the name of a file"),
+    ] {
+        let (success, log) = server.gitlab("release", variables);
+        assert!(!success && log.contains(reason) && !log.contains("PRIVATE KEY"), "{log}");
+        assert!(!server.has("published"), "{log}");
+        assert_eq!(server.read("status/release"), "failed\n");
+    }
+    let (success, log) = server.gitlab("release", &[("SEALIFT_UNSIGNED", "yes")]);
     assert!(success && log.contains("the archive is not signed"), "{log}");
 }
 

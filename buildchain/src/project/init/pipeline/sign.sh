@@ -1,10 +1,15 @@
 (cd _pipeline/release && sha256sum --check --strict SHA256SUMS)
 if [ -n "${KEY_FILE:-}" ]; then
+    # openssl prints a name that it cannot read, and this one could be the key itself.
+    [ -f "$KEY_FILE" ] || { echo "error: SEALIFT_RELEASE_KEY is not the name of a file: give the variable the type File" >&2; exit 1; }
     openssl pkey -in "$KEY_FILE" -pubout -out "$WORK/release.pub"
     for iso in _pipeline/release/*.iso; do
         sealift archive sign "$iso" --key "$KEY_FILE"
         sealift archive verify "$iso" --key "$WORK/release.pub"
     done
+elif [ "${SEALIFT_UNSIGNED:-}" = yes ]; then
+    echo "SEALIFT_UNSIGNED is yes: the archive is not signed"
 else
-    echo "SEALIFT_RELEASE_KEY is not set: the archive is not signed"
+    echo "error: SEALIFT_RELEASE_KEY is not set; to publish without a signature, set SEALIFT_UNSIGNED to yes" >&2
+    exit 1
 fi
