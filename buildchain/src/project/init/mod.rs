@@ -44,6 +44,8 @@ pub struct InitOptions {
     pub name: Option<ArchiveName>,
     /// Its version. Default: the tag of the commit, if the repository has tags that are versions, else 0.1.0.
     pub version: Option<Version>,
+    /// Whether it is the tag of the commit also in a repository that has no such tag yet, as a release pipeline needs it.
+    pub from_tags: bool,
 }
 
 /// How much was found in a folder.
@@ -227,6 +229,7 @@ fn version(tag: Option<&ReleaseTag>, options: &InitOptions) -> DraftVersion {
     }
     match tag.filter(|tag| tag.to_string().len() <= TAG_MAX) {
         Some(tag) => DraftVersion::Tag(format!("{}-dev", tag.release())),
+        None if options.from_tags => DraftVersion::Tag(format!("{VERSION}-dev")),
         None => DraftVersion::Fixed(VERSION.to_owned()),
     }
 }

@@ -375,9 +375,18 @@ fn the_version_is_that_of_the_user_or_the_tag_or_the_first() {
     let options = InitOptions {
         version: Some(Version::parse("9").unwrap()),
         name: Some(ArchiveName::parse("x").unwrap()),
+        from_tags: true,
     };
     let draft = Project::draft(&folder.root(), &folder.settings(), &options).unwrap();
     assert_eq!((draft.name.as_str(), draft.version.as_str()), ("x", "9"));
+}
+
+#[test]
+fn a_project_with_a_release_pipeline_has_the_version_of_its_tags() {
+    let folder = Folder::new("project", &[]);
+    let options = InitOptions { from_tags: true, ..InitOptions::default() };
+    let draft = Project::draft(&folder.root(), &folder.settings(), &options).unwrap();
+    assert!(draft.text.contains("  versionFrom: {git: tag, default: 0.1.0-dev}\n"), "{}", draft.text);
 }
 
 #[test]

@@ -68,7 +68,8 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     if let Some(server) = server.filter(|_| root.join(FILE_NAME).exists()) {
         return pipeline_only(arguments, server, &root, settings);
     }
-    let options = InitOptions { name: arguments.name.clone(), version: arguments.version.clone() };
+    let (name, version) = (arguments.name.clone(), arguments.version.clone());
+    let options = InitOptions { name, version, from_tags: server.is_some() };
     let draft = Project::draft(&root, &settings, &options).map_err(remedies::project::project)?;
     if let Some(above) = root.parent().and_then(|above| Project::find(above).ok()) {
         output::note(&format!("the folder is in the project at {}", printable_path(&above)));
