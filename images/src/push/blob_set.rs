@@ -10,7 +10,7 @@ use super::BlobSource;
 use crate::error::{Error, Result};
 
 /// Files and documents by digest, to push as an artifact.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct BlobSet {
     files: HashMap<Digest, PathBuf>,
     documents: HashMap<Digest, Vec<u8>>,

@@ -100,6 +100,11 @@ pub(crate) fn running(command: &std::process::Command) {
     detail(&format!("running `{}`", words.join(" ")));
 }
 
+/// A path as a word of a command that the user may type: in quotes where a shell would read it otherwise.
+pub(crate) fn shell_word(path: &std::path::Path) -> String {
+    graph::quoted(&content::printable_path(path).to_string()).into_owned()
+}
+
 /// Reports on standard error what a command has done, unless `--quiet` is given.
 pub(crate) fn done(text: &str) {
     if is_quiet() {

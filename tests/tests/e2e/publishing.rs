@@ -127,7 +127,7 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     let (_, note) = publish(0, &["--replace"]);
     assert!(note.contains("site.iso is not signed"), "{note}");
     let (_, note) = fetch(0, &tagged, "three", &[]);
-    assert!(note.contains("it is not signed"), "{note}");
+    assert!(note.contains("the registry has no signature of it"), "{note}");
     assert!(equal("site.iso", "three"));
 }
 
@@ -137,6 +137,17 @@ fn serve(
     title: &str,
     digest: Digest,
     layer: impl Fn() -> Reply + Send + Sync + 'static,
+) -> FileServer {
+    serve_with(artifact_type, title, digest, layer, 404)
+}
+
+/// [`serve`], which answers with the status `otherwise` what it is asked for beside.
+fn serve_with(
+    artifact_type: &str,
+    title: &str,
+    digest: Digest,
+    layer: impl Fn() -> Reply + Send + Sync + 'static,
+    otherwise: u16,
 ) -> FileServer {
     let size = match layer() {
         Reply::File(bytes) | Reply::Held(bytes, _) => bytes.len(),
@@ -155,7 +166,7 @@ fn serve(
     FileServer::start(move |path| match path {
         "/v2/site/manifests/1" => Reply::File(manifest.to_string().into_bytes()),
         path if path == format!("/v2/site/blobs/{digest}") => layer(),
-        _ => Reply::Status(404),
+        _ => Reply::Status(otherwise),
     })
 }
 
@@ -221,6 +232,7 @@ fn what_is_not_the_archive_that_it_says_leaves_no_file() {
         (archive, ".bashrc", b"good", 2, "the file name starts with `.` or `-`"),
         (archive, "a\u{1b}[2J.iso", b"good", 2, "contains a character that is not allowed"),
         (archive, "", b"good", 2, "the file name is empty"),
+        (archive, "Makefile", b"good", 2, "the file name does not end in `.iso`"),
         (
             image,
             "site.iso",
@@ -238,4 +250,17 @@ fn what_is_not_the_archive_that_it_says_leaves_no_file() {
         let left = fs::read_dir(scratch.path().join("out")).map_or(0, Iterator::count);
         assert_eq!((left, scratch.path().join("site.iso").exists()), (0, false), "{title:?}");
     }
+}
+
+#[test]
+fn a_list_of_signatures_that_cannot_be_read_is_a_warning_and_a_name_is_quoted_for_the_shell() {
+    let scratch = tempfile::tempdir().unwrap();
+    let title = "$(touch evil).iso";
+    let archive = node::publish::ARCHIVE_TYPE;
+    let server = serve_with(archive, title, Digest::of(b"good"), || Reply::File(b"good".to_vec()), 403);
+    let words = fetch_from(&server);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (_, said) = run(scratch.path(), 0, &words);
+    assert!(said.contains("warning: ") && said.contains("403"), "{said}");
+    assert!(said.contains("`sealift archive verify 'out/$(touch evil).iso'`"), "{said}");
 }

@@ -228,15 +228,22 @@ impl Publication {
         if !replace {
             self.refuse_another(reference, session, progress)?;
         }
-        let mut requests = vec![PushRequest { reference: reference.clone(), digest: self.digest }];
+        let digest = self.digest;
+        let mut requests = vec![PushRequest { reference: reference.with_digest(digest), digest }];
         if let Some(AttachedBundle { attachment, list }) = &self.attached {
             let digest = attachment.digest;
             requests.push(PushRequest { reference: reference.with_digest(digest), digest });
             let tag = pull::referrers_tag(&self.digest);
             requests.push(PushRequest { reference: reference.with_tag(&tag)?, digest: *list });
         }
-        let report = push::push(&requests, self.blobs, session, progress)?;
-        let changed = report.images.first().is_some_and(|image| image.changed);
+        let report = push::push(&requests, self.blobs.clone(), session, progress)?;
+        // The tag comes last and alone: who finds it finds the signature, too. Others may have moved it meanwhile.
+        if !replace {
+            self.refuse_another(reference, session, progress)?;
+        }
+        let tag = [PushRequest { reference: reference.clone(), digest: self.digest }];
+        let tagged = push::push(&tag, self.blobs, session, progress)?;
+        let changed = report.images.iter().chain(&tagged.images).any(|image| image.changed);
         Ok(PublishReport { changed, blobs: report.blobs, bytes: report.bytes })
     }
 

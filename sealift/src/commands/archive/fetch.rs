@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use content::printable_path;
 use images::{Reference, RegistrySession};
 use node::publish::PublishedArchive;
 
@@ -38,7 +37,10 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
     let registries = RegistrySession::new(arguments.client.options());
-    let found = PublishedArchive::find(&arguments.archive, &registries, &()).map_err(remedies::fetch)?;
+    let found = {
+        let blobs = Blobs::start("looking up");
+        PublishedArchive::find(&arguments.archive, &registries, &blobs).map_err(remedies::fetch)?
+    };
     let plan = {
         let bar = Bar::bytes("checking", found.iso.blob.size);
         found.compare(&arguments.into, arguments.replace, &bar).map_err(remedies::fetch)?
@@ -52,9 +54,11 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     arguments.output.report(|| document, || text)?;
     if !arguments.dry_run {
         let iso = arguments.into.join(found.iso.name.as_str());
-        let iso = printable_path(&iso);
+        let iso = output::shell_word(&iso);
         output::note(&match found.bundles.len() {
-            0 => format!("it is not signed; check it for damage: `sealift archive verify {iso}`"),
+            0 => format!(
+                "the registry has no signature of it; check it for damage: `sealift archive verify {iso}`"
+            ),
             1 => format!("verify its signature: `sealift archive verify {iso} --key FILE`"),
             _ => format!(
                 "it has several bundles; verify with that of your vendor: \

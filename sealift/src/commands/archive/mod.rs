@@ -79,8 +79,8 @@ pub(crate) enum Command {
     Push(push::Arguments),
     /// Publish an archive in a registry, as an OCI artifact with its signature
     ///
-    /// The ISO is the only layer of the artifact, and the bundle that `archive sign` wrote is attached to it. ORAS and skopeo can
-    /// read both. The same archive always gets the same digest.
+    /// The ISO is the only layer of the artifact, and the bundle that `archive sign` wrote is attached to it. ORAS can
+    /// read both, and skopeo the ISO. The same archive under the same file name always gets the same digest.
     #[command(
         after_help = "Examples:\n  sealift archive publish app-1.0.iso --to oci://registry.example/archives/app\n  \
                             sealift archive publish app-1.0.iso --to oci://10.0.0.5:5000/app:stable --replace \

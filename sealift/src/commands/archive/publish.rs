@@ -50,10 +50,8 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     };
     let mut document = ArchivePublication::of(&arguments.archive, &reference, &publication);
     if publication.attachment().is_none() {
-        let archive = printable_path(&arguments.archive);
-        output::note(&format!(
-            "{archive} is not signed: `sealift archive sign {archive} --key FILE` signs it"
-        ));
+        let (archive, word) = (printable_path(&arguments.archive), output::shell_word(&arguments.archive));
+        output::note(&format!("{archive} is not signed: `sealift archive sign {word} --key FILE` signs it"));
     }
     if !arguments.dry_run {
         let registries = RegistrySession::new(arguments.client.options());
