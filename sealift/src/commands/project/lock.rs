@@ -17,7 +17,7 @@ use packages::metadata::ChangelogEntry;
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::document::List;
-use crate::output::documents::project::LockedTag;
+use crate::output::documents::lock::LockedTag;
 use crate::output::{self, ReportOutput};
 use crate::remedies;
 use crate::session::Selector;

@@ -8,6 +8,7 @@ pub(crate) mod environments;
 pub(crate) mod error;
 pub(crate) mod images;
 pub(crate) mod iso;
+pub(crate) mod lock;
 pub(crate) mod node;
 pub(crate) mod node_care;
 pub(crate) mod packages;
@@ -86,7 +87,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<iso::IsoInformation>("`iso info`"),
     kind::<iso::IsoPlan>("`iso create --dry-run`"),
     kind::<iso::IsoSum>("`iso implant`"),
-    kind::<List<project::LockedTag>>("`lock` and `update`"),
+    kind::<List<lock::LockedTag>>("`lock` and `update`"),
     kind::<project::NewSolution>("`solution new`"),
     kind::<node::NginxConfiguration>("`registry nginx-config`"),
     kind::<node_care::BackupDocument>("`node backup`"),
