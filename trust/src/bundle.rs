@@ -8,7 +8,8 @@ use crate::{Fault, PublicKey, Signer, Statement, base64};
 
 /// The most bytes of a bundle. One with 1024 subjects, the most that a statement has, has about 200 KiB.
 pub const BUNDLE_MAX: usize = 1 << 20;
-const TOO_LARGE: Fault = Fault::TooLarge { limit: BUNDLE_MAX >> 20 };
+/// The most bytes of a bundle with a provenance, which has all that an archive was built from.
+pub const PROVENANCE_BUNDLE_MAX: usize = 24 << 20;
 /// The most entries of transparency logs that sigstore's tools read.
 const LOG_ENTRIES_MAX: usize = 32;
 /// The type that is written.
@@ -20,6 +21,10 @@ const MEDIA_TYPES: [&str; 4] = [
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.3",
 ];
+
+fn too_large(limit: usize) -> Fault {
+    Fault::TooLarge { limit: limit >> 20 }
+}
 
 /// A bundle whose form is right; its signature is not checked yet.
 #[derive(Clone, Debug)]
@@ -45,8 +50,17 @@ impl Bundle {
     ///
     /// [`Fault`] for all that is not exactly one signature of a statement by a key. More than [`BUNDLE_MAX`] bytes are refused.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        if bytes.len() > BUNDLE_MAX {
-            return Err(TOO_LARGE);
+        Self::parse_within(bytes, BUNDLE_MAX)
+    }
+
+    /// As [`Bundle::parse`], with another limit: [`PROVENANCE_BUNDLE_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bundle::parse`].
+    pub fn parse_within(bytes: &[u8], limit: usize) -> Result<Self, Fault> {
+        if bytes.len() > limit {
+            return Err(too_large(limit));
         }
         let mut bundle = Fields::of(json::parse(bytes, "the bundle")?, "the bundle")?;
         let media_type = bundle.text("mediaType")?;
@@ -109,6 +123,20 @@ impl Bundle {
     ///
     /// [`Fault`] if the key cannot sign, or the statement breaks its format.
     pub fn sign(statement: &str, signer: &Signer, cancelled: &dyn Fn() -> bool) -> Result<String, Fault> {
+        Self::sign_within(statement, signer, cancelled, BUNDLE_MAX)
+    }
+
+    /// As [`Bundle::sign`], with another limit for the bytes of the bundle: [`PROVENANCE_BUNDLE_MAX`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bundle::sign`].
+    pub fn sign_within(
+        statement: &str,
+        signer: &Signer,
+        cancelled: &dyn Fn() -> bool,
+        limit: usize,
+    ) -> Result<String, Fault> {
         let payload = statement.as_bytes();
         Statement::parse(payload)?;
         let signature = signer.sign(&pae(PAYLOAD_TYPE, payload), cancelled)?;
@@ -125,7 +153,7 @@ impl Bundle {
         let mut text = serde_json::to_string(&written)
             .map_err(|error| Fault::NotJson { what: "the bundle", reason: error.to_string() })?;
         text.push('\n');
-        if text.len() > BUNDLE_MAX { Err(TOO_LARGE) } else { Ok(text) }
+        if text.len() > limit { Err(too_large(limit)) } else { Ok(text) }
     }
 }
 

@@ -68,6 +68,23 @@ pub enum Fault {
         expected: &'static str,
     },
 
+    // The provenance.
+    /// More bytes than are read.
+    #[error("the provenance has more than {limit} MiB")]
+    ProvenanceTooLarge {
+        /// The limit, in MiB.
+        limit: usize,
+    },
+    /// JSON of another form.
+    #[error("it is not the provenance of an archive: {}", printable(reason))]
+    NotProvenance {
+        /// The reason.
+        reason: String,
+    },
+    /// The provenance of something else.
+    #[error("the provenance is about a build of the type {}: expected {}", printable(.0), crate::BUILD_TYPE)]
+    BuildType(String),
+
     // The bundle.
     /// A format that is not a bundle, or a version that is unknown.
     #[error(

@@ -35,7 +35,7 @@
 //!
 //! Everything that two readers could read in different ways: a key of a JSON object that occurs twice, unknown fields, data after
 //! the document, digests in upper case, base64 with blanks. Each refusal is a [`Fault`] of its own. Input is bounded before it is
-//! parsed: 1 MiB for a bundle, 64 levels, 1024 subjects.
+//! parsed: 1 MiB for a bundle, 16 MiB for a provenance, 64 levels, 1024 subjects.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests read and write folders of their own"))]
 
@@ -47,16 +47,21 @@ mod fault;
 mod json;
 mod key;
 mod policy;
+mod provenance;
 mod signer;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use archive_statement::{ARCHIVE_PREDICATE, ArchiveStatement, SUBJECTS_MAX};
-pub use bundle::{BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, Signed};
+pub use bundle::{BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, PROVENANCE_BUNDLE_MAX, Signed};
 pub use dsse::{PAYLOAD_TYPE, pae};
 pub use fault::Fault;
 pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};
 pub use policy::{Covers, Policy, PolicyError, PolicyProblem, Require, Rule};
+pub use provenance::{
+    BUILD_TYPE, BUILDER_ID, BuildDefinition, BuildParameters, Builder, InternalParameters, Material,
+    PROVENANCE_MAX, PROVENANCE_PREDICATE, Provenance, RunDetails, SOURCE,
+};
 pub use signer::Signer;
 pub use statement::{Statement, Subject};

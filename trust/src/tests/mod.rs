@@ -3,6 +3,7 @@
 mod bundles;
 mod keys;
 mod policies;
+mod provenances;
 mod signatures;
 mod statements;
 
