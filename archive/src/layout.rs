@@ -36,6 +36,10 @@ pub const PACKAGES: &str = "packages";
 pub const SALT: &str = "salt";
 /// The folder of the documentation, `index.html` first.
 pub const DOCUMENTATION: &str = "documentation";
+/// The folder of what an archive has about its own making.
+pub const ATTESTATIONS: &str = "attestations";
+/// What the archive was built from: a predicate of SLSA Provenance 1, see [`trust::Provenance`].
+pub const PROVENANCE: &str = "attestations/provenance.json";
 /// The Salt pillar.
 pub const PILLAR: &str = "pillar";
 

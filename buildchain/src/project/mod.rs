@@ -50,7 +50,7 @@ pub use files::{
     UnusedPattern,
 };
 pub use found::{AddedImages, FOUND_CATALOGUE};
-pub use git::{RemoteError, RemoteGit};
+pub use git::{Checkout, RemoteError, RemoteGit};
 pub use image::{BaseImage, BuildMethod, Containerfile, ImageDefinition};
 pub use init::{CiServer, InitCounts, InitOptions, PipelineDraft, ProjectDraft};
 #[cfg(fuzzing)]

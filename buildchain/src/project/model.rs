@@ -10,7 +10,7 @@ use images::source::EngineImage;
 use super::book::{Book, MarkdownDocument};
 use super::debian::DebRepositoryDefinition;
 use super::error::{Error, Origin};
-use super::file::ProjectKind;
+use super::file::{EvidenceEntry, ProjectKind};
 use super::files::{FilesDefinition, FilesSource};
 use super::git;
 use super::image::{BaseImage, ImageDefinition};
@@ -57,6 +57,12 @@ pub struct Project {
     pub source_date: i64,
     /// The commit that is built, as `product.txt` names it, if there is one.
     pub revision: Option<String>,
+    /// The hash of that commit.
+    pub commit: Option<String>,
+    /// The environment variables that variables of the project have their values from.
+    pub environment: BTreeSet<String>,
+    /// What the archive has about its own making.
+    pub evidence: EvidenceEntry,
     /// The repository that holds the project, if there is one.
     pub(crate) repository: Option<git::GitRepository>,
     /// Programs built from the project's sources.

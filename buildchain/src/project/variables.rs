@@ -49,12 +49,21 @@ pub(super) struct VariableContext<'a> {
     pub(super) commit: Option<&'a Commit>,
 }
 
-/// The values of a project and the files that they are read from. Mistakes are noted; with any, the values are unknown.
+/// The values of a project, and where they come from.
+pub(super) struct ResolvedVariables {
+    pub(super) values: Values,
+    /// The files that they are read from.
+    pub(super) files: Vec<PathBuf>,
+    /// The environment variables that they come from.
+    pub(super) environment: BTreeSet<String>,
+}
+
+/// The values of a project. Mistakes are noted; with any, the values are unknown.
 pub(super) fn resolve(
     context: &VariableContext<'_>,
     variables: &BTreeMap<String, Variable>,
     mistakes: &mut Mistakes,
-) -> (Values, Vec<PathBuf>) {
+) -> ResolvedVariables {
     let is_without = mistakes.is_empty();
     for (name, variable) in variables {
         if let Err(message) = VariableName::parse(name) {
@@ -80,19 +89,20 @@ pub(super) fn resolve(
         states: BTreeMap::new(),
         path: Vec::new(),
         mistakes,
-        sources: Vec::new(),
+        files: Vec::new(),
+        environment: BTreeSet::new(),
     };
     for name in variables.keys().map(String::as_str).chain(FIXED) {
         resolver.need(name);
     }
     let values = resolver.states.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let sources = resolver.sources;
-    let is_complete = is_without && mistakes.is_empty();
-    if is_complete {
-        return (Values::new(values), sources);
-    }
-    let names = variables.keys().map(String::as_str).chain(FIXED).map(str::to_owned);
-    (Values::unknown(names), sources)
+    let (files, environment) = (resolver.files, resolver.environment);
+    let values = if is_without && mistakes.is_empty() {
+        Values::new(values)
+    } else {
+        Values::unknown(variables.keys().map(String::as_str).chain(FIXED).map(str::to_owned))
+    };
+    ResolvedVariables { values, files, environment }
 }
 
 struct Resolver<'a> {
@@ -103,7 +113,8 @@ struct Resolver<'a> {
     /// The names that are being resolved, each for the one before it.
     path: Vec<String>,
     mistakes: &'a mut Mistakes,
-    sources: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    environment: BTreeSet<String>,
 }
 
 impl Resolver<'_> {
@@ -335,7 +346,11 @@ impl Resolver<'_> {
             (_, _, _, Some(env)) => {
                 let Some(name) = self.rendered(file, env.place(), env.written())? else { return Ok(None) };
                 match self.context.settings.values.get(&name) {
-                    Some(text) => Ok(Value::from(text.as_str())),
+                    Some(text) => {
+                        let value = Value::from(text.as_str());
+                        self.environment.insert(name);
+                        Ok(value)
+                    }
                     None => {
                         Err(wrong(format!("{name} is not set in the environment, and there is no `default`")))
                     }
@@ -393,7 +408,7 @@ impl Resolver<'_> {
         context.territory.resolve(inner).map_err(|outside| Error::at(file, place, outside.to_string()))?;
         let path = context.root.join(inner);
         let text = read(&path).map_err(|error| error.unreadable_at(file, place, context.root))?;
-        self.sources.push(path.clone());
+        self.files.push(path.clone());
         Ok(Some((path, text)))
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 
-use super::{Sources, TaskBuilder, TaskHandle, place_file};
+use super::{Sources, TaskBuilder, TaskHandle, place_file, provenance};
 use crate::project::{Project, SolutionLayout};
 
 /// The group of the tasks that put something into the archive.
@@ -24,6 +24,7 @@ pub(super) fn add(
 
     let product = add_description(builder, &project, sources);
     content.push(product);
+    content.extend(provenance::add(builder, product, sources));
     content.extend(add_requires(builder, &project));
 
     let mut lists = vec![archive::layout::SUMS, archive::layout::LINKS];

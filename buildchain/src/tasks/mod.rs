@@ -18,6 +18,7 @@ mod origins;
 mod own;
 mod packaging;
 mod place_file;
+mod provenance;
 mod remote_cache;
 mod revision;
 mod run;

@@ -2,6 +2,7 @@
 
 mod data;
 mod debian;
+mod evidence;
 mod files;
 mod images;
 mod lock;
@@ -27,6 +28,7 @@ use serde_saphyr::Spanned;
 pub(in crate::project) use self::data::DataShape;
 pub use self::data::{DataFormat, DataTree};
 pub use self::debian::{LockedDebEntry, LockedDebSetEntry};
+pub use self::evidence::EvidenceEntry;
 pub use self::files::{Delimiters, FilesEntry, LinkHandling, SyntaxName, TemplateSettings};
 pub use self::images::{Catalogue, ContainerBuild, ImageList, ImagesSpec, NamedImage, PullImage};
 pub use self::lock::{
@@ -208,6 +210,8 @@ content! {
     signing: Option<SigningEntry>,
     /// What `sealift release check` compares with the tag. What a profile has here replaces what the project has.
     release: Option<ReleaseEntry>,
+    /// What the archive has about its own making. What a profile has here replaces what the project has.
+    evidence: Option<EvidenceEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,
     /// What makes the archive a Solution. What a profile has here replaces what the project has.

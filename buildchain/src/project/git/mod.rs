@@ -4,6 +4,7 @@
 //! clone (its depth, its tags), on the user (configuration) or on the caller (`GIT_DIR` and similar variables). git therefore
 //! runs without the configuration of the user and of the system, and without its own variables.
 
+mod checkout;
 mod release_tag;
 mod remote;
 
@@ -16,6 +17,7 @@ use std::process::{Command, Output};
 
 use content::printable;
 
+pub use self::checkout::Checkout;
 pub(crate) use self::release_tag::ReleaseTag;
 pub use self::remote::{RemoteError, RemoteGit};
 use super::error::Error;
@@ -170,6 +172,12 @@ impl GitRepository {
             self.wrong(format!("git returned neither a commit nor a date: {}", printable(text.trim())))
         })?;
         Ok(Some(Commit { date, hash: hash.to_owned() }))
+    }
+
+    /// The folder of the project in the repository; empty for its root.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let prefix = self.prefix.strip_suffix(b"/").unwrap_or(&self.prefix);
+        PathBuf::from(std::ffi::OsStr::from_bytes(prefix))
     }
 
     /// Whether old commits are missing.

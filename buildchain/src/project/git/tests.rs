@@ -267,3 +267,37 @@ fn the_last_release_of_a_commit_comes_first() {
     }
     assert_eq!(tags(), ["v1.3.0", "1.3.0-rc10", "1.3.0-rc2"]);
 }
+
+#[test]
+fn a_commit_is_checked_out_without_changes_of_the_folder_and_can_get_a_tag() {
+    let scratch = Scratch::new();
+    scratch.write("project/sub/read", "changed\n");
+    scratch.write("project/untracked", "");
+    let check_out = |source: &str, commit: &str, into: &str| {
+        let (settings, folder) = (scratch.settings(&[]), scratch.path(into));
+        checkout::Checkout::new(&settings, &scratch.path(source), commit, &folder)
+    };
+    let read = |path: &str| std::fs::read_to_string(scratch.path(path)).unwrap_or_default();
+    let second = scratch.commit("project", &[]).unwrap().unwrap().hash;
+    check_out("project", &second, "second").unwrap();
+    assert_eq!((read("second/sub/read").as_str(), read("second/other").as_str()), ("1\n", "2\n"));
+    assert!(!scratch.path("second/untracked").exists());
+    // From a folder in the repository, by a tag.
+    let first = check_out("project/sub", "v1", "first").unwrap();
+    assert!(!scratch.path("first/other").exists());
+    first.tag("v2").unwrap();
+    let tags = scratch.open("first").tags().unwrap();
+    let tags: Vec<_> = tags.iter().map(|tag| (tag.name.as_str(), tag.is_annotated)).collect();
+    assert_eq!(tags, [("v1", false), ("v2", true)]);
+    assert_eq!(scratch.open("project").tags().unwrap().len(), 1, "only the clone has the new tag");
+    for (source, commit, reason) in [
+        ("project", "f00", "it has no commit f00"),
+        ("project", "--help", "it has no commit --help"),
+        ("missing", "v1", "the folder is in no git repository"),
+        ("project/other", "v1", "the folder is in no git repository"),
+    ] {
+        let error = check_out(source, commit, "third").unwrap_err().to_string();
+        assert!(error.ends_with(reason), "{error}");
+        assert!(!scratch.path("third").exists());
+    }
+}

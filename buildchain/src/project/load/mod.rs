@@ -23,7 +23,7 @@ use super::book::{Book, MarkdownDocument};
 use super::entries::{self, CheckedEntries};
 use super::error::{Error, Mistakes, Origin};
 use super::field::Field;
-use super::file::{self, Content, ProjectFile, ProjectMetadata, Repeated, RevisionForm};
+use super::file::{self, Content, EvidenceEntry, ProjectFile, ProjectMetadata, Repeated, RevisionForm};
 use super::files::Templates;
 use super::image_folders::ImageFolders;
 use super::lock::{self, LockFile};
@@ -35,7 +35,7 @@ use super::release::ReleaseDefinition;
 use super::settings::{ChosenProfile, Settings};
 use super::tasks::Produced;
 use super::values::Values;
-use super::variables::{self, VariableContext};
+use super::variables::{self, ResolvedVariables, VariableContext};
 use super::{git, template};
 
 impl Project {
@@ -106,8 +106,9 @@ impl Project {
             repository: repository.as_ref(),
             commit: commit.as_ref(),
         };
-        let (values, read_for_values) = variables::resolve(&context, &variables, &mut mistakes);
-        sources.extend(read_for_values);
+        let ResolvedVariables { values, files, environment } =
+            variables::resolve(&context, &variables, &mut mistakes);
+        sources.extend(files);
         mistakes.note(check_volume_id(&path, &file.metadata, &values));
         let revision = match (&repository, &commit, file.metadata.revision) {
             (Some(repository), Some(_), RevisionForm::Describe) => Some(repository.describe()?),
@@ -135,6 +136,9 @@ impl Project {
             values: values.clone(),
             source_date,
             revision,
+            commit: commit.map(|commit| commit.hash),
+            environment,
+            evidence: EvidenceEntry::default(),
             repository,
             binaries: Vec::new(),
             tasks: Vec::new(),
@@ -177,6 +181,8 @@ impl Project {
         parts.iter().for_each(|part| loader.lists(&part.file, &part.content.images.lists));
         loader.signing(&parts);
         loader.release(&parts);
+        loader.project.evidence =
+            parts.iter().rev().find_map(|part| part.content.evidence).unwrap_or_default();
         loader.selections();
         loader.locked_packages();
         loader.project.look_up_debs(loader.lock.debs());

@@ -1,0 +1,77 @@
+//! A commit of a repository in a folder of its own, to build it again.
+
+use std::path::{Path, PathBuf};
+
+use super::{GitRepository, find};
+use crate::project::error::Error;
+use crate::project::settings::Settings;
+
+/// A clone with one commit checked out. It has all tags of its repository.
+#[derive(Debug)]
+pub struct Checkout {
+    git: GitRepository,
+    folder: PathBuf,
+}
+
+impl Checkout {
+    /// Clones the repository that `source` is in into `folder`, which must not exist, and checks out `commit`: a hash, or a tag. The
+    /// clone uses the objects of that repository, so it needs it as long as it is used. Files that git ignores, changes that are
+    /// not committed, submodules and the content of Git LFS are not in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if `source` is in no repository, the repository lacks the commit, or git fails.
+    pub fn new(settings: &Settings, source: &Path, commit: &str, folder: &Path) -> Result<Self, Error> {
+        let missing = |message: &str, help: String| Error::Repository {
+            path: source.to_owned(),
+            message: message.to_owned(),
+            help,
+        };
+        let place = find(source).filter(|_| source.is_dir());
+        let repository = match &place {
+            Some(place) => GitRepository::open(settings, place)?,
+            None => None,
+        };
+        let (Some(place), Some(repository)) = (place, repository) else {
+            let help = "name the folder of a clone of the project".to_owned();
+            return Err(missing("the folder is in no git repository", help));
+        };
+        // A name that begins with a dash would be an option.
+        let name = format!("{commit}^{{commit}}");
+        let known = repository.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &name])?;
+        if !known.status.success() {
+            let help = format!("fetch it: {}", repository.fetching());
+            return Err(missing(&format!("it has no commit {}", content::printable(commit)), help));
+        }
+        let hash = repository.printed(known)?;
+        let hash = String::from_utf8_lossy(hash.trim_ascii()).into_owned();
+        let mut command = repository.command();
+        command.args(["clone", "--quiet", "--shared", "--no-checkout", "--"]).arg(&place).arg(folder);
+        let cloned = command.output().map_err(|error| repository.wrong(error.to_string()))?;
+        repository.printed(cloned)?;
+        let mut git = GitRepository { root: folder.to_owned(), prefix: Vec::new(), ..repository };
+        git.trusted.push(place.to_string_lossy().into_owned());
+        let checked_out = git.run(&["checkout", "--quiet", "--detach", &hash])?;
+        git.printed(checked_out)?;
+        Ok(Self { git, folder: folder.to_owned() })
+    }
+
+    /// The folder of the clone.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Gives the commit an annotated tag, in the clone only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git fails, or if the tag names another commit already.
+    pub fn tag(&self, name: &str) -> Result<(), Error> {
+        let person = ["-c", "user.name=sealift", "-c", "user.email=sealift@localhost"];
+        let sign = ["-c", "tag.gpgSign=false"];
+        let tag = ["tag", "--annotate", "--message", name, "--end-of-options", name];
+        let tagged = self.git.run(&[&person[..], &sign[..], &tag[..]].concat())?;
+        self.git.printed(tagged).map(drop)
+    }
+}
