@@ -14,6 +14,7 @@ mod completion;
 mod failure;
 mod output;
 mod progress;
+mod rebuild;
 mod reference;
 mod remedies;
 mod session;

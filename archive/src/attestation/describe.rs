@@ -1,6 +1,6 @@
 //! What is signed about an archive.
 
-use trust::{ArchiveStatement, Fault, SUBJECTS_MAX, Subject};
+use trust::{ArchiveStatement, Fault, Provenance, SUBJECTS_MAX, Subject};
 
 use super::AttestationError;
 use super::file::digest_of;
@@ -22,6 +22,26 @@ pub struct ArchiveDescription {
     /// How many manifests and metadata are not subjects of their own, since a statement has at most 1024 of them, and 256 KiB of
     /// names: `SHA256SUMS` covers them.
     pub omitted: usize,
+    /// What the archive says that it was built from.
+    pub provenance: Option<Provenance>,
+}
+
+impl ArchiveDescription {
+    /// A statement, as JSON, about what the archive was built from: the ISO and `SHA256SUMS`. `None` if the archive does not say it.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: it cannot be written.
+    pub fn provenance_statement(&self, builder_id: Option<&str>) -> Option<Result<String, Fault>> {
+        let mut provenance = self.provenance.clone()?;
+        if let Some(id) = builder_id {
+            id.clone_into(&mut provenance.run_details.builder.id);
+        }
+        let ArchiveStatement { iso, subjects, .. } = &self.statement;
+        let is_whole = |one: &&Subject| one.name == layout::SUMS || Some(&one.name) == iso.as_ref();
+        let subjects: Vec<Subject> = subjects.iter().filter(is_whole).cloned().collect();
+        Some(provenance.statement(&subjects))
+    }
 }
 
 /// Describes an archive by its verification, whose options must ask for the digest of an ISO, and returns its report as well: what is
@@ -59,13 +79,14 @@ pub fn describe(
     } else if iso.is_none() {
         return Err(refused(Fault::SumsMissing));
     }
+    let provenance = super::provenance(tree)?;
     let report = work.run(progress);
     if let Some(name) = iso.clone() {
         let digest = report.iso_digest.ok_or_else(|| refused(Fault::IsoNotRead))?;
         subjects.insert(0, Subject { name, digest });
     }
     let statement = ArchiveStatement { name: product.name, version: product.version, iso, subjects };
-    Ok((ArchiveDescription { statement, omitted }, report))
+    Ok((ArchiveDescription { statement, omitted, provenance }, report))
 }
 
 pub(super) fn product_of(tree: &Tree) -> Result<Product, AttestationError> {

@@ -9,6 +9,7 @@
 mod check;
 mod describe;
 mod file;
+mod provenance;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use content::{IoError, printable_path};
 
 pub use check::{Proof, SignedStatement, accept};
 pub use describe::{ArchiveDescription, describe};
+pub use provenance::{provenance, provenance_bundle_path};
 use trust::Fault;
 
 use crate::Error;

@@ -86,6 +86,13 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{CYAN}note{CYAN:#}: {}", content::printable_lines(text));
 }
 
+/// Passes a line of a program that this command runs to standard error, unless `--quiet` is given.
+pub(crate) fn forward(line: &str) {
+    if !is_quiet() {
+        let _ = writeln!(anstream::stderr(), "{}", content::printable(line));
+    }
+}
+
 /// Notes a detail on standard error if `--verbose` is given.
 pub(crate) fn detail(text: &str) {
     if is_verbose() {

@@ -53,6 +53,13 @@ pub(crate) fn policy(error: PolicyError) -> Failure {
     super::helped(Failure::usage_by(error), help)
 }
 
+/// An archive that does not say what it was built from.
+pub(crate) fn no_provenance(archive: &Path) -> Failure {
+    let message = format!("{} does not say what it was built from", printable_path(archive));
+    Failure::usage(message)
+        .remedy("add `evidence: {provenance: true}` to `spec` in sealift.yaml, and build it again")
+}
+
 /// An archive that cannot be signed.
 pub(crate) fn signing(error: AttestationError) -> Failure {
     let help = match &error {

@@ -31,6 +31,7 @@ mod project_pull;
 mod publishing;
 mod push;
 mod reports;
+mod reproduce;
 mod requires;
 mod runtime;
 mod salt;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tests::{peer, sealift};
 
 /// Reads the bundle `$1` with the public key `$2` as each library does, and writes the bytes that are signed and the signature.
-const READ: &str = r#"
+pub(crate) const READ: &str = r#"
 import base64, copy, json, pathlib, sys
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from google.protobuf import json_format
@@ -37,7 +37,7 @@ print(json.dumps(json.loads(payload)))
 "#;
 
 /// The Python of the peers.
-fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     let python = peer::find("check-jsonschema")?.with_file_name("python3");
     let imports = "import securesystemslib, sigstore_models, in_toto_attestation";
     let has_them =

@@ -12,6 +12,7 @@ pub(crate) mod mount;
 mod publish;
 mod push;
 mod receive;
+mod reproduce;
 mod sign;
 pub(crate) mod steps;
 pub(crate) mod verify;
@@ -49,6 +50,16 @@ pub(crate) enum Command {
                             `openssl genpkey -algorithm ed25519 -out vendor.pem` makes a key, and\n\
                             `openssl pkey -in vendor.pem -pubout -out vendor.pub` its public key.")]
     Sign(sign::Arguments),
+    /// Build an archive again from its sources, and compare each byte
+    ///
+    /// The archive says which commit it was built from, and with which profiles, variables and settings
+    /// (`evidence: {provenance: true}` in sealift.yaml). The commit is built in a clone of its own, without results of other
+    /// builds.
+    #[command(after_help = "Examples:\n  sealift archive reproduce app-1.0.iso --source ~/app\n  \
+                            sealift archive reproduce app-1.0.iso --source ~/app --keep /srv/again\n\n\
+                            Exit codes: 0 the archives are equal, 1 they differ or the build failed, \
+                            2 the archive cannot be read")]
+    Reproduce(reproduce::Arguments),
     /// Import archives: verify, mount where possible, add them to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
                             Re-run the command to finish an interrupted import. A failed import changes nothing.")]
@@ -127,6 +138,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Inspect { archive, output } => inspect::run(&archive, output),
         Command::Import(arguments) => import::run(&arguments, Only::Any),
         Command::Get(arguments) => get::run(&arguments),

@@ -7,7 +7,7 @@ use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use clap::Args;
 use content::{AtomicFile, Durability, LinkPolicy, printable, printable_path};
-use trust::{Bundle, KEY_MAX, Signer};
+use trust::{Bundle, KEY_MAX, PROVENANCE_BUNDLE_MAX, Signer};
 
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::signatures::ArchiveSignature;
@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Write the bundle to FILE [default: ARCHIVE.sigstore.json]
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// Name the builder in the signed provenance by a URI [default: https://sealift.dev/builder/v1]
+    #[arg(long, value_name = "URI")]
+    builder_id: Option<String>,
     /// Hash files with this many threads [default: one per core]
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
@@ -87,15 +90,44 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     }
     let statement = described.statement.render().map_err(|fault| remedies::fault(path, fault))?;
     let text = Bundle::sign(&statement, &signer, &|| false).map_err(|fault| remedies::signer(path, fault))?;
+    let provenance = provenance(arguments, &bundle, &described, &signer)?;
     if !arguments.dry_run {
+        if let Some((path, text)) = &provenance {
+            AtomicFile::write(path, text.as_bytes(), 0o644, Durability::Durable)?;
+        }
         AtomicFile::write(&bundle, text.as_bytes(), 0o644, Durability::Durable)?;
     }
-    let document = || ArchiveSignature::of(path, &bundle, &described, signer.public_key());
+    let provenance = provenance.as_ref().map(|(path, _)| path.as_path());
+    let document = || ArchiveSignature::of(path, (&bundle, provenance), &described, signer.public_key());
     let lines = || {
         let wrote = if arguments.dry_run { "would write" } else { "wrote" };
-        lines(&described, &signer, &format!("{wrote} {}", printable_path(&bundle)))
+        let mut text = lines(&described, &signer, &format!("{wrote} {}", printable_path(&bundle)));
+        if let Some(path) = provenance {
+            text += &format!("{wrote} {}: what it was built from\n", printable_path(path));
+        }
+        text
     };
     Ok(arguments.output.report(document, lines)?)
+}
+
+/// The bundle of the provenance, with its path. `None` if the archive has no provenance.
+fn provenance(
+    arguments: &Arguments,
+    bundle: &Path,
+    described: &ArchiveDescription,
+    signer: &Signer,
+) -> Result<Option<(PathBuf, String)>, Failure> {
+    let archive = &arguments.archive;
+    let Some(statement) = described.provenance_statement(arguments.builder_id.as_deref()) else {
+        if arguments.builder_id.is_some() {
+            return Err(remedies::no_provenance(archive));
+        }
+        return Ok(None);
+    };
+    let statement = statement.map_err(|fault| remedies::fault(archive, fault))?;
+    let text = Bundle::sign_within(&statement, signer, &|| false, PROVENANCE_BUNDLE_MAX)
+        .map_err(|fault| remedies::signer(archive, fault))?;
+    Ok(Some((attestation::provenance_bundle_path(bundle), text)))
 }
 
 /// Refuses a bundle that would replace the archive, or be one of its files.

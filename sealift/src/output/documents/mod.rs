@@ -57,6 +57,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<publishing::ArchivePublication>("`archive publish`"),
     kind::<node::ArchivePush>("`archive push`"),
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),
+    kind::<signatures::ArchiveReproduction>("`archive reproduce`"),
     kind::<signatures::ArchiveSignature>("`archive sign`"),
     kind::<archives::ArchiveVerification>("`archive verify` of one archive"),
     kind::<List<archives::ArchiveVerification>>("`archive verify` of several archives"),

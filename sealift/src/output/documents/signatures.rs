@@ -3,10 +3,13 @@
 use std::path::Path;
 
 use archive::attestation::ArchiveDescription;
+use archive::diff::{Comparison, Sameness};
+use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
 use trust::PublicKey;
 
+use super::archive_diff::ArchiveDiffDocument;
 use super::text;
 use crate::output::document::Document;
 
@@ -70,6 +73,8 @@ pub(crate) struct ArchiveSignature {
     archive: String,
     /// The path of the bundle.
     bundle: String,
+    /// The path of the bundle of the provenance. Null if the archive does not say what it was built from.
+    provenance: Option<String>,
     /// The name of the archive.
     name: String,
     /// The version of the archive.
@@ -100,8 +105,13 @@ struct SignedSubject {
 }
 
 impl ArchiveSignature {
-    /// The signature of the archive at `archive`, in the file `bundle`.
-    pub(crate) fn of(archive: &Path, bundle: &Path, described: &ArchiveDescription, key: &PublicKey) -> Self {
+    /// The signature of the archive at `archive`, in the file `bundle`, and in `provenance` that of its provenance.
+    pub(crate) fn of(
+        archive: &Path,
+        (bundle, provenance): (&Path, Option<&Path>),
+        described: &ArchiveDescription,
+        key: &PublicKey,
+    ) -> Self {
         let statement = &described.statement;
         let subjects = statement
             .subjects
@@ -110,12 +120,47 @@ impl ArchiveSignature {
         Self {
             archive: text(archive),
             bundle: text(bundle),
+            provenance: provenance.map(text),
             name: statement.name.clone(),
             version: statement.version.clone(),
             key_id: key.id().to_owned(),
             algorithm: key.algorithm().name().to_owned(),
             subjects: subjects.collect(),
             omitted: described.omitted as u64,
+        }
+    }
+}
+
+/// Whether an archive is what its sources build.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ArchiveReproduction {
+    /// The path of the archive, as it was given.
+    archive: String,
+    /// Whether each byte is the same.
+    ok: bool,
+    /// The hash of the commit that was built.
+    commit: String,
+    /// The digest of what was built.
+    built: String,
+    /// What differs: the first archive is the given one, the second is what was built. Null if nothing does.
+    differences: Option<ArchiveDiffDocument>,
+}
+
+impl Document for ArchiveReproduction {
+    const KIND: &'static str = "ArchiveReproduction";
+}
+
+impl ArchiveReproduction {
+    /// The comparison of the archive at `archive` with what `commit` builds.
+    pub(crate) fn of(archive: &Path, commit: &str, built: Digest, found: &Comparison) -> Self {
+        let ok = found.sameness == Sameness::Identical;
+        Self {
+            archive: text(archive),
+            ok,
+            commit: commit.to_owned(),
+            built: built.to_string(),
+            differences: (!ok).then(|| ArchiveDiffDocument::from(found)),
         }
     }
 }

@@ -37,7 +37,7 @@ fn steady(value: &mut Value, folders: &[String]) {
         Value::Object(map) => {
             for (key, value) in map.iter_mut() {
                 match key.as_str() {
-                    "elapsed" | "started" | "mtime" | "version" | "sector" if !value.is_null() => {
+                    "commit" | "elapsed" | "started" | "mtime" | "version" | "sector" if !value.is_null() => {
                         *value = Value::from(format!("[{key}]"));
                     }
                     // In seconds, where the test sets it.
@@ -230,6 +230,12 @@ fn every_document_has_the_form_that_is_recorded() {
     }
 
     project.commit();
+    let text = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    project.write("sealift.yaml", &text.replace("spec:\n", "spec:\n  evidence: {provenance: true}\n"));
+    project.commit();
+    project.build();
+    let again = ["archive", "reproduce", "_build/example.iso", "--source", "."];
+    documents.see(&again, project.sealift(&[&again[..], &["-o", "json"]].concat()));
     let check = ["release", "check", "v1.2.3-rc1"];
     documents.see(&check, project.sealift(&[&check[..], &["-o", "json"]].concat()));
 

@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     }
 }
 
-fn text(found: &Comparison) -> String {
+pub(super) fn text(found: &Comparison) -> String {
     match found.sameness {
         Sameness::Identical => return "the archives are equal\n".to_owned(),
         Sameness::SameFiles => return format!("{SAME_FILES}\n"),

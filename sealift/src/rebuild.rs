@@ -1,0 +1,160 @@
+//! Building a commit of a project again, in a clone of its own.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use archive::tree::check_path;
+use buildchain::project::{Checkout, Settings};
+use content::{Digest, LinkPolicy, Stream, Supervision, printable, printable_path, supervised};
+use trust::BuildParameters;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::signals::Signals;
+
+/// The settings that a build can have by its provenance. All others, such as programs, are for the one who builds to choose.
+const SETTINGS: [&str; 4] = ["PROJECT_NAME", "SEALIFT_CARGO_PROFILE", "SEALIFT_SIGN", "SOURCE_DATE_EPOCH"];
+/// Settings that a build must not take from the environment, beside those.
+const OTHERS: [&str; 4] = ["BUILD_ROOT", "SEALIFT_ENTRY_POINT", "SEALIFT_PROFILE", "SEALIFT_REMOTE_CACHE"];
+/// The most bytes of the output of a build that are kept.
+const KEPT: u64 = 64 << 10;
+
+/// A folder for one build at a time.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    folder: PathBuf,
+    /// Locked as long as the folder is used; `None` if the user names the folder, which is kept then.
+    lock: Option<File>,
+}
+
+impl Workshop {
+    /// The folder `kept`, which must be empty or missing; without one, a folder beside the content store, which is removed in the
+    /// end. What a killed command left there is removed first.
+    pub(crate) fn open(settings: &Settings, kept: Option<&Path>) -> Result<Self, Failure> {
+        if let Some(folder) = kept {
+            let folder = std::path::absolute(folder)?;
+            content::create_folder(&folder)?;
+            if std::fs::read_dir(&folder)?.next().is_some() {
+                let message = format!("{} is not empty", printable_path(&folder));
+                return Err(Failure::usage(message).remedy("name a new folder: --keep DIR"));
+            }
+            return Ok(Self { folder, lock: None });
+        }
+        let folder = settings.cache.join("rebuild");
+        content::create_folder(&settings.cache)?;
+        let lock = content::open_or_create(&settings.cache.join("rebuild.lock"), 0o600)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let message = "another command is building an archive again";
+                return Err(
+                    Failure::usage(message).remedy("wait for it, or use a folder of your own: --keep DIR")
+                );
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let workshop = Self { folder, lock: Some(lock) };
+        workshop.clean()?;
+        content::create_folder(&workshop.folder)?;
+        Ok(workshop)
+    }
+
+    /// A folder in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn clean(&self) -> Result<(), Failure> {
+        if self.lock.is_some() && self.folder.symlink_metadata().is_ok() {
+            content::remove(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Workshop {
+    fn drop(&mut self) {
+        if let Err(error) = self.clean() {
+            output::warn(&format!("cannot remove {}: {error:?}", printable_path(&self.folder)));
+        }
+    }
+}
+
+/// Refuses parameters that this machine cannot build with: a path that leads out of the repository, unknown settings, missing
+/// variables of the environment.
+pub(crate) fn check(parameters: &BuildParameters) -> Result<(), Failure> {
+    if !parameters.project.is_empty() {
+        check_path(&parameters.project)?;
+    }
+    if let Some(name) = parameters.settings.keys().find(|name| !SETTINGS.contains(&name.as_str())) {
+        let message = format!("the archive was built with the setting {}, which is unknown", printable(name));
+        return Err(Failure::usage(message).remedy("use the version of sealift that built the archive"));
+    }
+    if let Some(name) = parameters.environment.iter().find(|name| std::env::var_os(name).is_none()) {
+        let name = printable(name);
+        return Err(Failure::usage(format!(
+            "the build reads {name} from the environment, where it is not set"
+        ))
+        .remedy(format!("set it to the value of the first build: {name}=VALUE sealift …")));
+    }
+    Ok(())
+}
+
+/// An ISO that was built.
+pub(crate) struct Built {
+    /// Its path.
+    pub(crate) iso: PathBuf,
+    /// Its digest.
+    pub(crate) digest: Digest,
+}
+
+/// Builds the ISO of the project in a clone in `build_root`, without results of other builds.
+pub(crate) fn build(
+    checkout: &Checkout,
+    parameters: &BuildParameters,
+    build_root: &Path,
+    signals: &Signals,
+) -> Result<Built, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let project = checkout.folder().join(&parameters.project);
+    command.arg("run").arg("--project").arg(&project).arg("--build-root").arg(build_root);
+    command.args(["--cache-size", "0", "--reporter", "console"]);
+    command.args(parameters.profiles.iter().map(|profile| format!("--profile={profile}")));
+    command.args(parameters.variables.iter().map(|(name, value)| format!("--set={name}={value}")));
+    for name in SETTINGS.iter().chain(&OTHERS) {
+        command.env_remove(name);
+    }
+    command.envs(&parameters.settings);
+    let supervision = Supervision {
+        lock: None,
+        cancelled: &|| signals.number().is_some(),
+        line: &|stream, line| {
+            // What it says at its end is about a folder that is removed.
+            if stream == Stream::Out {
+                output::forward(line);
+            }
+        },
+        kept: KEPT,
+    };
+    let ended = supervised(&supervision, &mut command)?;
+    if let Some(number) = signals.number() {
+        return Err(Failure::Signal(number));
+    }
+    if !ended.status.success() {
+        let reason = String::from_utf8_lossy(&ended.stderr);
+        let message = format!("the build in {} failed:\n{}", printable_path(&project), reason.trim_end());
+        return Err(Failure::failed(anyhow::Error::msg(message)));
+    }
+    built(build_root)
+}
+
+/// The ISO that the list of digests in a build root has.
+fn built(build_root: &Path) -> Result<Built, Failure> {
+    let list = build_root.join("SHA256SUM");
+    let text = content::open_text(&list, LinkPolicy::Refuse, KEPT)?;
+    let found = text.trim_end_matches('\n').split_once("  ");
+    let found = found.and_then(|(digits, name)| Some((Digest::from_hex(digits).ok()?, name)));
+    let (digest, name) = found.ok_or_else(|| anyhow::anyhow!("{} lists no ISO", printable_path(&list)))?;
+    Ok(Built { iso: build_root.join(name), digest })
+}
