@@ -42,6 +42,7 @@
 //! | [`nginx`] | | the configuration that serves them |
 //! | [`push`] | the store, an archive | registries |
 //! | [`mod@find`] | manifests, charts, compose and Salt files | the images that they name |
+//! | [`signatures`] | rules for repositories | whether the signatures of an image count |
 //! | [`yaml`] | YAML and JSON | values with their places |
 //! | [`mod@check`] | `images/` | what is missing, extra or damaged |
 //!
@@ -69,6 +70,7 @@ mod redact;
 pub mod reference;
 mod referrers;
 pub mod registry;
+pub mod signatures;
 pub mod source;
 pub mod store;
 pub mod tags;

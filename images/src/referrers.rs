@@ -3,7 +3,9 @@
 use content::Digest;
 
 /// What cosign appends to the tag of a manifest: signatures, attestations, SBOMs.
-pub(crate) const COSIGN: [&str; 3] = [".sig", ".att", ".sbom"];
+pub(crate) const COSIGN: [&str; 3] = [SIGNATURES, ".att", ".sbom"];
+/// The one for signatures.
+pub(crate) const SIGNATURES: &str = ".sig";
 
 /// The tag under which clients keep the referrers of a manifest where the registry does not know them.
 #[must_use]

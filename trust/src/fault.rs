@@ -104,8 +104,8 @@ pub enum Fault {
     /// The bundle names a key and has a certificate.
     #[error("the bundle has both a public key and a certificate")]
     TwoMaterials,
-    /// The bundle was signed with a certificate, without a key that lasts.
-    #[error("the bundle was signed with a certificate: only signatures with keys can be verified")]
+    /// It was signed with a certificate, without a key that lasts.
+    #[error("it was signed with a certificate: only signatures with keys can be verified")]
     Certificate,
     /// The two names of the key differ.
     #[error(
@@ -148,6 +148,12 @@ pub enum Fault {
     UnknownKey {
         /// The key that the bundle names.
         key_id: String,
+        /// The IDs of the keys that count.
+        trusted: Vec<String>,
+    },
+    /// No key that was given made the signature, which names no key.
+    #[error("it was signed by another key, or changed{}", trusted_keys(trusted))]
+    NoKeySigned {
         /// The IDs of the keys that count.
         trusted: Vec<String>,
     },
@@ -261,6 +267,23 @@ pub enum Fault {
         /// What is wrong with it.
         reason: &'static str,
     },
+
+    // Images.
+    /// More bytes than a payload can have.
+    #[error("the payload has more than {limit} KiB")]
+    PayloadTooLarge {
+        /// The limit, in KiB.
+        limit: usize,
+    },
+    /// The payload signs something else than an image.
+    #[error("the payload is a `{}`: expected a `cosign container image signature`", printable(.0))]
+    SimpleSigningType(String),
+    /// The payload has no usable digest.
+    #[error("the payload has the digest `{}`: expected `sha256:` and 64 digits", printable(.0))]
+    ImageDigest(String),
+    /// The statement signs something else than an image.
+    #[error("the statement is a `{}`, not the signature of an image (https://sigstore.dev/cosign/sign/v1)", printable(.0))]
+    NotAboutImage(String),
 
     // The archive.
     /// The statement is about another archive.

@@ -1,4 +1,5 @@
 //! Signed statements about archives: keys, DSSE envelopes, in-toto statements, sigstore bundles, and the policy of a node.
+//! Signatures of container images.
 //!
 //! A [`Statement`] lists digests and says what they are. A [`Bundle`] is a statement with one signature, in the form that
 //! sigstore's tools read (bundle v0.3, DSSE, in-toto Statement v1). A [`Policy`] says which archives a node accepts, and whose
@@ -44,6 +45,7 @@ mod base64;
 mod bundle;
 mod dsse;
 mod fault;
+mod image;
 mod json;
 mod key;
 mod policy;
@@ -57,6 +59,7 @@ pub use archive_statement::{ARCHIVE_PREDICATE, ArchiveStatement, SUBJECTS_MAX};
 pub use bundle::{BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, PROVENANCE_BUNDLE_MAX, Signed};
 pub use dsse::{PAYLOAD_TYPE, pae};
 pub use fault::Fault;
+pub use image::{IMAGE_PREDICATE, SIMPLE_SIGNING_MAX, SIMPLE_SIGNING_MEDIA_TYPE, SimpleSigning};
 pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};
 pub use policy::{Covers, Policy, PolicyError, PolicyProblem, Require, Rule};
 pub use provenance::{

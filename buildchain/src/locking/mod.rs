@@ -4,6 +4,7 @@ mod debs;
 mod engines;
 mod fetch;
 mod packages;
+mod signatures;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,8 @@ pub enum LockedEntry {
         /// What the list is of, if not the image itself: a manifest of its index.
         subject: Option<Subject>,
     },
+    /// The manifest with a signature of an image.
+    Signature(Reference),
 }
 
 impl fmt::Display for LockedEntry {
@@ -67,6 +70,7 @@ impl fmt::Display for LockedEntry {
         match self {
             Self::Tag(reference) => reference.fmt(f),
             Self::Engine(image) => image.fmt(f),
+            Self::Signature(reference) => write!(f, "{reference} (signature)"),
             Self::Referrers { reference, subject: None } => write!(f, "{reference} (referrers)"),
             Self::Referrers { reference, subject: Some(subject) } => {
                 write!(f, "{reference}@{subject} (referrers)")
@@ -168,6 +172,16 @@ pub enum Error {
         /// What went wrong.
         source: images::pull::Error,
     },
+    /// A rule requires a signature of an image, and none counts.
+    #[error("{reference} ({}) has no good signature: {problem}", .image.short())]
+    Unsigned {
+        /// The reference with its tag.
+        reference: String,
+        /// The digest of the image.
+        image: Digest,
+        /// What was found, and why it does not count.
+        problem: String,
+    },
     /// A repository has no tag that a pattern or a range stands for.
     #[error("{origin}: none of the {listed} tags of {repository} fits `{}`", content::printable(selection))]
     NoTag {
@@ -235,9 +249,10 @@ fn named(reference: &str, error: &images::pull::Error) -> String {
 }
 
 /// The result of looking up tags.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LockUpdate {
-    /// The lock file with the new digests. Entries that could not be looked up are unchanged.
+    /// The lock file with the new digests. Entries that could not be looked up are unchanged; if an image lacks a good signature, all
+    /// are.
     pub lock: LockFile,
     /// The selections of tags that were looked up.
     pub selections: Vec<SelectionChange>,
@@ -274,6 +289,7 @@ pub fn resolve(
         Some(project) => LockFile::read(&project.root)?,
         None => LockFile::default(),
     };
+    let before = lock.clone();
     let (selections, mut failures) = select_tags(projects, scope, registries, progress, &mut lock);
     let mut known = BTreeSet::new();
     let wanted: Vec<Reference> = projects.iter().flat_map(|project| project.tags(&lock)).collect();
@@ -302,6 +318,12 @@ pub fn resolve(
         let platforms = moved_platforms(&lock.set_platforms(reference, new.clone()), &new);
         let entry = LockedEntry::Tag(reference.clone());
         resolved.push(EntryChange { entry, old, new: Some(found.digest), platforms });
+    }
+    let (signatures, failed) = signatures::resolve(projects, scope, &mut lock, registries, progress);
+    let is_unsigned = failed.iter().any(|error| matches!(error, Error::Unsigned { .. }));
+    failures.extend(failed);
+    if is_unsigned {
+        return Ok(LockUpdate { lock: before, failures, ..LockUpdate::default() });
     }
     let with_referrers = with_referrers(projects, &lock);
     let unknown: Vec<(&PullDefinition, &Reference, Digest)> = with_referrers
@@ -333,6 +355,7 @@ pub fn resolve(
         let entry = LockedEntry::Tag(reference);
         resolved.push(EntryChange { entry, old, new: None, platforms: Vec::new() });
     }
+    resolved.extend(signatures);
     let (engines, failed) = engines::resolve(projects, scope, &mut lock);
     resolved.extend(engines);
     failures.extend(failed);

@@ -8,13 +8,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use content::{AtomicFile, Digest, Durability, LinkPolicy};
+use images::signatures::ImageSignature;
 use images::source::EngineImage;
 use images::{Platform, Reference};
 
 use super::debian::LockedDebs;
 use super::error::Error;
 use super::field::{ByName, Named};
-use super::file::{self, LockFileContent};
+use super::file::{self, LockFileContent, LockedSignatureEntry};
 use super::names::{Subject, Tag, Text};
 use super::read::{parse_strict, read};
 use super::sources::LockedSources;
@@ -34,6 +35,7 @@ pub struct LockFile {
     tags: BTreeMap<String, BTreeMap<String, Vec<Tag>>>,
     platforms: BTreeMap<Reference, BTreeMap<Platform, Digest>>,
     referrers: BTreeMap<Reference, LockedReferrers>,
+    signatures: BTreeMap<Reference, ImageSignature>,
     sources: LockedSources,
     packages: LockedPackages,
     debs: LockedDebs,
@@ -72,6 +74,18 @@ fn tags(selections: ByName<Text, Vec<Named<Tag>>>) -> BTreeMap<String, Vec<Tag>>
     selections.0.into_iter().map(tags).collect()
 }
 
+/// A signature, unwrapped.
+fn signature((reference, entry): (Reference, LockedSignatureEntry)) -> (Reference, ImageSignature) {
+    let signature = ImageSignature {
+        image: entry.image.0,
+        key: entry.key.0.to_string(),
+        form: entry.form.into(),
+        manifest: entry.manifest.0,
+        identity: entry.identity.map(|identity| identity.0.to_string()),
+    };
+    (reference, signature)
+}
+
 impl From<LockFileContent> for LockFile {
     fn from(file: LockFileContent) -> Self {
         let referrers = file.referrers.0.into_iter().map(|(reference, referrers)| {
@@ -92,6 +106,7 @@ impl From<LockFileContent> for LockFile {
                 .collect(),
             platforms: file.platforms.0.into_iter().map(|(name, digests)| (name, plain(digests))).collect(),
             referrers: referrers.collect(),
+            signatures: file.signatures.0.into_iter().map(signature).collect(),
             sources: LockedSources::new(file.downloads, file.git),
             packages: LockedPackages::new(file.packages),
             debs: LockedDebs::new(file.debs),
@@ -238,6 +253,29 @@ impl LockFile {
         self.referrers.retain(|reference, _| keep(reference));
     }
 
+    /// The signatures of images, by their reference.
+    #[must_use]
+    pub fn signatures(&self) -> &BTreeMap<Reference, ImageSignature> {
+        &self.signatures
+    }
+
+    /// Locks the signature of an image; returns what was locked before.
+    pub fn set_signature(
+        &mut self,
+        reference: Reference,
+        signature: ImageSignature,
+    ) -> Option<ImageSignature> {
+        self.signatures.insert(reference, signature)
+    }
+
+    /// Removes the signatures of references that `keep` refuses; returns those.
+    pub fn retain_signatures(
+        &mut self,
+        keep: impl Fn(&Reference) -> bool,
+    ) -> Vec<(Reference, ImageSignature)> {
+        self.signatures.extract_if(.., |reference, _| !keep(reference)).collect()
+    }
+
     /// Removes every reference that `keep` refuses; returns those.
     pub fn retain(&mut self, keep: impl Fn(&Reference) -> bool) -> Vec<Reference> {
         let gone = self.images.keys().filter(|reference| !keep(reference)).cloned().collect();
@@ -318,6 +356,17 @@ impl LockFile {
                 }
             }
         }
+        if !self.signatures.is_empty() {
+            text.push_str("signatures:\n");
+        }
+        for (reference, signature) in by_text(&self.signatures) {
+            let ImageSignature { image, key, form, manifest, identity } = signature;
+            let _ = writeln!(text, "  \"{reference}\":\n    image: {image}\n    key: {key}");
+            let _ = writeln!(text, "    form: {form}\n    manifest: {manifest}");
+            if let Some(identity) = identity {
+                let _ = writeln!(text, "    identity: \"{identity}\"");
+            }
+        }
         self.sources.render(&mut text);
         self.packages.render(&mut text);
         self.debs.render(&mut text);
@@ -332,6 +381,8 @@ fn by_text<K: ToString, V>(map: &BTreeMap<K, V>) -> BTreeMap<String, &V> {
 
 #[cfg(test)]
 mod tests {
+    use images::signatures::SignatureForm;
+
     use super::*;
     use crate::project::names::ParsedName as _;
 
@@ -357,6 +408,18 @@ mod tests {
         assert_eq!(lock.set_id(engine("containers-storage:localhost/a:1"), digest("f")), None);
         lock.set_referrers(b.clone(), BTreeMap::from([(Subject::from(digest("b")), digest("c"))]));
         lock.set_referrers(reference("localhost:5000/c:1"), BTreeMap::new());
+        let signed = |form, identity: Option<&str>| ImageSignature {
+            image: digest("b"),
+            key: format!("SHA256:{}", "+".repeat(43)),
+            form,
+            manifest: digest("c"),
+            identity: identity.map(ToOwned::to_owned),
+        };
+        let (tagged, referring) =
+            (signed(SignatureForm::Tag, Some("quay.io/b")), signed(SignatureForm::Referrer, None));
+        assert_eq!(lock.set_signature(b.clone(), referring.clone()), None);
+        assert_eq!(lock.set_signature(b.clone(), tagged.clone()), Some(referring.clone()));
+        lock.set_signature(reference("localhost:5000/c:1"), referring.clone());
         let repository = || "docker.io/library/nginx".to_owned();
         let pattern = || r#"latest 2 of tagPattern ^it's "1\.27": #"#.to_owned();
         let range = || "semver >=1.27 <1.28".to_owned();
@@ -375,6 +438,8 @@ mod tests {
         assert_eq!(lock.id(&engine("docker-daemon:my_image:1")), Some(digest("e")));
         let gone = lock.retain_engines(|image| *image == engine("docker-daemon:my_image:1"));
         assert_eq!(gone, [(engine("containers-storage:localhost/a:1"), digest("f"))]);
+        assert_eq!(lock.retain_signatures(|reference| *reference != b), [(b.clone(), tagged)]);
+        assert_eq!(lock.signatures().values().collect::<Vec<_>>(), [&referring]);
         lock.retain_referrers(|reference| *reference != b);
         assert_eq!(lock.referrers(&b), None);
         let gone = lock.retain(|reference| reference.registry() == "docker.io");

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use archive::requires::Requirement;
+use content::Digest;
 use images::Reference;
+use images::signatures::{ImageSignature, SignatureRules};
 use images::source::EngineImage;
 
 use super::book::{Book, MarkdownDocument};
@@ -75,6 +77,10 @@ pub struct Project {
     pub produced: Produced,
     /// How registries are reached.
     pub registries: Vec<RegistryAccess>,
+    /// Which images need signatures, and by whom.
+    pub image_signatures: SignatureRules,
+    /// The signatures that the lock file has, by the reference of their image.
+    pub locked_signatures: BTreeMap<Reference, ImageSignature>,
     /// Images to pull, each with the digest that it is pulled by.
     pub pull: Vec<PullDefinition>,
     /// Tags to pull that a pattern or a range stands for; [`Project::pull`] has those in the lock file.
@@ -193,6 +199,28 @@ impl Project {
         let bases = self.bases().map(|base| &base.reference).filter(|base| base.digest().is_none());
         let mut seen = BTreeSet::new();
         pulls.chain(bases).filter(|reference| seen.insert(*reference)).cloned().collect()
+    }
+
+    /// Every image of a registry that the project uses, with the digest of `lock` or its own: images to pull and base images, each
+    /// once.
+    #[must_use]
+    pub fn images_of_registries(&self, lock: &LockFile) -> BTreeMap<Reference, Option<Digest>> {
+        let pulls = self.pulls(lock);
+        let pulls = pulls.iter().filter_map(|pull| {
+            let own = pull.digest.filter(|_| pull.is_pinned);
+            pull.reference().map(|reference| (reference, own))
+        });
+        let bases = self.bases().map(|base| (&base.reference, base.reference.digest().copied()));
+        let all = pulls.chain(bases);
+        all.map(|(reference, own)| (reference.clone(), own.or_else(|| lock.digest(reference)))).collect()
+    }
+
+    /// Whether a rule requires a signature of an image, and the lock file has none that counts.
+    #[must_use]
+    pub fn lacks_signature(&self, reference: &Reference, image: &Digest) -> bool {
+        let Some(signers) = self.image_signatures.required(reference) else { return false };
+        let locked = self.locked_signatures.get(reference);
+        !locked.is_some_and(|signature| signers.accept(signature, image))
     }
 
     /// The images of container engines that `lock` has IDs for: all that the project itself does not pin, each once.

@@ -32,7 +32,7 @@ pub struct PullDefinition {
     pub is_pinned: bool,
     /// The platforms of an image index to keep; all where it is empty.
     pub platforms: Vec<Platform>,
-    /// Whether its referrers are pulled.
+    /// Whether its referrers are pulled: the project asks for them, or a rule requires a signature.
     pub with_referrers: bool,
     /// The lists of its referrers, if they are wanted and locked.
     pub referrers: Option<LockedReferrers>,

@@ -58,6 +58,14 @@ impl Error {
         })
     }
 
+    /// Whether every endpoint sent something else than what was asked for.
+    pub(super) fn is_wrong(&self) -> bool {
+        let is_wrong = |failure: &EndpointFailure| {
+            matches!(failure.fault, RegistryFault::DigestMismatch { .. } | RegistryFault::SizeMismatch { .. })
+        };
+        self.failures.iter().all(is_wrong)
+    }
+
     /// Whether every reachable endpoint answered `not found` or `unsupported`.
     pub(super) fn is_unknown(&self) -> bool {
         let unknown = |failure: &EndpointFailure| {

@@ -16,6 +16,7 @@ mod parts;
 mod plan;
 mod referrers;
 mod request;
+mod signatures;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use self::download::{DOWNLOAD_MAX, Download, download};
 pub use self::error::{EndpointFailure, Error};
 use self::fetch::Fetcher;
 pub use self::request::{PullRequest, PulledImage, Referrers};
+pub use self::signatures::signatures;
 pub use crate::client::{
     Denial, HostTls, Login, Proxies, RegistryFault, RegistryOptions, RequestLimits, TransferProgress,
 };

@@ -16,7 +16,7 @@ use super::parts::Parts;
 use super::{Error, PullRequest, Referrers, RegistryFault};
 use crate::client::TransferEvent;
 use crate::manifest::{Descriptor, MANIFEST_MAX, MANIFESTS_MAX, Manifest, MediaKind};
-use crate::referrers::{COSIGN, referrers_tag};
+use crate::referrers::{COSIGN, SIGNATURES, referrers_tag};
 
 /// Gathers what hangs on a manifest with the image's parts, and adds it to `found`.
 pub(super) async fn gather(
@@ -113,6 +113,15 @@ async fn list(
     // Under this tag may be an image, which is not a list.
     let is_list = |bytes: &Vec<u8>| Manifest::parse(bytes).is_ok_and(|found| found.kind.is_index());
     Ok(bytes.filter(is_list))
+}
+
+/// The manifest under cosign's tag for signatures of `subject`.
+pub(super) async fn signature_tag(
+    fetcher: &Fetcher,
+    request: &Arc<PullRequest>,
+    subject: &Digest,
+) -> Result<Option<Vec<u8>>, Error> {
+    by_tag(fetcher, request, subject, &(referrers_tag(subject) + SIGNATURES)).await
 }
 
 /// The manifest under a tag that says what is attached to `subject`, unless it is the subject: to GitLab these tags are digests.

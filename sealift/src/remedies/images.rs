@@ -10,9 +10,11 @@ use buildchain::locking::{
 use buildchain::project::{RemoteError, Tag};
 use content::{Digest, printable, printable_path};
 use graph::quoted;
+use images::Reference;
 use images::original_names::{OriginalReference, Place};
 use images::pull::{self, Login, RegistryFault};
 use images::push;
+use images::signatures::FoundSignatures;
 
 use super::helped;
 use crate::failure::Failure;
@@ -87,6 +89,13 @@ pub(crate) fn pull(error: pull::Error) -> Failure {
     helped(Failure::from(error), help)
 }
 
+/// An image that no key of the command signed.
+pub(crate) fn unsigned(reference: &Reference, image: &Digest, found: &FoundSignatures) -> Failure {
+    let error = format!("{reference} ({}) has no good signature: {}", image.short(), found.problem());
+    Failure::failed(anyhow::anyhow!(error))
+        .remedy("name the key that signed it with --key, or pull it without --key")
+}
+
 /// What to do about an image that a task cannot pull.
 pub(super) fn task(error: &pull::Error) -> Option<String> {
     after(error, &OF_PROJECTS, "re-run the command to resume")
@@ -109,6 +118,11 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         {
             Some("git never asks: use an ssh:// URL with an agent, or put the password into ~/.netrc".into())
         }
+        locking::Error::Unsigned { .. } => Some(
+            "if you trust another key, add it to `keys` of the entry in `spec.images.signatures`; if the image was signed in another \
+             repository, name that with `identity`"
+                .into(),
+        ),
         locking::Error::Engine(error) => in_engine(error),
         locking::Error::Repository { reason, .. } => of_repository(reason),
         locking::Error::Package { reason, .. } => of_package(reason),
@@ -122,7 +136,12 @@ pub(crate) fn lock(error: locking::Error) -> Failure {
         )),
         _ => None,
     };
-    helped(Failure::from(error), help)
+    // Without a good signature the result is negative, but nothing went wrong.
+    let failure = match &error {
+        locking::Error::Unsigned { .. } => Failure::failed(error),
+        _ => Failure::from(error),
+    };
+    helped(failure, help)
 }
 
 /// What helps if a file of another tool does not fit the project.
@@ -196,7 +215,9 @@ fn in_engine(error: &images::Error) -> Option<String> {
 pub(crate) fn moved(change: &EntryChange) -> Failure {
     let (server, what) = match &change.entry {
         LockedEntry::Engine(_) => ("engine", "IDs"),
-        LockedEntry::Tag(_) | LockedEntry::Referrers { .. } => ("registry", "digests"),
+        LockedEntry::Tag(_) | LockedEntry::Referrers { .. } | LockedEntry::Signature(_) => {
+            ("registry", "digests")
+        }
     };
     differs(&change.entry, change.old.as_ref(), change.new.as_ref(), server, what)
 }

@@ -96,6 +96,15 @@ impl PublicKey {
         &self.spki_id
     }
 
+    /// A PEM file with it (`PUBLIC KEY`), as OpenSSL writes it.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let encoded = base64::encode(&self.spki);
+        let lines = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy);
+        let body: String = lines.map(|line| format!("{line}\n")).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n")
+    }
+
     /// Its algorithm.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {

@@ -143,11 +143,11 @@ fn a_bundle_that_readers_could_understand_differently_is_refused() {
         (
             material("\"x509CertificateChain\":{\"certificates\":[]}")
                 .replace(".bundle.v0.3+json", ".bundle+json;version=0.2"),
-            "the bundle was signed with a certificate: only signatures with keys can be verified",
+            "it was signed with a certificate: only signatures with keys can be verified",
         ),
         (
             material("\"certificate\":{\"rawBytes\":\"AAAA\"}"),
-            "the bundle was signed with a certificate: only signatures with keys can be verified",
+            "it was signed with a certificate: only signatures with keys can be verified",
         ),
         (
             material(&format!("{hint},\"certificate\":{{\"rawBytes\":\"AAAA\"}}")),

@@ -106,3 +106,11 @@ fn a_file_that_is_not_one_secret_key_is_refused() {
         assert_eq!(SecretKey::read(&data(file)).unwrap_err().to_string(), reason, "{file}");
     }
 }
+
+#[test]
+fn a_public_key_is_written_as_it_was_read() {
+    for name in ["cosign.pub", "p256.pub", "ed.pub", "other.pub"] {
+        let file = String::from_utf8(data(name)).unwrap();
+        assert_eq!(public(file.as_bytes()).to_pem(), file, "{name}");
+    }
+}

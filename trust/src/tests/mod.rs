@@ -1,6 +1,7 @@
 //! Tests. Attacks are tables: each has a reason of its own.
 
 mod bundles;
+mod images;
 mod keys;
 mod policies;
 mod provenances;

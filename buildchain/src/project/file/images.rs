@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::short::{HasShortForm, Short};
-use super::{FileEntry, ForEach};
+use super::{FileEntry, ForEach, ImageSignatureEntry};
 use crate::project::field::Field;
 use crate::project::names::{ImageName, ImageSource, InnerPath, Tag, TagPattern, TagRange, Text};
 
@@ -30,6 +30,9 @@ pub struct ImagesSpec {
     /// values.
     #[serde(default)]
     pub build: Vec<Short<NamedImage>>,
+    /// Which images need signatures, and by whom. An entry covers images to pull and base images from a registry.
+    #[serde(default)]
+    pub signatures: Vec<ImageSignatureEntry>,
 }
 
 /// An image to build, with its name.

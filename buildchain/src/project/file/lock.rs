@@ -6,6 +6,7 @@ use images::{Platform, Reference};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::LockedSignatureEntry;
 use super::debian::LockedDebSetEntry;
 use crate::project::field::{ByName, Named};
 use crate::project::names::{
@@ -36,6 +37,9 @@ pub struct LockFileContent {
     /// For an image with `referrers: true`: the digests of the lists of its referrers.
     #[serde(default)]
     pub referrers: ByName<Reference, LockedReferrersEntry>,
+    /// For an image that needs a signature: a good one.
+    #[serde(default)]
+    pub signatures: ByName<Reference, LockedSignatureEntry>,
     /// Each file of `spec.sources` and each source of a spec file, by its URL.
     #[serde(default)]
     pub downloads: ByName<FileUrl, LockedDownloadEntry>,

@@ -12,6 +12,7 @@ mod release;
 mod repeated;
 mod requires;
 mod short;
+mod signatures;
 mod signing;
 mod solution;
 mod sources;
@@ -44,6 +45,9 @@ use self::repeated::repeated;
 pub use self::repeated::{ForEach, LoopList, LoopValues, Repeated};
 pub use self::requires::RequirementEntry;
 pub use self::short::{HasShortForm, Short};
+pub use self::signatures::{
+    ImageSignatureEntry, LockedSignatureEntry, LockedSignatureForm, RequireSignature,
+};
 pub use self::signing::SigningEntry;
 pub use self::solution::{OperatorEntry, SolutionEntry, UiEntry};
 pub use self::sources::{SourceEntry, UnpackEntry};
@@ -237,7 +241,7 @@ pub enum ReplacedList {
     /// `binaries`.
     #[serde(rename = "binaries")]
     Binaries,
-    /// All images.
+    /// All images. Rules for their signatures stay.
     #[serde(rename = "images")]
     Images,
     /// The images to pull, those of catalogues and lists included.
@@ -271,7 +275,11 @@ impl Content {
     pub(in crate::project) fn clear(&mut self, list: ReplacedList) {
         match list {
             ReplacedList::Binaries => self.binaries.clear(),
-            ReplacedList::Images => self.images = ImagesSpec::default(),
+            // Rules for signatures stay: they protect all images.
+            ReplacedList::Images => {
+                let signatures = std::mem::take(&mut self.images.signatures);
+                self.images = ImagesSpec { signatures, ..ImagesSpec::default() };
+            }
             ReplacedList::ImagesPull => {
                 self.images.pull.clear();
                 self.images.catalogues.clear();
@@ -335,6 +343,7 @@ repeated!(
     FileEntry,
     FilesEntry,
     ImageList,
+    ImageSignatureEntry,
     NamedImage,
     PullImage,
     RegistryEntry,

@@ -7,6 +7,7 @@ mod parts;
 mod pull;
 mod release;
 mod requires;
+mod signatures;
 mod signing;
 mod solution;
 mod sources;
@@ -17,6 +18,8 @@ mod upstream;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use images::signatures::SignatureRules;
 
 use self::parts::{Part, PartReader, ProjectParts};
 use super::book::{Book, MarkdownDocument};
@@ -129,7 +132,7 @@ impl Project {
                 mistakes.note(added);
             }
         }
-        let project = Self {
+        let mut project = Self {
             root: root.into(),
             profiles,
             kind: file.kind,
@@ -145,6 +148,8 @@ impl Project {
             pools: BTreeMap::new(),
             produced: Produced::default(),
             registries: Vec::new(),
+            image_signatures: SignatureRules::default(),
+            locked_signatures: BTreeMap::new(),
             pull: Vec::new(),
             selections: Vec::new(),
             images: Vec::new(),
@@ -165,6 +170,7 @@ impl Project {
             territory,
         };
         let lock = mistakes.note(LockFile::read(root)).unwrap_or_default();
+        project.locked_signatures = lock.signatures().clone();
         let mut loader = Loader { project, lock, values, templates: Arc::default(), mistakes };
         for Part { file, content, .. } in &parts {
             let base = Arc::clone(&loader.templates);
@@ -175,6 +181,7 @@ impl Project {
         parts.iter().for_each(|part| loader.tasks(&part.file, &part.content));
         // Entries of `packages` in any part need them.
         parts.iter().for_each(|part| loader.distributions(&part.file, &part.content.distributions));
+        parts.iter().for_each(|part| loader.image_signatures(&part.file, &part.content.images.signatures));
         for Part { file, content, .. } in &parts {
             loader.content(file, content);
         }

@@ -5,6 +5,7 @@ mod image_of_archive;
 mod other_rooms;
 mod packages;
 mod patterns;
+mod signatures;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use archive::requires::{RequiredImage, VersionRange};
 use content::Digest;
 use images::build::{Created, LayerMode};
 use images::pull::attached_tag;
+use images::signatures::RepositoryPattern;
 use images::source::{EngineImage, LocalImage};
 use images::tags::TagFilter;
 use images::{ImageLocation, Platform, Reference};
@@ -27,6 +29,7 @@ pub use self::image_of_archive::ImageOfArchive;
 pub use self::packages::{
     HostBuilder, LockedPath, MacroName, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture,
 };
+pub use self::signatures::KeyId;
 pub use self::sources::{CommitHash, FileName, FileUrl, GitLocation, GitRef, SourceName};
 
 /// A text with rules of its own.
@@ -73,7 +76,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 53] = [
+const RULES: [NameRule; 55] = [
     NameRule::of::<SuiteName>(),
     NameRule::of::<DebArchitecture>(),
     NameRule::of::<DebName>(),
@@ -127,6 +130,8 @@ const RULES: [NameRule; 53] = [
     NameRule::of::<Reference>(),
     NameRule::of::<EngineImage>(),
     NameRule::of::<Subject>(),
+    NameRule::of::<RepositoryPattern>(),
+    NameRule::of::<KeyId>(),
 ];
 
 /// The check of the texts that a schema gives the `format`, if there is one.

@@ -62,6 +62,12 @@ fn names_are_parsed_or_refused_with_a_reason() {
         ("delimiter", &["<<", "%}", "#"], &["", "< <", "é", "12345678901234567"]),
         ("archive-mode", &["0644", "755"], &["", "0600", "0o755", "4755", "00755"]),
         ("referrer-subject", &[], &["sha256:ff.sig", ""]),
+        ("repository-pattern", &["*", "nginx", "quay.io/a/*"], &["", "a*", "quay.io/a:1", "*/a", "a/**"]),
+        (
+            "key-id",
+            &["SHA256:qZHego6yPRpAQdNP9/gDZdeLR0omrMQ7SgQP2KZiytU"],
+            &["", "SHA256:", "sha256:qZHego6yPRpAQdNP9/gDZdeLR0omrMQ7SgQP2KZiytU"],
+        ),
         (
             "repository-url",
             &[

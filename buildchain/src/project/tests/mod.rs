@@ -1,6 +1,7 @@
 //! The project model against right and wrong project files.
 
 mod debs;
+mod image_signatures;
 mod signing;
 mod solution;
 mod upstream;

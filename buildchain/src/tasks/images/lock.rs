@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use graph::{Graph, SelectedTasks, TaskId};
+use images::Reference;
 
 use super::{INDEX, build, pull_name, referrers};
-use crate::project::{Error, Mistakes, Origin, Project, SpecBuilder};
+use crate::project::{BaseImage, Error, Mistakes, Origin, Project, SpecBuilder};
 use crate::tasks::{debs, download, shown_url, sources, specs};
 
 /// Checks that the lock file has every digest that the selected tasks, and the tasks that they depend on, need: of images to
-/// pull, of their referrers, of base images and of sources outside the project.
+/// pull, of their referrers and signatures, of base images and of sources outside the project.
 ///
 /// # Errors
 ///
@@ -37,6 +38,11 @@ pub(crate) fn names_of_unlocked(project: &Project) -> Vec<String> {
     names.into_iter().collect()
 }
 
+/// What the lock file lacks if a rule requires a signature.
+fn signature_of(reference: &Reference) -> String {
+    format!("a signature of {reference} by a key of its rule")
+}
+
 /// What the lock file has no digest for: the task that needs it, the reference, and the entry of the project that asks for the
 /// task.
 fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
@@ -54,6 +60,15 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
         }
         unlocked.push((pull_name(pull), reference, &pull.origin));
     }
+    for pull in &project.pull {
+        if let (Some(reference), Some(digest)) = (pull.reference(), &pull.digest)
+            && project.lacks_signature(reference, digest)
+        {
+            let what = signature_of(reference);
+            unlocked.push((referrers::name(pull), what.clone(), &pull.origin));
+            unlocked.push((pull_name(pull), what, &pull.origin));
+        }
+    }
     for selection in project.selections.iter().filter(|selection| !selection.is_locked) {
         let tags = format!("the list of tags {selection}");
         unlocked.push((INDEX.to_owned(), tags, selection.origin()));
@@ -61,6 +76,12 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
     for image in &project.images {
         for base in image.bases.iter().filter(|base| base.digest.is_none()) {
             unlocked.push((build::name(image), base.reference.to_string(), &image.origin));
+        }
+        let signed = |base: &&BaseImage| {
+            base.digest.is_some_and(|digest| project.lacks_signature(&base.reference, &digest))
+        };
+        for base in image.bases.iter().filter(signed) {
+            unlocked.push((build::name(image), signature_of(&base.reference), &image.origin));
         }
     }
     for source in &project.external_sources {
@@ -71,8 +92,14 @@ fn unlocked(project: &Project) -> Vec<(String, String, &Origin)> {
             let missing = spec.downloads.iter().filter(|download| download.digest.is_none());
             let missing = missing.map(|download| (specs::Step::GetSource, shown_url(download.url.as_str())));
             let builder = match &spec.builder {
-                SpecBuilder::Image(image) if image.digest.is_none() => Some(image.reference.to_string()),
-                _ => None,
+                SpecBuilder::Image(image) => match &image.digest {
+                    None => Some(image.reference.to_string()),
+                    Some(digest) => {
+                        let lacks = project.lacks_signature(&image.reference, digest);
+                        lacks.then(|| signature_of(&image.reference))
+                    }
+                },
+                SpecBuilder::Host => None,
             };
             let builder = builder.map(|reference| (specs::Step::Srpm, reference));
             let missing = missing.chain(builder);

@@ -9,14 +9,17 @@ use images::dir_layout::{self, ImagePlace};
 use images::original_names::{OriginalNames, OriginalNamesFile, OriginalReference, Place};
 use images::pull::{PullRequest, RegistryOptions, redacted, referrers_tag};
 use images::reference::{check_repository, check_tag};
+use images::signatures::RequiredSigners;
 use images::source::ImageLocation;
-use images::{Platform, RegistrySession, Store};
+use images::{Platform, Reference, RegistrySession, Store};
+use trust::PublicKey;
 
 use super::content_store;
 use super::ls::report;
 use crate::args::registry_client::ClientArguments;
+use crate::args::trust::public_key;
 use crate::failure::{CommandResult, Failure};
-use crate::output::ReportOutput;
+use crate::output::{self, ReportOutput};
 use crate::progress::blobs::Blobs;
 use crate::remedies;
 use crate::session::environment;
@@ -47,6 +50,9 @@ pub(crate) struct Arguments {
     mirror: Vec<String>,
     #[command(flatten)]
     client: ClientArguments,
+    /// Pull only images that this public key signed, with cosign (PEM: ECDSA P-256 or Ed25519; repeatable, one key is enough)
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
     /// Also pull referrers, such as signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
@@ -97,12 +103,23 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         options.mirrors.entry(host.to_string()).or_default().push(url.to_string());
     }
     content::check_folder(&arguments.into)?;
+    let keys = arguments.key.iter().map(|key| public_key(key)).collect::<Result<Vec<PublicKey>, _>>()?;
+    let local = wanted.iter().find(|(source, _)| !matches!(source, ImageLocation::Registry(_)));
+    if let Some((source, _)) = local.filter(|_| !keys.is_empty()) {
+        return Err(Failure::usage(format!("--key needs a registry, which {source} is not in"))
+            .remedy("pull it with a command of its own, without --key"));
+    }
     let store = content_store::open(&content_store::root(arguments.store)?)?;
     let named = named(&wanted);
     let session = RegistrySession::new(options);
     let pulled = {
         let blobs = Blobs::start("pulling");
         refuse_clashing_tags(&requests, &named, &session, &blobs)?;
+        if !keys.is_empty() {
+            for request in &mut requests {
+                request.expected = Some(signed(&request.reference, &keys, &store, &session, &blobs)?);
+            }
+        }
         images::pull::pull(&requests, &store, &session, &blobs).map_err(remedies::images::pull)?
     };
     let mut found: Vec<Found<'_>> = Vec::new();
@@ -134,6 +151,25 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     refuse_clashes(&found, &named)?;
     let written = save(&found, (&arguments.into, arguments.replace), &store)?;
     report(written, arguments.output)
+}
+
+/// The digest of an image that one of `keys` signed.
+fn signed(
+    reference: &Reference,
+    keys: &[PublicKey],
+    store: &Store,
+    session: &RegistrySession,
+    progress: &Blobs,
+) -> Result<Digest, Failure> {
+    let image = images::pull::resolve(reference, session, progress).map_err(remedies::images::pull)?.digest;
+    let signers = RequiredSigners { keys, identity: reference.name() };
+    let found = images::pull::signatures(reference, &image, &signers, store, session, progress);
+    let found = found.map_err(remedies::images::pull)?;
+    if found.good.is_empty() {
+        return Err(remedies::images::unsigned(reference, &image, &found));
+    }
+    found.refused.iter().for_each(|refused| output::warn(&format!("{reference}: {refused}")));
+    Ok(image)
 }
 
 /// An image in the store, to be saved.

@@ -130,7 +130,9 @@ fn look_up(
     let printed = Printed::new();
     let LockUpdate { lock, selections, resolved, sources, packages, stale, mut failures } =
         locking::resolve(&projects, what, &RegistrySession::new(options), &printed)?;
-    if write {
+    // The old lock file stays, whole, if an image lacks a good signature.
+    let is_unsigned = failures.iter().any(|failure| matches!(failure, locking::Error::Unsigned { .. }));
+    if write && !is_unsigned {
         lock.write(&root)?;
     }
     let text = || {

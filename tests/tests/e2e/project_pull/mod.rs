@@ -5,6 +5,7 @@ mod chosen;
 mod engine;
 mod local;
 mod platforms;
+mod signed;
 mod together;
 mod warnings;
 

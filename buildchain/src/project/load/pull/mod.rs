@@ -91,7 +91,7 @@ impl Loader {
             aliases,
             digest,
             platforms,
-            with_referrers: image.referrers,
+            with_referrers: image.referrers || self.needs_signature(&source),
             tar: image.tar,
         };
         match (tags, source) {
@@ -270,13 +270,14 @@ impl Loader {
         {
             let origin = Origin { path: file.clone(), line, column };
             let Some(name) = self.default_name(&origin, &reference, list.scoped) else { continue };
+            let is_covered = self.project.image_signatures.required(&reference).is_some();
             let template = PullTemplate {
                 origin,
                 name,
                 aliases: Vec::new(),
                 digest: reference.digest().copied(),
                 platforms: platforms.clone(),
-                with_referrers: list.referrers,
+                with_referrers: list.referrers || is_covered,
                 tar: false,
             };
             match (selection, reference.given_tag().map(Tag::parse)) {

@@ -1,0 +1,181 @@
+//! Images that need signatures: what cosign wrote, in a registry.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use content::Digest;
+use tests::daemon::{Daemon, free_port};
+use tests::registry::{Layout, skopeo_copy};
+use tests::{peer, registry, sealift};
+
+/// The image that cosign signed, and the repository that it signed it in.
+const IMAGE: &str = "6b11842236d7a07471de8ced2ca86c733c8ea80e4ff46c488d7d728014b6d729";
+const IDENTITY: &str = "localhost:5999/demo/c2";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// What cosign wrote.
+fn data(name: &str) -> PathBuf {
+    sealift::repository().join("images/src/signatures/data").join(name)
+}
+
+/// A registry, and a project that pulls images from it.
+struct Site {
+    folder: tempfile::TempDir,
+    registry: Daemon,
+}
+
+impl Site {
+    /// `None` if a peer is missing.
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = registry::start(folder.path(), free_port())?;
+        peer::find("skopeo")?;
+        for key in ["cosign.pub", "other.pub"] {
+            fs::copy(data(key), folder.path().join(key)).unwrap();
+        }
+        Some(Self { folder, registry })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.registry.port)
+    }
+
+    /// Pushes a manifest of a layout.
+    fn push(&self, layout: &Path, name: &str, to: &str) {
+        let from = format!("oci:{}:{name}", layout.display());
+        skopeo_copy(&["--all", "--preserve-digests"], &from, &format!("docker://{}/{to}", self.host()));
+    }
+
+    fn push_image(&self, repository: &str) {
+        self.push(&data("image"), "t", &format!("{repository}:1"));
+    }
+
+    /// Pushes the signature that cosign wrote: under its tag, or as a referrer. The digest of its manifest.
+    fn push_signature(&self, repository: &str, is_referrer: bool) -> Digest {
+        let layout = Layout::new(self.path("signature"));
+        let bytes = |name: &str| fs::read(data(name)).unwrap();
+        let (name, blobs) = match is_referrer {
+            false => (
+                "cosign-sig-tag",
+                [bytes("cosign-sig-tag.config.json"), bytes("cosign-sig-tag.payload.json")],
+            ),
+            true => ("cosign3-referrer", [b"{}".to_vec(), bytes("cosign3-referrer.bundle.sigstore.json")]),
+        };
+        blobs.iter().for_each(|blob| drop(layout.blob("", blob)));
+        let manifest = bytes(&format!("{name}.manifest.json"));
+        let signature = layout.blob(MANIFEST, &manifest);
+        let (named, suffix) =
+            if is_referrer { (layout.index(&[signature]), "") } else { (signature, ".sig") };
+        layout.name(&[("it", &named)]);
+        self.push(&layout.folder, "it", &format!("{repository}:sha256-{IMAGE}{suffix}"));
+        fs::remove_dir_all(&layout.folder).unwrap();
+        Digest::of(&manifest)
+    }
+
+    /// Writes a project that pulls an image, with a rule for it.
+    fn write(&self, repository: &str, rule: &str) {
+        let host = self.host();
+        let text = format!(
+            "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: Example, version: 1.0.0}}\n\
+             spec:\n  registries: [{{host: '{host}', plainHttp: true}}]\n  images:\n    pull: ['{host}/{repository}:1']\n    \
+             signatures:\n      - {{repository: '{host}/*', {rule}}}\n"
+        );
+        fs::write(self.path("sealift.yaml"), text).unwrap();
+    }
+
+    /// Runs a command that must exit with `code`; what it prints.
+    fn run(&self, code: i32, words: &[&str]) -> String {
+        let mut command = sealift::command(self.folder.path());
+        command.env("SEALIFT_CACHE", self.path("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
+        let (found, out, err) = sealift::told(&command.args(words).output().unwrap());
+        assert_eq!(found, code, "{words:?}: {out}{err}");
+        format!("{out}{err}")
+    }
+
+    fn lock_file(&self) -> Option<String> {
+        fs::read_to_string(self.path("sealift.lock")).ok()
+    }
+}
+
+#[test]
+fn an_image_is_locked_and_carried_with_the_signature_that_its_rule_requires() {
+    let Some(site) = Site::new() else { return };
+    let host = site.host();
+    let rule = |key: &str| format!("keys: [{key}], identity: 'localhost:5999/*'");
+    site.push_image("demo/c2");
+    site.write("demo/c2", &rule("cosign.pub"));
+    let said = site.run(1, &["lock"]);
+    assert!(said.contains("has no good signature: the registry has no signature of it"), "{said}");
+    assert!(said.contains("spec.images.signatures"), "{said}");
+    assert_eq!(site.lock_file(), None);
+
+    let signature = site.push_signature("demo/c2", false);
+    let said = site.run(0, &["lock"]);
+    assert!(said.contains(&format!("{host}/demo/c2:1 (signature) is new: {signature}")), "{said}");
+    let lock = site.lock_file().unwrap();
+    let (_, locked) = lock.split_once("signatures:\n").unwrap();
+    assert_eq!(
+        locked,
+        format!(
+            "  \"{host}/demo/c2:1\":\n    image: sha256:{IMAGE}\n    key: SHA256:qZHego6yPRpAQdNP9/gDZdeLR0omrMQ7SgQP2KZiytU\n    \
+             form: tag\n    manifest: {signature}\n    identity: \"{IDENTITY}\"\n"
+        )
+    );
+    assert_eq!(site.run(0, &["lock"]), "nothing moved\n");
+    site.run(0, &["lock", "--check"]);
+    site.run(0, &["run", "images"]);
+    let carried = site.path(&format!("_build/root/images/c2/sha256-{IMAGE}.sig/manifest.json"));
+    assert_eq!(Digest::of(&fs::read(carried).unwrap()), signature);
+    let served = site.path(&format!("_build/root/registry/v2/c2/manifests/sha256-{IMAGE}.sig"));
+    assert!(served.exists(), "the signature is not served");
+
+    // Another key: what the lock file has does not count, and stays.
+    site.write("demo/c2", &rule("other.pub"));
+    let said = site.run(3, &["run", "images"]);
+    assert!(
+        said.contains(&format!("a signature of {host}/demo/c2:1 by a key of its rule is not locked")),
+        "{said}"
+    );
+    assert!(said.contains("run `sealift lock`"), "{said}");
+    for words in [&["lock"][..], &["update"], &["lock", "--check"]] {
+        let said = site.run(1, words);
+        assert!(said.contains("it was signed by another key, or changed; the trusted key is"), "{said}");
+        assert_eq!(site.lock_file().as_ref(), Some(&lock));
+    }
+    // A signature in another repository.
+    site.write("demo/c2", "keys: [cosign.pub]");
+    site.run(3, &["run", "images"]);
+    let said = site.run(1, &["lock"]);
+    assert!(said.contains(&format!("of the repository {IDENTITY}: expected {host}/demo/c2")), "{said}");
+    // Without a rule, neither the signature is locked nor the list of referrers.
+    site.write("demo/c2", "require: none");
+    let said = site.run(0, &["lock"]);
+    assert!(said.contains(&format!("(signature) is gone: {signature}")), "{said}");
+    assert!(!site.lock_file().unwrap().contains(&signature.to_string()));
+
+    // What cosign 3 writes names no repository.
+    let key = site.path("cosign.pub");
+    let pull = |code, from: &str| {
+        let image = format!("{host}/{from}:1");
+        let words = ["image", "pull", &image, "--into", "pulled", "--plain-http", &host, "--key"];
+        site.run(code, &[&words[..], &[key.to_str().unwrap()]].concat())
+    };
+    let said = pull(1, "demo/c2");
+    assert!(said.contains("expected 127.0.0.1") && said.contains("name the key"), "{said}");
+    assert!(!site.path("pulled/c2").exists());
+    site.push_image("other/c3");
+    let referrer = site.push_signature("other/c3", true);
+    pull(0, "other/c3");
+    assert!(site.path("pulled/c3/1/manifest.json").exists());
+    site.write("other/c3", "keys: [other.pub, cosign.pub]");
+    let said = site.run(0, &["lock"]);
+    assert!(said.contains(&format!("(signature) is new: {referrer}")), "{said}");
+    assert!(site.lock_file().unwrap().contains("    form: referrer\n"));
+    site.run(0, &["run", "images"]);
+    let carried = site.path(&format!("_build/root/images/c3/sha256-{IMAGE}/manifest.json"));
+    assert!(fs::read_to_string(carried).unwrap().contains(&referrer.to_string()));
+}
