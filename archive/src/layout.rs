@@ -16,6 +16,8 @@ pub const LINKS: &str = "LINKS.mtree";
 pub const IMAGES: &str = "images";
 /// The references that the images were published under; see [`images::original_names`].
 pub const ORIGINAL_NAMES: &str = "images/original-names.json";
+/// Which images need signatures, and the keys that count; see [`images::signatures`].
+pub const IMAGE_POLICY: &str = "attestations/image-policy.json";
 /// The index beside the images that keeps the nginx configuration at constant size.
 pub const REGISTRY: &str = "registry";
 /// The part of [`REGISTRY`] for the names that the images were published under.

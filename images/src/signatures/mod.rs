@@ -2,8 +2,10 @@
 //!
 //! [`SignatureRules`] say for each repository whether an image needs a signature, and by which keys. A registry keeps signatures in
 //! two forms, both by cosign: layers of the manifest under the tag `sha256-<hex>.sig`, and bundles in referrers. One good signature
-//! by one of the keys is enough. [`crate::pull::signatures`] finds and checks those of an image.
+//! by one of the keys is enough. [`crate::pull::signatures`] finds and checks those of an image. An archive has the rules of its
+//! project in `attestations/image-policy.json`.
 
+mod file;
 mod judge;
 mod pattern;
 mod rules;
@@ -14,6 +16,7 @@ use std::fmt;
 
 use content::Digest;
 
+pub use self::file::{RULES_MAX, RulesFileError};
 pub(crate) use self::judge::Judge;
 pub use self::pattern::RepositoryPattern;
 pub use self::rules::{RequiredSigners, RuleError, SignatureRequirement, SignatureRule, SignatureRules};

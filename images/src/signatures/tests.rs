@@ -389,3 +389,40 @@ fn only_so_many_signatures_of_an_image_are_looked_at() {
     assert_eq!((found.good.len(), found.refused.len()), (0, 65));
     assert_eq!(found.refused[64].reason, "only the first 64 signatures are checked");
 }
+
+#[test]
+fn rules_come_back_from_the_file_of_an_archive() {
+    let mut rules = SignatureRules::default();
+    rules.add(rule("quay.io/vendor/*", vec![cosign(), own().public_key().clone()], None).unwrap()).unwrap();
+    rules.add(rule("mirror.example/v/*", vec![cosign()], Some("quay.io/vendor/*")).unwrap()).unwrap();
+    let none = SignatureRule::new(pattern("*"), SignatureRequirement::None, Vec::new(), None).unwrap();
+    rules.add(none).unwrap();
+    let text = rules.render();
+    assert_eq!(SignatureRules::parse(text.as_bytes()).unwrap(), rules);
+    assert!(text.starts_with("{\n  \"schemaVersion\": 1,\n  \"rules\": [\n"), "{text}");
+    for (from, to, expected) in [
+        ("\"schemaVersion\": 1", "\"schemaVersion\": 2", "it has version 2 of its format"),
+        ("\"rules\"", "\"more\": 1, \"rules\"", "unknown field `more`"),
+        ("\"require\"", "\"require\": \"none\", \"require\"", "duplicate field `require`"),
+        ("\"require\": \"signature\"", "\"require\": \"checksum\"", "unknown variant `checksum`"),
+        (
+            "\"require\": \"signature\"",
+            "\"require\": \"none\"",
+            "the rule for quay.io/vendor/*: `keys` takes effect",
+        ),
+        ("\"quay.io/vendor/*\"", "\"*/x\"", "`*/x`: expected a repository"),
+        ("\"mirror.example/v/*\"", "\"quay.io/vendor/*\"", "a second rule for `quay.io/vendor/*`"),
+        (
+            "BEGIN PUBLIC KEY",
+            "BEGIN PRIVATE KEY",
+            "a key of the rule for quay.io/vendor/*: it contains no key in PEM",
+        ),
+        ("}\n  ]\n}\n", "}\n  ]\n}\n{}", "trailing characters"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = SignatureRules::parse(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{from}: {error}");
+    }
+    let large = vec![b' '; 1 + usize::try_from(RULES_MAX).unwrap()];
+    assert_eq!(SignatureRules::parse(&large).unwrap_err().to_string(), "it has more than 1048576 bytes");
+}

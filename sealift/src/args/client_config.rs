@@ -50,6 +50,11 @@ impl ConfigDestination {
         self.root.as_deref()
     }
 
+    /// Whether what others wrote is replaced.
+    pub(crate) fn force(&self) -> bool {
+        self.force
+    }
+
     /// As [`ConfigDestination::put`]. Then warns about files of the system that override the new ones.
     pub(crate) fn put_original_names(
         &self,
@@ -91,7 +96,7 @@ impl ConfigDestination {
     }
 }
 
-/// The file, after a comment with its path: all formats of the files have the comment sign `#`.
+/// The file, after a comment with its path: all formats of the files but JSON have the comment sign `#`.
 fn with_path(file: &ClientConfigFile) -> String {
     format!("# File: /{}\n{}", file.path, file.content)
 }

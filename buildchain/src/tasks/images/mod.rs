@@ -2,6 +2,7 @@
 
 mod build;
 mod engine;
+mod image_policy;
 mod lock;
 mod original_names;
 mod referrers;
@@ -79,6 +80,7 @@ pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Result<TaskHandle, Error> {
     }
 
     members.extend(original_names::task(builder, &project)?.map(|task| builder.push(task)));
+    members.extend(image_policy::task(builder, &project).map(|task| builder.push(task)));
 
     if !project.pull.is_empty() || !project.images.is_empty() || !project.selections.is_empty() {
         members.extend(add_registry(builder, &project));

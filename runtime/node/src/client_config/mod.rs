@@ -1,4 +1,4 @@
-//! Client configuration: files that name the serving nodes to containerd, CRI-O, dnf and apt.
+//! Client configuration: files that name the serving nodes to containerd, CRI-O, dnf and apt, and the policy for signatures of images.
 //!
 //! Every file names all nodes that serve, in the order in which clients try them, and is marked as generated. No file
 //! leads out of the site: the last resort of each client is one of the nodes, too.
@@ -17,6 +17,7 @@
 
 mod error;
 mod file;
+mod image_policy;
 mod node;
 mod obstacle;
 mod original_names;
@@ -26,6 +27,7 @@ mod status_page;
 
 pub use error::Error;
 pub use file::{ClientConfigFile, stale, write};
+pub use image_policy::{PolicyNames, SignedRepositories, SignedRepository, existing_policy, image_policy};
 pub use node::NodeAddress;
 pub use obstacle::{Obstacle, k3s_obstacle, obstacles};
 pub use original_names::{

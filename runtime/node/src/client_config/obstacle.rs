@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use content::{LinkPolicy, printable, printable_path};
 
 use super::file::{ClientConfigFile, is_marked};
+use super::image_policy::{ATTACHMENTS, POLICY};
 use super::original_names::{CLOSED, DEFAULT_FOLDER, K3sDistribution};
 
 /// The maximum size of a file that is read, in bytes.
@@ -17,6 +18,8 @@ const HOSTS: &str = "hosts.toml";
 const DROP_INS: &str = "etc/containers/registries.conf.d";
 /// The configuration of a user, in the home directory.
 const OF_USER: &str = ".config/containers/registries.conf";
+/// The policy of a user, in the home directory.
+const POLICY_OF_USER: &str = ".config/containers/policy.json";
 
 /// A file on a client that makes it pull from other places than the nodes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +47,18 @@ pub enum Obstacle {
         path: PathBuf,
         /// The registry, or a part of it.
         prefix: String,
+    },
+    /// A user's policy, instead of which containers/image does not read that of the system.
+    PolicyOfUser {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of `registries.d` that says something else about a registry.
+    Attachments {
+        /// The file.
+        path: PathBuf,
+        /// The registry, or a part of it.
+        scope: String,
     },
     /// The setting that makes k3s or RKE2 ask nothing but the nodes is missing.
     Open {
@@ -76,6 +91,17 @@ impl fmt::Display for Obstacle {
             Self::DropIn { path, prefix } => {
                 write!(f, "{}: replaces the configuration of {}", printable_path(path), printable(prefix))
             }
+            Self::PolicyOfUser { path } => write!(
+                f,
+                "{}: podman, skopeo and buildah of this user read this policy instead of /etc/containers/policy.json",
+                printable_path(path)
+            ),
+            Self::Attachments { path, scope } => write!(
+                f,
+                "{}: configures {} too, so signatures of its images may not be found",
+                printable_path(path),
+                printable(scope)
+            ),
             Self::Open { path } => write!(
                 f,
                 "{}: the line `{CLOSED}` is missing, so images that no node has are requested from their own registry",
@@ -97,6 +123,11 @@ pub fn obstacles(root: &Path, files: &[ClientConfigFile]) -> Vec<Obstacle> {
             folders.extend(path.parent().and_then(Path::parent));
         } else if path.starts_with(DROP_INS) {
             of_containers_image(root, file, &mut found);
+        } else if file.path == POLICY {
+            let of_users = homes(root).into_iter().map(|home| home.join(POLICY_OF_USER));
+            found.extend(of_users.filter(|path| path.exists()).map(|path| Obstacle::PolicyOfUser { path }));
+        } else if file.path == ATTACHMENTS {
+            of_attachments(root, file, &mut found);
         }
     }
     for folder in folders {
@@ -172,6 +203,30 @@ fn of_containers_image(root: &Path, file: &ClientConfigFile, found: &mut BTreeSe
             };
             if hosts.iter().any(wins) {
                 found.insert(Obstacle::DropIn { path: path.clone(), prefix });
+            }
+        }
+    }
+}
+
+/// Other files of `registries.d` with the scopes of ours, or parts of them: two files with one scope are an error, and the longest
+/// scope counts alone.
+fn of_attachments(root: &Path, file: &ClientConfigFile, found: &mut BTreeSet<Obstacle>) {
+    let ours = root.join(&file.path);
+    let scopes = |text: &str| -> Vec<String> {
+        let read: Option<serde_json::Value> = serde_saphyr::from_str(text).ok();
+        let docker = read.as_ref().and_then(|read| read.get("docker")?.as_object());
+        docker.map(|docker| docker.keys().cloned().collect()).unwrap_or_default()
+    };
+    let written = scopes(&file.content);
+    let folder = ours.parent().unwrap_or(root);
+    let others = entries(folder).into_iter().filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    for path in others.filter(|path| *path != ours) {
+        for scope in scopes(&text(&path).unwrap_or_default()) {
+            let is_part = |ours: &String| {
+                scope.strip_prefix(ours.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            if written.iter().any(is_part) {
+                found.insert(Obstacle::Attachments { path: path.clone(), scope });
             }
         }
     }

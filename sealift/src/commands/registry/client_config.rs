@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use archive::{Tree, image, layout};
 use clap::Args;
 use node::archives::configured;
-use node::client_config::{self, CONFIG_PATH, K3sDistribution, OriginalNames};
+use node::client_config::{
+    self, CONFIG_PATH, ClientConfigFile, K3sDistribution, NodeAddress, OriginalNames, PolicyNames,
+    SignedRepositories,
+};
 
 use crate::args::client_config::{ConfigDestination, NodeArguments, parsed};
 use crate::args::node_paths::NodePaths;
@@ -18,8 +21,8 @@ use crate::remedies::serving::client as explained;
 /// Which images are configured, and whether under their original names.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArguments {
-    /// With --original-names: configure the hosts of the images in these ISO files or folders
-    #[arg(value_name = "ARCHIVE", requires = "original_names")]
+    /// Configure what the images in these ISO files or folders need
+    #[arg(value_name = "ARCHIVE")]
     archives: Vec<PathBuf>,
     /// Configure images under their original names, such as docker.io/library/nginx:1.25
     #[arg(long)]
@@ -28,8 +31,8 @@ pub(crate) struct RegistryArguments {
     /// [default: metalk8s-registry-from-config.invalid; all with --original-names]
     #[arg(long, value_name = "HOST")]
     host: Vec<String>,
-    /// With --original-names: configure the hosts of the images of this node's archives
-    #[arg(long, requires = "original_names", conflicts_with = "archives")]
+    /// Configure what the images in the archives of this node need
+    #[arg(long, conflicts_with = "archives")]
     configured: bool,
     /// Pull an image that no node has from its own registry
     #[arg(long, requires = "original_names")]
@@ -58,6 +61,9 @@ pub(crate) struct ContainerdArguments {
 pub(crate) struct CrioArguments {
     #[command(flatten)]
     registry: RegistryArguments,
+    /// Also require the signatures that the projects of the archives require, in /etc/containers/policy.json
+    #[arg(long)]
+    policy: bool,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +89,7 @@ pub(crate) struct K3sArguments {
 pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
     let (registry, authority) = (&arguments.registry, arguments.ca.as_deref());
     let nodes = parsed(&registry.nodes.node)?;
+    registry.check(false)?;
     if !registry.original_names {
         let files = registry.platform_hosts().map(|host| client_config::containerd(host, &nodes, authority));
         return registry.target.put(&files.collect::<Result<Vec<_>, _>>().map_err(explained)?);
@@ -96,14 +103,23 @@ pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
 pub(super) fn crio(arguments: &CrioArguments) -> CommandResult {
     let registry = &arguments.registry;
     let nodes = parsed(&registry.nodes.node)?;
-    if !registry.original_names {
+    registry.check(arguments.policy)?;
+    let mut files = if registry.original_names {
+        let (hosts, fallback) = (registry.hosts()?, registry.fallback);
+        let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority: None };
+        vec![client_config::crio_original_names(&names).map_err(explained)?]
+    } else {
         let files = registry.platform_hosts().map(|host| client_config::crio(host, &nodes));
-        return registry.target.put(&files.collect::<Result<Vec<_>, _>>().map_err(explained)?);
+        files.collect::<Result<Vec<_>, _>>().map_err(explained)?
+    };
+    if arguments.policy {
+        files.extend(registry.policy(&nodes)?);
     }
-    let (hosts, fallback) = (registry.hosts()?, registry.fallback);
-    let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority: None };
-    let file = client_config::crio_original_names(&names).map_err(explained)?;
-    registry.target.put_original_names(&[file], |_| None)
+    if registry.original_names || arguments.policy {
+        registry.target.put_original_names(&files, |_| None)
+    } else {
+        registry.target.put(&files)
+    }
 }
 
 pub(super) fn k3s(arguments: &K3sArguments) -> CommandResult {
@@ -123,19 +139,65 @@ impl RegistryArguments {
         self.host.iter().map(String::as_str).chain(default)
     }
 
+    /// Refuses archives that have no effect, and a policy without archives.
+    fn check(&self, policy: bool) -> CommandResult {
+        let has_archives = !self.archives.is_empty() || self.configured;
+        match (has_archives, policy || self.original_names) {
+            (true, false) => Err(Failure::usage("archives are given, but nothing is configured from them")
+                .remedy("add --original-names, or leave the archives out")),
+            (false, _) if policy => {
+                Err(Failure::usage("--policy needs archives: they have the rules and the keys")
+                    .remedy("name them, or use those of this node with --configured"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The archives that are configured.
+    fn archives(&self) -> Result<Vec<PathBuf>, Failure> {
+        match self.configured {
+            true => configured(&self.paths.paths()).map_err(remedies::archives::explained),
+            false => Ok(self.archives.clone()),
+        }
+    }
+
+    /// The files that require signatures of the images in the archives.
+    fn policy(&self, nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
+        let (mut repositories, mut only_bundles) = (Vec::new(), Vec::new());
+        for archive in self.archives()? {
+            let tree = Tree::open(&archive).map_err(|error| error.in_archive(&archive))?;
+            let found = SignedRepositories::read(&tree).map_err(explained)?;
+            repositories.extend(found.repositories);
+            only_bundles.extend(found.only_bundles.iter().map(|image| {
+                format!("{image}: it has only signatures in bundles, which these clients do not read; its repository needs none")
+            }));
+        }
+        output::warn_of(&only_bundles, "images");
+        let hosts: Vec<String> = self.platform_hosts().map(str::to_owned).collect();
+        let names = match self.original_names {
+            true => PolicyNames::Original { fallback: self.fallback },
+            false => PolicyNames::Served(&hosts),
+        };
+        let existing = self.target.root().map(client_config::existing_policy).transpose();
+        let existing = existing.map_err(explained)?.flatten();
+        let files = client_config::image_policy(
+            &repositories,
+            names,
+            nodes,
+            existing.as_deref(),
+            self.target.force(),
+        );
+        files.map_err(explained)
+    }
+
     /// The hosts in the original names: those that are given, and those of the images in the archives.
     fn hosts(&self) -> Result<Vec<String>, Failure> {
         let mut hosts = self.host.clone();
         if self.archives.is_empty() && !self.configured {
             return Ok(hosts);
         }
-        let archives = if self.configured {
-            configured(&self.paths.paths()).map_err(remedies::archives::explained)?
-        } else {
-            self.archives.clone()
-        };
         let mut found = BTreeSet::new();
-        for archive in &archives {
+        for archive in &self.archives()? {
             match hosts_of(archive) {
                 Ok(hosts) => found.extend(hosts),
                 // The images of the others are still served.

@@ -49,9 +49,11 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  sealift registry crio-config --node http://10.0.0.1:8080 --node http://10.0.0.2:8080 --root /\n  \
                             sealift registry crio-config --original-names --configured --node http://10.0.0.1:8080 --root /\n  \
-                            sealift registry crio-config --original-names --host docker.io --host quay.io --node http://10.0.0.1:8080 --root /\n\n\
+                            sealift registry crio-config --original-names --host docker.io --host quay.io --node http://10.0.0.1:8080 --root /\n  \
+                            sealift registry crio-config --policy --original-names --configured --node http://10.0.0.1:8080 --root /\n\n\
                             With --original-names, each registry in the names of the images needs an entry. Images of other registries \
-                            are pulled from these. Re-run the command after the import of an archive with images of further registries."
+                            are pulled from these. Re-run the command after the import of an archive with images of further registries.\n\n\
+                            --policy adds the repositories that need signatures to policy.json, and changes nothing else in it."
     )]
     CrioConfig(Box<client_config::CrioArguments>),
     /// Configure k3s or RKE2 to pull from the nodes: registries.yaml

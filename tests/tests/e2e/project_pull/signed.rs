@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use content::Digest;
-use tests::daemon::{Daemon, free_port};
+use tests::daemon::{self, Daemon, free_port};
 use tests::registry::{Layout, skopeo_copy};
 use tests::{peer, registry, sealift};
 
@@ -87,10 +88,15 @@ impl Site {
         fs::write(self.path("sealift.yaml"), text).unwrap();
     }
 
-    /// Runs a command that must exit with `code`; what it prints.
-    fn run(&self, code: i32, words: &[&str]) -> String {
+    fn command(&self) -> Command {
         let mut command = sealift::command(self.folder.path());
         command.env("SEALIFT_CACHE", self.path("cache")).env("SOURCE_DATE_EPOCH", "1700000000");
+        command
+    }
+
+    /// Runs a command that must exit with `code`; what it prints.
+    fn run(&self, code: i32, words: &[&str]) -> String {
+        let mut command = self.command();
         let (found, out, err) = sealift::told(&command.args(words).output().unwrap());
         assert_eq!(found, code, "{words:?}: {out}{err}");
         format!("{out}{err}")
@@ -178,4 +184,105 @@ fn an_image_is_locked_and_carried_with_the_signature_that_its_rule_requires() {
     site.run(0, &["run", "images"]);
     let carried = site.path(&format!("_build/root/images/c3/sha256-{IMAGE}/manifest.json"));
     assert!(fs::read_to_string(carried).unwrap().contains(&referrer.to_string()));
+}
+
+/// What Debian's skopeo before version 1.13 says instead of looking at a signature.
+const LEFT_OUT: &str = "sigstore disabled";
+
+/// Pulls an image as a client with the configuration below `root` does. Nothing, if its skopeo cannot look at signatures.
+fn pull(root: &Path, drop_in: &str, image: &str) -> Option<Result<(), String>> {
+    let etc = root.join("etc/containers");
+    let into = root.join("pulled");
+    let output = Command::new(peer::find("skopeo")?)
+        .arg("--policy")
+        .arg(etc.join("policy.json"))
+        .arg("--registries.d")
+        .arg(etc.join("registries.d"))
+        .arg("--registries-conf")
+        .arg(etc.join("registries.conf.d").join(drop_in))
+        .args(["copy", "-q", &format!("docker://{image}"), &format!("dir:{}", into.display())])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    drop(fs::remove_dir_all(&into));
+    match output.status.success() {
+        true => Some(Ok(())),
+        false if said.contains(LEFT_OUT) => None,
+        false => Some(Err(said)),
+    }
+}
+
+#[test]
+fn clients_require_the_signatures_of_the_images_in_an_archive() {
+    let Some(site) = Site::new() else { return };
+    let host = site.host();
+    site.push_image("demo/c2");
+    site.push_signature("demo/c2", false);
+    site.push_image("other/c4");
+    let text = format!(
+        "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: Example, version: 1.0.0}}\n\
+         spec:\n  registries: [{{host: '{host}', plainHttp: true}}]\n  images:\n    \
+         pull: ['{host}/demo/c2:1', '{host}/other/c4:1']\n    signatures:\n      \
+         - {{repository: '{host}/demo/*', keys: [cosign.pub], identity: 'localhost:5999/demo/*'}}\n"
+    );
+    fs::write(site.path("sealift.yaml"), text).unwrap();
+    site.run(0, &["lock"]);
+    site.run(0, &["run"]);
+    let iso = site.path("_build/example.iso");
+    let port = free_port();
+    let mut server = site.command();
+    server.args(["registry", "serve", "--no-tls", "--listen", &format!("127.0.0.1:{port}")]).arg(&iso);
+    let _server = daemon::start(&mut server, port, &site.path("serve.log"));
+
+    let node = format!("http://127.0.0.1:{port}");
+    let configure = |code, root: &str, more: &[&str]| {
+        let iso = iso.to_str().unwrap();
+        let words = ["registry", "crio-config", "--policy", "--node", &node, "--root", root, iso];
+        site.run(code, &[&words[..], more].concat())
+    };
+    // A policy that refuses everything stays as it is.
+    let strict = site.path("strict/etc/containers/policy.json");
+    fs::create_dir_all(strict.parent().unwrap()).unwrap();
+    fs::write(&strict, r#"{"default": [{"type": "reject"}]}"#).unwrap();
+    let said = configure(1, "strict", &["--original-names"]);
+    assert!(
+        said.contains(&format!("has another requirement for {host}/demo/c2: [{{\"type\":\"reject\"}}]")),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(&strict).unwrap(), r#"{"default": [{"type": "reject"}]}"#);
+    let said = site.run(3, &["registry", "crio-config", "--policy", "--node", &node]);
+    assert!(said.contains("--policy needs archives"), "{said}");
+
+    let said = configure(0, "original", &["--original-names"]);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(configure(0, "original", &["--original-names"]), "");
+    configure(0, "served", &[]);
+    let original = "50-sealift-original-names.conf";
+    let (served, platform) =
+        ("50-metalk8s-registry-from-config.invalid.conf", "metalk8s-registry-from-config.invalid");
+    let cases = [
+        ("original", original, format!("{host}/demo/c2:1")),
+        ("served", served, format!("{platform}/example-1.0.0/c2:1")),
+    ];
+    for (root, drop_in, image) in &cases {
+        // Debian 12's skopeo reads the policy, but looks at no signature.
+        let Some(pulled) = pull(&site.path(root), drop_in, image) else { continue };
+        assert_eq!(pulled, Ok(()), "{image}");
+        let policy = site.path(root).join("etc/containers/policy.json");
+        let text = fs::read_to_string(&policy).unwrap();
+        let [good, other] = ["cosign.pub", "other.pub"].map(|key| {
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, fs::read(data(key)).unwrap())
+        });
+        assert!(text.contains(&good), "{text}");
+        fs::write(&policy, text.replace(&good, &other)).unwrap();
+        let refused = pull(&site.path(root), drop_in, image).unwrap().unwrap_err();
+        assert!(refused.contains("ignature"), "{refused}");
+    }
+    // Images without a rule are pulled as before.
+    for (root, drop_in, image) in [
+        ("original", original, format!("{host}/other/c4:1")),
+        ("served", served, format!("{platform}/example-1.0.0/c4:1")),
+    ] {
+        assert_eq!(pull(&site.path(root), drop_in, &image), Some(Ok(())), "{image}");
+    }
 }

@@ -1,0 +1,147 @@
+//! The rules in an archive, for the nodes: `attestations/image-policy.json`.
+
+use content::printable;
+use serde::{Deserialize, Serialize};
+use trust::PublicKey;
+
+use super::{RepositoryPattern, RuleError, SignatureRequirement, SignatureRule, SignatureRules};
+
+/// The most bytes of a file of rules.
+pub const RULES_MAX: u64 = 1 << 20;
+/// The most rules of a file, and keys of a rule.
+const ENTRIES_MAX: usize = 1000;
+/// The version of the format.
+const VERSION: u32 = 1;
+
+/// Why a file of rules cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesFileError {
+    /// It breaks its format.
+    #[error("it is not a file of rules for signatures: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// It has more than is read.
+    #[error("it has more than {limit} {what}")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// A later version.
+    #[error("it has version {0} of its format: expected {VERSION}")]
+    Version(u32),
+    /// A pattern is not one.
+    #[error("`{}`: {reason}", printable(pattern))]
+    Pattern {
+        /// The text.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key is not one.
+    #[error("a key of the rule for {repository}: {fault}")]
+    Key {
+        /// The rule.
+        repository: RepositoryPattern,
+        /// What is wrong.
+        fault: trust::Fault,
+    },
+    /// A rule contradicts itself or another one.
+    #[error("the rule for {repository}: {source}")]
+    Rule {
+        /// The rule.
+        repository: RepositoryPattern,
+        /// What is wrong.
+        source: RuleError,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    schema_version: u32,
+    rules: Vec<FileRule>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileRule {
+    repository: String,
+    require: Require,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Require {
+    None,
+    Signature,
+}
+
+impl SignatureRules {
+    /// The rules as a file of an archive, with their keys in it. Equal rules give equal bytes.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let rule = |rule: &SignatureRule| FileRule {
+            repository: rule.repository().to_string(),
+            require: match rule.requirement() {
+                SignatureRequirement::None => Require::None,
+                SignatureRequirement::Signature => Require::Signature,
+            },
+            identity: rule.identity().map(ToString::to_string),
+            keys: rule.keys().iter().map(PublicKey::to_pem).collect(),
+        };
+        let file = File { schema_version: VERSION, rules: self.iter().map(rule).collect() };
+        // A structure of texts has no value that JSON cannot have.
+        let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Reads the file of an archive.
+    ///
+    /// # Errors
+    ///
+    /// [`RulesFileError`]: it breaks its format, or has more than [`RULES_MAX`] bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, RulesFileError> {
+        if bytes.len() as u64 > RULES_MAX {
+            return Err(RulesFileError::TooMany { what: "bytes", limit: RULES_MAX });
+        }
+        let file: File = serde_json::from_slice(bytes)?;
+        if file.schema_version != VERSION {
+            return Err(RulesFileError::Version(file.schema_version));
+        }
+        let limited = |what, found: usize| match found <= ENTRIES_MAX {
+            true => Ok(()),
+            false => Err(RulesFileError::TooMany { what, limit: ENTRIES_MAX as u64 }),
+        };
+        limited("rules", file.rules.len())?;
+        let pattern = |text: String| {
+            text.parse::<RepositoryPattern>()
+                .map_err(|reason| RulesFileError::Pattern { pattern: text, reason })
+        };
+        let mut rules = Self::default();
+        for rule in file.rules {
+            limited("keys of a rule", rule.keys.len())?;
+            let repository = pattern(rule.repository)?;
+            let identity = rule.identity.map(pattern).transpose()?;
+            let key = |pem: &String| {
+                PublicKey::read(pem.as_bytes())
+                    .map_err(|fault| RulesFileError::Key { repository: repository.clone(), fault })
+            };
+            let keys = rule.keys.iter().map(key).collect::<Result<_, _>>()?;
+            let requirement = match rule.require {
+                Require::None => SignatureRequirement::None,
+                Require::Signature => SignatureRequirement::Signature,
+            };
+            let added = SignatureRule::new(repository.clone(), requirement, keys, identity)
+                .and_then(|rule| rules.add(rule));
+            added.map_err(|source| RulesFileError::Rule { repository, source })?;
+        }
+        Ok(rules)
+    }
+}

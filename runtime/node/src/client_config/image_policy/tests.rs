@@ -1,0 +1,167 @@
+//! Policies: what is added to a policy, and what is refused.
+
+use super::*;
+use crate::client_config::{Obstacle, obstacles, write};
+
+fn key(name: &str) -> PublicKey {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images/src/signatures/data");
+    PublicKey::read(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+}
+
+fn repository(original: &str, identity: &str, keys: &[&str]) -> SignedRepository {
+    SignedRepository {
+        original: original.into(),
+        served: format!("example-1.0/{}", original.rsplit('/').next().unwrap()),
+        identity: identity.into(),
+        keys: keys.iter().map(|name| key(name)).collect(),
+    }
+}
+
+fn nodes() -> Vec<NodeAddress> {
+    ["http://10.0.0.1:8080", "https://node2"].iter().map(|node| node.parse().unwrap()).collect()
+}
+
+const ORIGINAL: PolicyNames<'_> = PolicyNames::Original { fallback: false };
+
+/// The policy for one repository, whose keys are one.
+fn policy(existing: Option<&str>, force: bool) -> Result<Value, Error> {
+    let repositories = [repository("quay.io/vendor/app", "quay.io/vendor/app", &["cosign.pub"])];
+    let existing = existing.map(str::as_bytes);
+    let files = image_policy(&repositories, ORIGINAL, &nodes(), existing, force)?;
+    assert_eq!(files[1].path, "etc/containers/policy.json");
+    Ok(serde_json::from_str(&files[1].content).unwrap())
+}
+
+/// What the policy for that repository requires.
+fn required() -> Value {
+    let pem = base64::engine::general_purpose::STANDARD.encode(key("cosign.pub").to_pem());
+    json!([{"type": "sigstoreSigned", "keyData": pem, "signedIdentity": {"type": "matchRepository"}}])
+}
+
+#[test]
+fn a_repository_has_a_scope_for_each_name_that_it_is_pulled_by() {
+    let repositories = [
+        repository("quay.io/vendor/app", "quay.io/vendor/app", &["cosign.pub"]),
+        repository("mirror.example/tool", "quay.io/vendor/tool", &["cosign.pub", "other.pub"]),
+    ];
+    let read = |names: PolicyNames<'_>| {
+        let files = image_policy(&repositories, names, &nodes(), None, false).unwrap();
+        let policy: Value = serde_json::from_str(&files[1].content).unwrap();
+        assert_eq!(policy["default"], accepts_everything());
+        let attachments: Value = serde_saphyr::from_str(&files[0].content).unwrap();
+        let registries: Vec<String> = attachments["docker"].as_object().unwrap().keys().cloned().collect();
+        (policy["transports"]["docker"].as_object().unwrap().clone(), registries)
+    };
+    let identity = |found: &Map<String, Value>, name: &str| found[name][0]["signedIdentity"].clone();
+    let exact = |name: &str| json!({"type": "exactRepository", "dockerRepository": name});
+
+    // Clients look for signatures at the nodes, by the names that images have there.
+    let (found, registries) = read(ORIGINAL);
+    assert_eq!(registries, ["10.0.0.1:8080", "node2:443"]);
+    assert_eq!(found["quay.io/vendor/app"], required());
+    assert_eq!(identity(&found, "mirror.example/tool"), exact("quay.io/vendor/tool"));
+    assert_eq!(found["mirror.example/tool"][0]["keyDatas"].as_array().unwrap().len(), 2);
+    assert_eq!(found.len(), 2);
+
+    let (_, registries) = read(PolicyNames::Original { fallback: true });
+    assert_eq!(registries, ["10.0.0.1:8080", "mirror.example/tool", "node2:443", "quay.io/vendor/app"]);
+
+    let hosts = ["a.invalid".to_owned(), "b.invalid:5000".to_owned()];
+    let (found, registries) = read(PolicyNames::Served(&hosts));
+    assert_eq!(registries, ["10.0.0.1:8080", "node2:443"]);
+    assert_eq!(identity(&found, "a.invalid/example-1.0/app"), exact("quay.io/vendor/app"));
+    assert_eq!(identity(&found, "b.invalid:5000/example-1.0/tool"), exact("quay.io/vendor/tool"));
+    assert_eq!(found.len(), 4);
+}
+
+#[test]
+fn what_a_policy_requires_already_is_never_loosened() {
+    let accepts = r#"[{"type":"insecureAcceptAnything"}]"#;
+    let (reject, signed) =
+        (r#"[{"type":"reject"}]"#, r#"[{"type":"signedBy","keyType":"GPGKeys","keyPath":"/k"}]"#);
+    let with = |default: &str, scopes: &str| {
+        format!(
+            r#"{{"default":{default},"transports":{{"docker":{{{scopes}}},"docker-daemon":{{"":{accepts}}}}}}}"#
+        )
+    };
+    let scope = |name: &str, requirement: &str| format!(r#""{name}":{requirement}"#);
+    for (existing, conflict) in [
+        (format!(r#"{{"default":{accepts}}}"#), None),
+        (with(accepts, ""), None),
+        (with(reject, &scope("", accepts)), None),
+        (with(reject, &scope("quay.io", accepts)), None),
+        (with(reject, &scope("*.example", accepts)), Some("reject")),
+        (with(accepts, &scope("quay.io/vendor/app", accepts)), None),
+        (with(reject, &scope("quay.io/vendor/app", &required().to_string())), None),
+        (with(accepts, &scope("quay.io/vendor/other", reject)), None),
+        (with(reject, ""), Some("reject")),
+        (with(accepts, &scope("", reject)), Some("reject")),
+        (with(accepts, &scope("quay.io", signed)), Some("signedBy")),
+        (with(accepts, &scope("quay.io/vendor", signed)), Some("signedBy")),
+        (with(accepts, &scope("quay.io/vendor/app", signed)), Some("signedBy")),
+        (with(accepts, &scope("*.io", reject)), Some("reject")),
+    ] {
+        let before: Value = serde_json::from_str(&existing).unwrap();
+        match (policy(Some(&existing), false), conflict) {
+            (Ok(mut found), None) => {
+                assert_eq!(policy(Some(&found.to_string()), false).unwrap(), found, "{existing}");
+                let docker = found["transports"]["docker"].as_object_mut().unwrap();
+                assert_eq!(docker.remove("quay.io/vendor/app"), Some(required()), "{existing}");
+                // All else stays.
+                let mut kept = before["transports"]["docker"].as_object().cloned().unwrap_or_default();
+                kept.remove("quay.io/vendor/app");
+                assert_eq!(*docker, kept, "{existing}");
+                assert_eq!(found["default"], before["default"], "{existing}");
+            }
+            (Err(Error::PolicyConflict { scope, found }), Some(expected)) => {
+                assert!(scope == "quay.io/vendor/app" && found.contains(expected), "{existing}: {found}");
+                let forced = policy(Some(&existing), true).unwrap();
+                assert_eq!(forced["transports"]["docker"]["quay.io/vendor/app"], required());
+            }
+            (found, _) => panic!("{existing}: {found:?}"),
+        }
+    }
+    for damaged in ["", "[]", "{}", r#"{"default":{}}"#, r#"{"default":[],"transports":[]}"#, "{\"default\":"]
+    {
+        assert!(matches!(policy(Some(damaged), true), Err(Error::Policy(_))), "{damaged}");
+    }
+}
+
+#[test]
+fn rules_that_disagree_and_a_policy_without_effect_are_refused() {
+    let one = repository("quay.io/vendor/app", "quay.io/vendor/app", &["cosign.pub"]);
+    let other = SignedRepository { keys: vec![key("other.pub")], ..one.clone() };
+    let make =
+        |repositories: &[SignedRepository]| image_policy(repositories, ORIGINAL, &nodes(), None, false);
+    assert!(
+        matches!(make(&[one.clone(), other]), Err(Error::TwoRules(name)) if name == "quay.io/vendor/app")
+    );
+    assert!(make(&[one.clone(), one.clone()]).is_ok());
+    assert!(matches!(make(&[]), Err(Error::NoSigned)));
+    assert!(matches!(image_policy(&[one], ORIGINAL, &[], None, false), Err(Error::NoNode)));
+}
+
+#[test]
+fn policies_of_users_and_other_files_about_the_nodes_are_found() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put("root/.config/containers/policy.json", "{}");
+    put("etc/containers/registries.d/default.yaml", "default-docker:\n  lookaside: file:///x\n");
+    put("etc/containers/registries.d/a.yaml", "docker:\n  10.0.0.1:8080/vendor: {}\n  10.0.0.10:8080: {}\n");
+    put("etc/containers/registries.d/z.yaml", "docker: {'node2:443': {use-sigstore-attachments: false}}\n");
+    let repositories = [repository("quay.io/a", "quay.io/a", &["cosign.pub"])];
+    let files = image_policy(&repositories, ORIGINAL, &nodes(), None, false).unwrap();
+    write(root.path(), &files, false).unwrap();
+    assert_eq!(existing_policy(root.path()).unwrap().as_deref(), Some(files[1].content.as_bytes()));
+    let folder = root.path().join("etc/containers/registries.d");
+    let expected = [
+        Obstacle::PolicyOfUser { path: root.path().join("root/.config/containers/policy.json") },
+        Obstacle::Attachments { path: folder.join("a.yaml"), scope: "10.0.0.1:8080/vendor".into() },
+        Obstacle::Attachments { path: folder.join("z.yaml"), scope: "node2:443".into() },
+    ];
+    assert_eq!(obstacles(root.path(), &files), expected);
+}
