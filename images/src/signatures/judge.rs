@@ -17,7 +17,7 @@ const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 /// The annotation of a referrer with the type of the statement in its bundle.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
-/// Gets the content of a layer, or the reason why there is none. Errors of the second kind end the check.
+/// Gets the content of a layer, or the reason why it cannot be used. An error of type `E` ends the check.
 pub(crate) type ReadLayer<'a, E> = dyn FnMut(&Descriptor) -> Result<Result<Vec<u8>, String>, E> + 'a;
 
 /// Looks at the signatures of one image, one manifest after the other.

@@ -48,7 +48,7 @@ pub enum Obstacle {
         /// The registry, or a part of it.
         prefix: String,
     },
-    /// A user's policy, instead of which containers/image does not read that of the system.
+    /// A user's policy, which containers/image reads instead of that of the system.
     PolicyOfUser {
         /// The file.
         path: PathBuf,
