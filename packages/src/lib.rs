@@ -52,6 +52,7 @@ mod automatic;
 mod build;
 mod check;
 pub mod closure;
+pub mod compare;
 pub mod debian;
 mod definition;
 mod dependency;

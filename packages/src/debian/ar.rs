@@ -12,7 +12,7 @@ pub(super) const HEADER: usize = 60;
 pub(super) const HEADER_END: &[u8; 2] = b"`\n";
 
 /// An archive whose members are read one after the other. Reading it gives the content of the current member.
-pub(super) struct Ar<R> {
+pub(crate) struct Ar<R> {
     input: R,
     /// Bytes of the current member that were not read yet.
     left: u64,
@@ -22,7 +22,7 @@ pub(super) struct Ar<R> {
 }
 
 impl<R: BufRead> Ar<R> {
-    pub(super) fn new(mut input: R) -> Result<Self, HeaderFault> {
+    pub(crate) fn new(mut input: R) -> Result<Self, HeaderFault> {
         let mut magic = [0; MAGIC.len()];
         let read = fill(&mut input, &mut magic).map_err(|error| unreadable("ar header", &error))?;
         if &magic != MAGIC {
@@ -33,7 +33,7 @@ impl<R: BufRead> Ar<R> {
     }
 
     /// The name and size of the next member; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(String, u64)>, HeaderFault> {
+    pub(crate) fn next(&mut self) -> Result<Option<(String, u64)>, HeaderFault> {
         let (skipped, padding) = (self.left, u64::from(self.is_padded));
         let cut_off =
             || HeaderFault::new("ar member", format!("{skipped} more bytes"), "the end of the file");

@@ -35,6 +35,7 @@ mod upstream;
 mod version;
 mod write;
 
+pub(crate) use self::ar::Ar;
 pub use self::build::{
     DebDefinition, DebDependency, DebScripts, build, build_in_memory, file_name, mistakes,
 };

@@ -43,16 +43,16 @@ impl HeaderFault {
 }
 
 /// The two headers of a package and the bytes `start..end` of the file that the second one takes.
-pub(super) struct Headers {
+pub(crate) struct Headers {
     pub(super) lead: [u8; 96],
     pub(super) signature: Header,
-    pub(super) main: Header,
+    pub(crate) main: Header,
     pub(super) start: u64,
     pub(super) end: u64,
 }
 
 impl Headers {
-    pub(super) fn read(input: &mut impl Read) -> Result<Self, HeaderFault> {
+    pub(crate) fn read(input: &mut impl Read) -> Result<Self, HeaderFault> {
         let mut lead = [0; 96];
         fill(input, &mut lead, "lead")?;
         if !lead.starts_with(&LEAD) {
@@ -70,18 +70,18 @@ impl Headers {
 }
 
 /// One header: its introduction, its index and its data.
-pub(super) struct Header {
+pub(crate) struct Header {
     introduction: [u8; 16],
     index: Vec<u8>,
     data: Vec<u8>,
 }
 
 /// An entry of a header.
-pub(super) struct Entry {
-    pub(super) tag: u32,
-    pub(super) kind: u32,
-    pub(super) count: u32,
-    pub(super) data: Vec<u8>,
+pub(crate) struct Entry {
+    pub(crate) tag: u32,
+    pub(crate) kind: u32,
+    pub(crate) count: u32,
+    pub(crate) data: Vec<u8>,
 }
 
 /// The types of index entries that are read here.
@@ -203,7 +203,7 @@ impl Header {
     }
 
     /// All entries with their data, but for the region. Data of several entries may overlap, so their sum is bounded.
-    pub(super) fn entries(&self) -> Result<Vec<Entry>, HeaderFault> {
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, HeaderFault> {
         let mut entries = Vec::new();
         let mut sum = 0;
         let (index, _) = self.index.as_chunks::<16>();

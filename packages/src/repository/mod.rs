@@ -63,8 +63,7 @@ use std::path::Path;
 use content::LinkPolicy;
 
 pub(crate) use self::find::FoundPackage;
-use self::header::Headers;
-pub(crate) use self::header::{HeaderFault, text};
+pub(crate) use self::header::{Entry as HeaderEntry, HeaderFault, Headers, text};
 pub use self::index::{IndexedRepository, index, index_with};
 use self::integrity::Integrity;
 pub use self::metadata::PackageIdentity;
