@@ -1,11 +1,13 @@
 //! What differs between two archives: by image and package, for which only folders and manifests are read, and file by file.
 
 mod files;
+mod promotion;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use files::{Comparing, Comparison, FileDifference, FileState, Sameness};
+pub use promotion::{OtherDifference, VersionComparison, compare_versions};
 
 use crate::inspect::Inspection;
 

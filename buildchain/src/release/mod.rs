@@ -4,10 +4,12 @@ mod changelog;
 mod check;
 mod dependencies;
 mod notes;
+mod promotion;
 mod rule;
 #[cfg(test)]
 mod tests;
 
 pub use self::check::{ReleaseReport, check};
 pub use self::notes::{NotesError, notes};
+pub use self::promotion::Promotion;
 pub use self::rule::{ReleaseCheck, ReleaseProblem, ReleaseRule};

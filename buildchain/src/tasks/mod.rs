@@ -41,6 +41,7 @@ pub use self::images::{check_locked, registry_options};
 pub use self::origins::{Origins, graph};
 #[cfg(fuzzing)]
 pub(crate) use self::own::fuzz_depfile;
+pub use self::provenance::build_parameters;
 pub use self::remote_cache::remote_cache;
 pub use self::revision::{CompareError, Sources};
 pub use self::run::{ProjectRunError, run};

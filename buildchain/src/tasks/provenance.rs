@@ -70,11 +70,12 @@ fn provenance(project: &Project, sources: &Sources) -> Result<Provenance, Compar
         architecture: std::env::consts::ARCH.to_owned(),
         source_date: project.source_date,
     };
-    Ok(Provenance::new(parameters(project), internal, materials, env!("CARGO_PKG_VERSION")))
+    Ok(Provenance::new(build_parameters(project), internal, materials, env!("CARGO_PKG_VERSION")))
 }
 
 /// What the user chose: with the same commit, each of these can change the archive.
-fn parameters(project: &Project) -> BuildParameters {
+#[must_use]
+pub fn build_parameters(project: &Project) -> BuildParameters {
     let settings = &project.settings;
     let profiles = match &settings.profile {
         ChosenProfile::Default => Vec::new(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use content::LinkPolicy;
-use trust::{Covers, KEY_MAX, Policy, PublicKey};
+use trust::{Covers, KEY_MAX, Policy, PublicKey, Signer};
 
 use crate::failure::Failure;
 use crate::remedies::trust as remedies;
@@ -31,6 +31,52 @@ pub(crate) struct TrustArguments {
         help_heading = "Signatures"
     )]
     covers: CoversArgument,
+}
+
+/// What signs an archive.
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveSigningArguments {
+    /// Sign with the private key in FILE (PEM): ECDSA P-256 or Ed25519
+    #[arg(long, value_name = "FILE", help_heading = "Signing")]
+    key: Option<PathBuf>,
+    /// Sign with COMMAND: it reads the data from standard input and writes the signature to standard output
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with = "key",
+        requires = "public_key",
+        help_heading = "Signing"
+    )]
+    sign_command: Option<String>,
+    /// Check the signature of COMMAND with the public key in FILE (PEM)
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "sign_command",
+        conflicts_with = "key",
+        help_heading = "Signing"
+    )]
+    public_key: Option<PathBuf>,
+    /// Name the builder in the signed provenance by a URI [default: https://sealift.dev/builder/v1]
+    #[arg(long, value_name = "URI", help_heading = "Signing")]
+    pub(crate) builder_id: Option<String>,
+}
+
+impl ArchiveSigningArguments {
+    /// What signs; `None` if no option says it.
+    pub(crate) fn signer(&self) -> Result<Option<Signer>, Failure> {
+        match (&self.key, &self.sign_command, &self.public_key) {
+            (Some(path), ..) => {
+                let bytes = content::open_read(path, LinkPolicy::Follow, KEY_MAX)?;
+                Signer::with_key(&bytes).map(Some).map_err(|fault| remedies::key(path, fault))
+            }
+            (None, Some(command), Some(path)) => {
+                let words = crate::args::signing::command_words(command)?;
+                Ok(Some(Signer::with_command(words, public_key(path)?)))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 /// What the signature of an ISO must cover.

@@ -60,6 +60,12 @@ pub(crate) fn no_provenance(archive: &Path) -> Failure {
         .remedy("add `evidence: {provenance: true}` to `spec` in sealift.yaml, and build it again")
 }
 
+/// No option says what signs.
+pub(crate) fn no_signer() -> Failure {
+    Failure::usage("the key that signs is missing")
+        .remedy("name it with --key FILE, or a command with --sign-command COMMAND --public-key FILE")
+}
+
 /// An archive that cannot be signed.
 pub(crate) fn signing(error: AttestationError) -> Failure {
     let help = match &error {

@@ -28,6 +28,7 @@ mod project;
 mod project_build;
 mod project_files;
 mod project_pull;
+mod promotion;
 mod publishing;
 mod push;
 mod reports;

@@ -62,12 +62,31 @@ impl Checkout {
         &self.folder
     }
 
+    /// The hash of the commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git fails.
+    pub fn commit(&self) -> Result<String, Error> {
+        Ok(self.git.commit()?.map(|commit| commit.hash).unwrap_or_default())
+    }
+
     /// Gives the commit an annotated tag, in the clone only.
     ///
     /// # Errors
     ///
     /// [`Error::Repository`] if git fails, or if the tag names another commit already.
     pub fn tag(&self, name: &str) -> Result<(), Error> {
+        if let Some(known) = self.git.tags()?.into_iter().find(|known| known.name == name) {
+            return match self.git.commit()? {
+                Some(commit) if commit.hash == known.commit => Ok(()),
+                _ => Err(Error::Repository {
+                    path: self.folder.clone(),
+                    message: format!("the tag {} names another commit", content::printable(name)),
+                    help: format!("tag this commit, or use the next version; `git show {}` shows it", name),
+                }),
+            };
+        }
         let person = ["-c", "user.name=sealift", "-c", "user.email=sealift@localhost"];
         let sign = ["-c", "tag.gpgSign=false"];
         let tag = ["tag", "--annotate", "--message", name, "--end-of-options", name];

@@ -13,7 +13,7 @@ mod publish;
 mod push;
 mod receive;
 mod reproduce;
-mod sign;
+pub(crate) mod sign;
 pub(crate) mod steps;
 pub(crate) mod verify;
 

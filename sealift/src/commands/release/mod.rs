@@ -1,7 +1,8 @@
-//! `sealift release`: check the tag of a release, and print what is new in it.
+//! `sealift release`: check the tag of a release, print what is new in it, and make a release of a candidate.
 
 mod check;
 mod notes;
+mod promote;
 
 use clap::Subcommand;
 
@@ -18,11 +19,22 @@ pub(crate) enum Command {
         after_help = "Examples:\n  sealift release notes 1.1.0 1.2.0\n  sealift release notes v1.1.0 v1.2.0 > notes.md"
     )]
     Notes(notes::Arguments),
+    /// Build a candidate again as the release, and prove that only the version differs
+    ///
+    /// The commit is built in a clone of its own, under the tag of the release. Each file that differs from the candidate is read, also
+    /// in packages and in layers of images: only the version may differ. Then the ISO is written, and signed if a key is given.
+    #[command(
+        after_help = "Examples:\n  sealift release promote 1.2.0-rc1 --candidate app-1.2.0-rc1.iso --key vendor.pem\n  \
+                            sealift release promote v1.2.0-rc1 --into releases --dry-run\n\n\
+                            Exit codes: 0 success, 1 more than the version differs, or the tag cannot be released"
+    )]
+    Promote(promote::Arguments),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {
     match command {
         Command::Check(arguments) => check::run(arguments),
         Command::Notes(arguments) => notes::run(arguments),
+        Command::Promote(arguments) => promote::run(arguments),
     }
 }

@@ -103,6 +103,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<List<packages::PackageReason>>("`package why`"),
     kind::<images::RegistryIndex>("`registry index`"),
     kind::<release::ReleaseDocument>("`release check`"),
+    kind::<release::ReleasePromotion>("`release promote`"),
     kind::<List<project::Removal>>("`clean`"),
     kind::<project::RunDocument>("`run`, `lint` and `watch`"),
     kind::<List<packages::SignedPackage>>("`package sign`"),

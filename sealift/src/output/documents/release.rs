@@ -1,9 +1,15 @@
 //! Releases.
 
-use buildchain::release::ReleaseReport;
+use std::path::Path;
+
+use archive::diff::VersionComparison;
+use buildchain::release::{Promotion, ReleaseReport};
+use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::text;
+use crate::commands::archive::sign::SignedArchive;
 use crate::output::document::Document;
 
 /// Whether a tag can be released.
@@ -51,6 +57,79 @@ impl From<&ReleaseReport> for ReleaseDocument {
             release: report.release.clone(),
             ok: report.is_good(),
             checks: checks.collect(),
+        }
+    }
+}
+
+/// A candidate that became a release, or would.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReleasePromotion {
+    /// The version of the candidate: `1.2.0-rc1`.
+    candidate: String,
+    /// The version of the release: `1.2.0`.
+    release: String,
+    /// The tag of the release.
+    tag: String,
+    /// The hash of the commit.
+    commit: String,
+    /// Whether all differences are explained by the version, or allowed.
+    ok: bool,
+    /// The path of the ISO. It was written unless `ok` is false, or with `--dry-run`.
+    iso: String,
+    /// The digest of the ISO.
+    digest: String,
+    /// The path of its bundle. Null if it was not signed.
+    bundle: Option<String>,
+    /// The path of the bundle of its provenance. Null if it was not signed, or does not say what it was built from.
+    provenance: Option<String>,
+    /// The files that differ in the version only.
+    explained: Vec<String>,
+    /// All other differences.
+    differences: Vec<PromotionDifference>,
+}
+
+/// A difference between a candidate and its release.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PromotionDifference {
+    /// The path in the archive: of a file, or the folder of an image.
+    path: String,
+    /// What differs.
+    reason: String,
+}
+
+impl Document for ReleasePromotion {
+    const KIND: &'static str = "ReleasePromotion";
+}
+
+impl ReleasePromotion {
+    /// The promotion with what was compared.
+    pub(crate) fn of(
+        promotion: &Promotion,
+        commit: &str,
+        (iso, digest): (&Path, Digest),
+        found: &VersionComparison,
+        signed: Option<&SignedArchive>,
+        ok: bool,
+    ) -> Self {
+        let Promotion { candidate, release, tag } = promotion.clone();
+        let difference = |one: &archive::diff::OtherDifference| PromotionDifference {
+            path: one.path.clone(),
+            reason: one.reason.clone(),
+        };
+        Self {
+            candidate,
+            release,
+            tag,
+            commit: commit.to_owned(),
+            ok,
+            iso: text(iso),
+            digest: digest.to_string(),
+            bundle: signed.map(|signed| text(&signed.bundle)),
+            provenance: signed.and_then(|signed| signed.provenance.as_deref()).map(text),
+            explained: found.explained.clone(),
+            differences: found.other.iter().map(difference).collect(),
         }
     }
 }

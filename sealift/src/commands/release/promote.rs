@@ -1,0 +1,261 @@
+//! `sealift release promote`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use archive::diff::{VersionComparison, compare_versions};
+use archive::verify::VerifyOptions;
+use archive::{Tree, attestation, product};
+use buildchain::project::{Checkout, Project, Settings, SettingsFlags};
+use buildchain::release::{self, Promotion};
+use buildchain::tasks::build_parameters;
+use clap::Args;
+use content::{AtomicFile, Durability, LinkPolicy, printable, printable_path};
+use trust::{BuildParameters, Signer};
+
+use crate::args::trust::ArchiveSigningArguments;
+use crate::commands::archive::sign::{self, SignedArchive};
+use crate::failure::{CommandResult, Failure};
+use crate::output::documents::release::ReleasePromotion;
+use crate::output::{self, ReportOutput, count};
+use crate::rebuild::{self, Built, Workshop};
+use crate::remedies;
+use crate::session::{Selector, environment};
+use crate::signals::Signals;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    selector: Selector,
+    /// The tag of the candidate, such as `1.2.0-rc1`
+    tag: String,
+    /// Compare with this ISO of the candidate, the one that was tested [default: build the candidate, too]
+    #[arg(long, value_name = "FILE")]
+    candidate: Option<PathBuf>,
+    /// Accept differences of files that this path names, or the folder above it (repeatable)
+    #[arg(long, value_name = "PATH")]
+    allow: Vec<String>,
+    /// Put the ISO into DIR
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+    #[command(flatten)]
+    signing: ArchiveSigningArguments,
+    /// Build and compare, but write no ISO
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    output: ReportOutput,
+}
+
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let promotion = Promotion::of(&arguments.tag).ok_or_else(|| {
+        Failure::usage(format!("`{}` is not the tag of a candidate", printable(&arguments.tag)))
+            .remedy("name a tag such as 1.2.0-rc1; `git tag --list '*-rc*'` lists them")
+    })?;
+    // Before anything is built, which takes minutes.
+    let signer = arguments.signing.signer()?;
+    let project = arguments.selector.load()?;
+    let signals = Signals::catch()?;
+    let workshop = Workshop::open(&project.settings, None)?;
+    let checkout = Checkout::new(&project.settings, &project.root, &arguments.tag, &workshop.path("source"))
+        .map_err(remedies::project::project)?;
+    let parameters = parameters(arguments, &project, &promotion, &checkout)?;
+    let build = |name: &str| rebuild::build(&checkout, &parameters, &workshop.path(name), &signals);
+    check(&checkout, &parameters, &workshop, &arguments.tag)?;
+    let candidate = match &arguments.candidate {
+        Some(path) => path.clone(),
+        None => build("candidate")?.iso,
+    };
+    checkout.tag(&promotion.tag).map_err(remedies::project::project)?;
+    check(&checkout, &parameters, &workshop, &promotion.tag)?;
+    let built = build("release")?;
+    let found = compare(&candidate, &built.iso, &promotion)?;
+    let refused: Vec<_> = found.other.iter().filter(|one| !is_allowed(&one.path, &arguments.allow)).collect();
+    let target = arguments.into.join(target_name(&built.iso, &promotion.release));
+    let is_good = refused.is_empty();
+    let signed = if is_good && !arguments.dry_run {
+        place(&built, &target)?;
+        sign(arguments, &target, signer.as_ref())?
+    } else {
+        None
+    };
+    let commit = checkout.commit().map_err(remedies::project::project)?;
+    let document = || {
+        ReleasePromotion::of(&promotion, &commit, (&target, built.digest), &found, signed.as_ref(), is_good)
+    };
+    let text = || text(arguments, &promotion, &target, &found, signed.as_ref().zip(signer.as_ref()));
+    arguments.output.report(document, text)?;
+    if is_good { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+/// How the candidate was built: as its ISO says, else as the command line does.
+fn parameters(
+    arguments: &Arguments,
+    project: &Project,
+    promotion: &Promotion,
+    checkout: &Checkout,
+) -> Result<BuildParameters, Failure> {
+    let Some(path) = &arguments.candidate else { return Ok(build_parameters(project)) };
+    let tree = Tree::open(path)?;
+    let version = product::of(&tree)?.map(|product| product.version).unwrap_or_default();
+    if version != promotion.candidate {
+        let message = format!(
+            "{} has version {}, and not {}",
+            printable_path(path),
+            printable(&version),
+            promotion.candidate
+        );
+        return Err(
+            Failure::usage(message).remedy("name the ISO that was built from the tag of the candidate")
+        );
+    }
+    let Some(provenance) = attestation::provenance(&tree)? else { return Ok(build_parameters(project)) };
+    let commit = checkout.commit().map_err(remedies::project::project)?;
+    if provenance.commit() != Some((commit.as_str(), false)) {
+        let message = format!(
+            "{} was not built from the commit of {}, which is {commit}",
+            printable_path(path),
+            printable(&arguments.tag)
+        );
+        return Err(Failure::failed(anyhow::Error::msg(message))
+            .remedy("build the candidate from its tag with `sealift run --release`, and test that"));
+    }
+    let parameters = provenance.build_definition.external_parameters;
+    rebuild::check(&parameters)?;
+    Ok(parameters)
+}
+
+/// Checks that the commit can be released under a tag.
+fn check(
+    checkout: &Checkout,
+    parameters: &BuildParameters,
+    workshop: &Workshop,
+    tag: &str,
+) -> Result<(), Failure> {
+    let root = checkout.folder().join(&parameters.project);
+    let flags = SettingsFlags {
+        profiles: parameters.profiles.clone(),
+        variables: parameters.variables.clone().into_iter().collect(),
+        build_root: Some(workshop.path("check")),
+    };
+    let settings = Settings::gather(&root, &environment(), &flags).map_err(remedies::project::project)?;
+    let project = Project::load(&root, settings).map_err(remedies::project::project)?;
+    let report = release::check(&project, Some(tag)).map_err(remedies::project::project)?;
+    let problems = report.checks.iter().filter_map(|check| Some((check.rule, check.problem.as_ref()?)));
+    let lines: Vec<String> = problems
+        .map(|(rule, problem)| format!("  {}: {}\n    help: {}", rule.word(), problem.text, problem.remedy))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let message = format!("{} cannot be released:\n{}", printable(tag), lines.join("\n"));
+    Err(Failure::failed(anyhow::Error::msg(message)))
+}
+
+/// What differs between the two ISOs apart from the version.
+fn compare(candidate: &Path, release: &Path, promotion: &Promotion) -> Result<VersionComparison, Failure> {
+    let (former, new) = (Tree::open(candidate)?, Tree::open(release)?);
+    let version = product::of(&new)?.map(|product| product.version).unwrap_or_default();
+    if version != promotion.release {
+        let message = format!(
+            "the project has version {} at the tag {}, and not {}",
+            printable(&version),
+            promotion.tag,
+            promotion.release
+        );
+        return Err(Failure::failed(anyhow::Error::msg(message))
+            .remedy("take the version from the tag: `versionFrom: {git: tag}` in sealift.yaml"));
+    }
+    Ok(compare_versions((&former, &promotion.candidate), (&new, &promotion.release))?)
+}
+
+/// Whether one of the paths is `path` or a folder above it.
+fn is_allowed(path: &str, allowed: &[String]) -> bool {
+    let below =
+        |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    allowed.iter().any(|allowed| below(allowed.trim_end_matches('/')))
+}
+
+/// The name of the ISO of a release: `app-1.2.0.iso`.
+fn target_name(iso: &Path, version: &str) -> String {
+    let stem = iso.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{stem}-{version}.iso")
+}
+
+/// Copies the ISO to `target`, unless it is there.
+fn place(built: &Built, target: &Path) -> Result<(), Failure> {
+    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        content::create_folder(folder)?;
+    }
+    if target.symlink_metadata().is_ok() {
+        let (found, _) = content::hash_file(target, LinkPolicy::Refuse)?;
+        if found == built.digest {
+            return Ok(());
+        }
+        let message = format!("{} exists, and is another ISO", printable_path(target));
+        return Err(Failure::usage(message).remedy("move it away, or name another folder with --into DIR"));
+    }
+    let source: File = content::open(&built.iso, LinkPolicy::Refuse)?;
+    let file = AtomicFile::create(target, 0o644, Durability::Durable)?;
+    content::copy(&source, &built.iso, file.file(), target)?;
+    Ok(file.commit()?)
+}
+
+fn sign(
+    arguments: &Arguments,
+    target: &Path,
+    signer: Option<&Signer>,
+) -> Result<Option<SignedArchive>, Failure> {
+    let Some(signer) = signer else {
+        output::note("the ISO is not signed: name a key with --key FILE");
+        return Ok(None);
+    };
+    let options = VerifyOptions { iso_digest: true, ..VerifyOptions::default() };
+    let builder_id = arguments.signing.builder_id.as_deref();
+    sign::sign(target, attestation::bundle_path(target), (signer, builder_id), &options, false).map(Some)
+}
+
+fn text(
+    arguments: &Arguments,
+    promotion: &Promotion,
+    target: &Path,
+    found: &VersionComparison,
+    signed: Option<(&SignedArchive, &Signer)>,
+) -> String {
+    let mut text = String::new();
+    let (mut allowed, mut refused) = (Vec::new(), Vec::new());
+    for one in &found.other {
+        let line = format!("{}: {}", printable(&one.path), one.reason);
+        if is_allowed(&one.path, &arguments.allow) { allowed.push(line) } else { refused.push(line) }
+    }
+    let explained = count(found.explained.len() as u64, "file");
+    let Promotion { candidate, release, tag } = promotion;
+    // Writing to a string cannot fail.
+    let _ = match refused.len() {
+        0 => writeln!(text, "{release} differs from {candidate} only in its version: {explained} with it"),
+        number => writeln!(
+            text,
+            "{release} differs from {candidate} in more than its version: {}",
+            count(number as u64, "difference")
+        ),
+    };
+    for (title, lines) in [("", &refused), ("allowed: ", &allowed)] {
+        for line in output::bounded(lines, "differences; -o json lists all") {
+            let _ = writeln!(text, "  {title}{line}");
+        }
+    }
+    if !refused.is_empty() {
+        return text;
+    }
+    if arguments.dry_run {
+        let _ = writeln!(text, "would write {}", printable_path(target));
+        return text;
+    }
+    let _ = writeln!(text, "wrote {}", printable_path(target));
+    if let Some((signed, signer)) = signed {
+        text += &sign::lines(signed, signer, "wrote");
+    }
+    let _ = writeln!(text, "next: git tag -a {tag} {}^{{commit}}", arguments.tag);
+    text
+}

@@ -1,0 +1,171 @@
+//! A candidate that becomes a release.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tests::{peer, sealift};
+
+use crate::project::Project;
+
+/// A project with its version in everything: an image, an RPM, a Debian package, a file; and the tag of a candidate.
+fn project() -> Project {
+    let project = Project::new();
+    project.write(
+        "sealift.yaml",
+        "apiVersion: sealift.dev/v1alpha1\n\
+         kind: Platform\n\
+         metadata: {name: Example, versionFrom: {git: tag, default: 0.0.0-dev}}\n\
+         spec:\n  \
+           evidence: {provenance: true}\n  \
+           images: {build: [images/hello]}\n  \
+           packages:\n    \
+             - {name: base, release: '8', build: [packages/hello]}\n    \
+             - {name: base, family: debian, release: bookworm, build: [packages/hello]}\n  \
+           files:\n    \
+             - {from: salt, to: salt}\n    \
+             - {from: scripts, to: .}\n",
+    );
+    project.write(
+        "images/hello/image.yaml",
+        "files: [{from: '{{ build_root }}/root/hello.sh', to: /hello, mode: '0755'}]\nentrypoint: [/hello]\n\
+         labels: {version: '{{ version }}'}\n",
+    );
+    project.write(
+        "packages/hello/package.yaml",
+        "{name: hello, version: '{{ version }}', release: '1', arch: noarch, summary: Says hello, license: MIT,\n\
+         packager: 'A <a@site.invalid>', files: [{from: hello.sh, to: /usr/bin/hello, mode: '0755'}]}\n",
+    );
+    project.write("CHANGELOG.md", "# Changes\n\n## 1.2.0 - 2026-11-30\n\n- New.\n");
+    project.commit();
+    tag(&project, "v1.2.0-rc0");
+    project
+}
+
+fn git(project: &Project, arguments: &[&str]) {
+    let author = ["-c", "user.name=Test", "-c", "user.email=test@localhost"];
+    peer::run(Command::new("git").args(author).args(arguments).current_dir(project.path("")));
+}
+
+fn tag(project: &Project, name: &str) {
+    git(project, &["tag", "-a", "-m", "A candidate", name]);
+}
+
+/// Runs `sealift` without `SOURCE_DATE_EPOCH`, which must exit with `code`; its output and its errors.
+fn run(project: &Project, code: i32, words: &[&str]) -> (String, String) {
+    let mut command = project.command();
+    let output = command.env_remove("SOURCE_DATE_EPOCH").args(["-q"]).args(words).output().unwrap();
+    let (found, out, err) = sealift::told(&output);
+    assert_eq!(found, code, "{words:?}\n{out}{err}");
+    (out, err)
+}
+
+/// The ISO of the candidate.
+fn candidate(project: &Project) -> PathBuf {
+    run(project, 0, &["run"]);
+    let iso = project.path("rc0.iso");
+    fs::copy(project.path("_build/example.iso"), &iso).unwrap();
+    iso
+}
+
+const PROMOTE: [&str; 5] = ["release", "promote", "v1.2.0-rc0", "--candidate", "rc0.iso"];
+
+#[test]
+fn a_release_differs_from_its_candidate_only_in_the_version() {
+    let project = project();
+    candidate(&project);
+    let key = sealift::repository().join("trust/src/tests/data/ed.pk8.pem");
+    let public_key = key.with_file_name("ed.pub");
+    let signing = ["--into", "releases", "--key", key.to_str().unwrap(), "-o", "json"];
+    let words = [&PROMOTE[..], &signing].concat();
+    let report: Value = serde_json::from_str(&run(&project, 0, &words).0).unwrap();
+    let explained: Vec<&str> =
+        report["explained"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        explained,
+        [
+            "attestations/provenance.json",
+            "hello.sh",
+            "images/hello/1.2.0",
+            "packages/debian/bookworm/example-base/pool/main/h/hello/hello_1.2.0-1_all.deb",
+            "packages/redhat/8/example-base-el8/noarch/hello-1.2.0-1.noarch.rpm",
+            "product.txt",
+        ]
+    );
+    assert_eq!((&report["ok"], &report["differences"]), (&true.into(), &Value::Array(Vec::new())));
+    let release = "releases/example-1.2.0.iso";
+    run(&project, 0, &["archive", "verify", release, "--key", public_key.to_str().unwrap()]);
+    // Again, as after a kill: the same bytes, and nothing is in the way.
+    let bytes = fs::read(project.path(release)).unwrap();
+    run(&project, 0, &words);
+    assert!(bytes == fs::read(project.path(release)).unwrap());
+    // The tag of the release builds the same.
+    tag(&project, "v1.2.0");
+    run(&project, 0, &["archive", "reproduce", release, "--source", "."]);
+    fs::write(project.path(release), "another").unwrap();
+    let (_, err) = run(&project, 1, &words);
+    assert!(err.contains("v1.2.0 is released already"), "{err}");
+    git(&project, &["tag", "-d", "v1.2.0"]);
+    let (_, err) = run(&project, 3, &words);
+    assert!(err.contains("releases/example-1.2.0.iso exists, and is another ISO"), "{err}");
+}
+
+#[test]
+fn a_candidate_with_other_content_is_not_promoted() {
+    let project = project();
+    let iso = candidate(&project);
+    run(&project, 0, &["iso", "extract", "rc0.iso", "--into", "tree"]);
+    let tree = project.path("tree");
+    peer::run(Command::new("chmod").args(["-R", "u+w"]).arg(&tree));
+    let top = tree.join("salt/top.sls");
+    let good = fs::read(&top).unwrap();
+    let pack = || {
+        archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+        let _ = fs::remove_file(&iso);
+        run(&project, 0, &["iso", "create", "tree", "--file", "rc0.iso", "--volume-id", "Example 1.2.0-rc0"]);
+    };
+    fs::write(&top, "tested: {}\n").unwrap();
+    fs::write(tree.join("more"), "").unwrap();
+    fs::set_permissions(tree.join("hello.sh"), fs::Permissions::from_mode(0o644)).unwrap();
+    pack();
+    let (out, _) = run(&project, 1, &PROMOTE);
+    assert_eq!(
+        out,
+        "1.2.0 differs from 1.2.0-rc0 in more than its version: 3 differences\n  \
+           hello.sh: only one is executable\n  \
+           more: only the candidate has it\n  \
+           salt/top.sls: its content differs\n"
+    );
+    assert!(!project.path("example-1.2.0.iso").exists());
+    fs::remove_file(tree.join("more")).unwrap();
+    fs::set_permissions(tree.join("hello.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    pack();
+    let (out, _) = run(&project, 0, &[&PROMOTE[..], &["--allow", "salt", "--dry-run"]].concat());
+    assert!(
+        out.contains("  allowed: salt/top.sls: its content differs\nwould write ./example-1.2.0.iso\n"),
+        "{out}"
+    );
+    assert!(!project.path("example-1.2.0.iso").exists());
+
+    // An ISO of another commit or version is not the candidate.
+    fs::write(&top, good).unwrap();
+    let provenance = tree.join("attestations/provenance.json");
+    let text = fs::read_to_string(&provenance).unwrap();
+    let at = text.find("gitCommit\": \"").unwrap() + 13;
+    fs::write(&provenance, format!("{}{}{}", &text[..at], "0".repeat(40), &text[at + 40..])).unwrap();
+    pack();
+    let (_, err) = run(&project, 1, &PROMOTE);
+    assert!(err.contains("rc0.iso was not built from the commit of v1.2.0-rc0"), "{err}");
+    for (words, reason) in [
+        (["release", "promote", "v1.2.0"], "`v1.2.0` is not the tag of a candidate"),
+        (["release", "promote", "v1.3.0-rc0"], "it has no commit v1.3.0-rc0"),
+    ] {
+        let code = if reason.starts_with('`') { 3 } else { 2 };
+        let output = project.command().args(words).output().unwrap();
+        let (found, _, err) = sealift::told(&output);
+        assert!(err.contains(reason), "{err}");
+        assert!(found == code || found == 3, "{found}: {err}");
+    }
+}
