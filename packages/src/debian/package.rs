@@ -131,11 +131,20 @@ impl DebPackage {
     ///
     /// Those of [`Self::open`].
     pub fn identify(path: &Path) -> Result<DebIdentity> {
-        let file = content::open(path, LinkPolicy::Follow)?;
+        let control = Self::control(content::open(path, LinkPolicy::Follow)?, path)?;
+        DebIdentity::of(&control).map_err(deb_error(path))
+    }
+
+    /// The control file of a package. Only the start of `file` is read, up to the end of it; `path` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::open`].
+    pub fn control(file: impl Read + Send, path: &Path) -> Result<Stanza> {
         let read = || {
             let mut archive = Ar::new(BufReader::with_capacity(128 << 10, file))?;
             format_version(&mut archive)?;
-            DebIdentity::of(&control(&mut archive)?)
+            control(&mut archive)
         };
         read().map_err(deb_error(path))
     }

@@ -97,7 +97,7 @@ enum Type {
 }
 
 impl Header {
-    fn read(input: &mut impl Read, place: &'static str) -> Result<Self, HeaderFault> {
+    pub(super) fn read(input: &mut impl Read, place: &'static str) -> Result<Self, HeaderFault> {
         let mut introduction = [0; 16];
         fill(input, &mut introduction, place)?;
         let [m0, m1, m2, m3, _, _, _, _, e0, e1, e2, e3, d0, d1, d2, d3] = introduction;

@@ -535,7 +535,7 @@ pub(super) fn write_location(xml: &mut Xml<'_>, base: Option<&str>, href: &str) 
 }
 
 /// A string that must be there and that identifies something.
-fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, HeaderFault> {
+pub(super) fn label(header: &Header, tag: Tag) -> Result<Cow<'_, str>, HeaderFault> {
     let label = text(header.string(tag)?);
     if label.is_empty() {
         return Err(HeaderFault::new(tag.name(), "a text", "none"));

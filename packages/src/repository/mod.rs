@@ -33,6 +33,7 @@
 //! * Groups and updates are also taken from `comps.xml` and `updateinfo.xml` beside the packages, and descriptions of modules
 //!   are not taken from the older `repodata/` unless [`IndexOptions::keep_metadata`] is set.
 
+mod description;
 mod extra;
 pub(crate) mod find;
 mod header;
@@ -62,13 +63,14 @@ use std::path::Path;
 
 use content::LinkPolicy;
 
+pub use self::description::RpmDescription;
 pub(crate) use self::find::FoundPackage;
 pub(crate) use self::header::{Entry as HeaderEntry, HeaderFault, Headers, text};
 pub use self::index::{IndexedRepository, index, index_with};
 use self::integrity::Integrity;
 pub use self::metadata::PackageIdentity;
 pub(crate) use self::metadata::is_primary_path;
-use self::metadata::{EntryFailure, PackageEntry};
+use self::metadata::{EntryFailure, PackageEntry, label};
 pub(crate) use self::modules::documents as module_documents;
 pub use self::options::{IndexOptions, MetadataCompression, PackageSelection, RepositoryTags, Reuse};
 pub(crate) use self::pack::Packer;
