@@ -3,6 +3,7 @@
 //! What is written is the same on every machine: files have mode 0644 or 0755, folders 0755. Names are paths without `..`, links
 //! stay inside, there are no devices, and the numbers of entries and bytes are bounded.
 
+mod members;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use content::{IoError, Root, printable};
 
+pub(crate) use self::members::{TarMember, TarMembers, each_member};
 pub use self::tar::{TarSelection, unpack_tar};
 use crate::Error;
 use crate::tree::{EntryKind, check_path, follow};

@@ -3,14 +3,13 @@
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
-use tar::{EntryType, PaxExtensions};
+use tar::EntryType;
 
+use super::members::{TarMember, TarMembers, damaged, each_member};
 use super::{TreeWriter, UnpackError};
 
 /// The bytes of a block of a tar.
 const BLOCK: usize = 512;
-/// The most bytes of a long name or of an extended header.
-const EXTENSION_MAX: u64 = 1 << 20;
 
 /// What is unpacked of a tar.
 pub struct TarSelection<'a> {
@@ -24,13 +23,6 @@ impl std::fmt::Debug for TarSelection<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TarSelection").field("strip", &self.strip).finish_non_exhaustive()
     }
-}
-
-/// What the headers before a member say about it.
-#[derive(Default)]
-struct Extensions {
-    name: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
 }
 
 /// Unpacks what `selection` wants of a tar, plain or compressed with gzip. [`TreeWriter::finish`] is left to the caller.
@@ -142,8 +134,21 @@ fn is_tar(head: &[u8]) -> bool {
     header.cksum().is_ok_and(|found| found == expected)
 }
 
-fn damaged(error: io::Error) -> UnpackError {
-    UnpackError::Format(format!("the archive is damaged: {error}"))
+/// What writes the members of a tar.
+struct Unpacking<'a, 'keep> {
+    selection: &'a mut TarSelection<'keep>,
+    writer: &'a mut TreeWriter,
+}
+
+impl TarMembers for Unpacking<'_, '_> {
+    fn count(&mut self, bytes: u64) -> Result<(), UnpackError> {
+        self.writer.count(bytes)
+    }
+
+    fn take(&mut self, member: TarMember, content: &mut dyn Read) -> Result<(), UnpackError> {
+        let name = text(member.name)?;
+        write(&name, &member.header, member.target, content, self.selection, self.writer)
+    }
 }
 
 fn members(
@@ -151,31 +156,7 @@ fn members(
     selection: &mut TarSelection<'_>,
     writer: &mut TreeWriter,
 ) -> Result<(), UnpackError> {
-    let mut archive = tar::Archive::new(reader);
-    let mut extensions = Extensions::default();
-    // Raw: the crate would read names of any length into memory.
-    for member in archive.entries().map_err(damaged)?.raw(true) {
-        let mut member = member.map_err(damaged)?;
-        let header = member.header().clone();
-        let (kind, size) = (header.entry_type(), header.entry_size().map_err(damaged)?);
-        match kind {
-            EntryType::GNULongName => extensions.name = Some(long_name(&mut member, size, writer)?),
-            EntryType::GNULongLink => extensions.target = Some(long_name(&mut member, size, writer)?),
-            EntryType::XHeader => {
-                let records = extension(&mut member, size, writer)?;
-                read_records(&records, &mut extensions)?;
-            }
-            EntryType::XGlobalHeader => drop(extension(&mut member, size, writer)?),
-            _ => {
-                let extensions = std::mem::take(&mut extensions);
-                let name = text(extensions.name.unwrap_or_else(|| header.path_bytes().into_owned()))?;
-                let target =
-                    extensions.target.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
-                write(&name, &header, target, &mut member, selection, writer)?;
-            }
-        }
-    }
-    Ok(())
+    each_member(reader, &mut Unpacking { selection, writer })
 }
 
 /// Writes a member, if it is wanted.
@@ -234,44 +215,4 @@ fn text(bytes: Vec<u8>) -> Result<String, UnpackError> {
         let name = String::from_utf8_lossy(error.as_bytes()).into_owned();
         UnpackError::entry(&name, "the name is not UTF-8")
     })
-}
-
-/// The content of a member that describes the next one.
-fn extension(member: &mut dyn Read, size: u64, writer: &mut TreeWriter) -> Result<Vec<u8>, UnpackError> {
-    writer.count(size)?;
-    if size > EXTENSION_MAX {
-        return Err(UnpackError::Limit { what: "bytes in a header", limit: EXTENSION_MAX });
-    }
-    let mut bytes = Vec::new();
-    member.read_to_end(&mut bytes).map_err(damaged)?;
-    Ok(bytes)
-}
-
-/// A name that did not fit into a header; it ends with NUL.
-fn long_name(member: &mut dyn Read, size: u64, writer: &mut TreeWriter) -> Result<Vec<u8>, UnpackError> {
-    let mut name = extension(member, size, writer)?;
-    if name.last() == Some(&0) {
-        name.pop();
-    }
-    Ok(name)
-}
-
-/// Reads the records of an extended header (POSIX.1-2001, pax).
-fn read_records(records: &[u8], extensions: &mut Extensions) -> Result<(), UnpackError> {
-    for record in PaxExtensions::new(records) {
-        let record = record.map_err(damaged)?;
-        match record.key_bytes() {
-            b"path" => extensions.name = Some(record.value_bytes().to_vec()),
-            b"linkpath" => extensions.target = Some(record.value_bytes().to_vec()),
-            b"size" => {
-                let problem = "files of 8 GiB and more with the size in an extended header are not supported";
-                return Err(UnpackError::Format(problem.into()));
-            }
-            key if key.starts_with(b"GNU.sparse.") => {
-                return Err(UnpackError::Format("sparse files are not supported".into()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
