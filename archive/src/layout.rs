@@ -38,12 +38,24 @@ pub const PACKAGES: &str = "packages";
 pub const SALT: &str = "salt";
 /// The folder of the documentation, `index.html` first.
 pub const DOCUMENTATION: &str = "documentation";
-/// The folder of what an archive has about its own making.
+/// The folder of what an archive states about itself.
 pub const ATTESTATIONS: &str = "attestations";
 /// What the archive was built from: a predicate of SLSA Provenance 1, see [`trust::Provenance`].
 pub const PROVENANCE: &str = "attestations/provenance.json";
 /// The Salt pillar.
 pub const PILLAR: &str = "pillar";
+
+/// The SBOM of the archive; see [`crate::sbom`].
+pub const ARCHIVE_SBOM: &str = "attestations/archive.spdx.json";
+
+/// The SBOM of an image: `attestations/images/<name>/<tag>.spdx.json`.
+#[must_use]
+pub fn image_sbom(name: &str, tag: &str) -> String {
+    format!("{ATTESTATIONS}/{IMAGES}/{name}/{tag}{SBOM_EXTENSION}")
+}
+
+/// How the names of SBOMs end.
+pub const SBOM_EXTENSION: &str = ".spdx.json";
 
 /// The raw manifest (or index) of an image folder; its SHA-256 is the digest of the image.
 pub const IMAGE_MANIFEST: &str = "manifest.json";

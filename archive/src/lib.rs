@@ -37,6 +37,7 @@ mod lines;
 pub mod links;
 pub mod product;
 pub mod requires;
+pub mod sbom;
 pub mod signatures;
 pub mod solution;
 mod summary;

@@ -7,6 +7,7 @@ use std::path::Path;
 use content::Digest;
 use iso::ByteProgress;
 
+use super::sboms::{ImagePackageDifference, image_packages, is_explained};
 use super::{ArchiveDiff, diff};
 use crate::inspect::{Inspection, inspect};
 use crate::layout::{self, PathOwner, owner};
@@ -26,8 +27,10 @@ pub struct Comparison {
     pub new: Inspection,
     /// The images and packages that differ.
     pub contents: ArchiveDiff,
+    /// The packages in images that differ, by the SBOMs of the images. An image is left out if one of the archives has no SBOM of it.
+    pub image_packages: Vec<ImagePackageDifference>,
     /// The other files and links that differ, sorted by path. Files that follow from others are left out unless nothing else
-    /// differs: the registry index, the metadata of package repositories, `SHA256SUMS` and `LINKS.mtree`. Keys of repositories are
+    /// differs: the registry index, the metadata of package repositories, SBOMs, `SHA256SUMS` and `LINKS.mtree`. Keys of repositories are
     /// listed, and signatures of metadata that only one archive has.
     pub files: Vec<FileDifference>,
     /// How much the archives have in common.
@@ -123,8 +126,9 @@ impl Comparing {
         let [former_bytes, new_bytes] = [only_in(&known[0], &known[1]), only_in(&known[1], &known[0])];
         let [former, new] = self.inspections;
         let contents = diff(&former, &new);
+        let image_packages = image_packages(&before.tree, &after.tree, &contents.images)?;
         let files = unexplained(differing, &contents);
-        Ok(Comparison { former, new, contents, files, sameness, former_bytes, new_bytes })
+        Ok(Comparison { former, new, contents, image_packages, files, sameness, former_bytes, new_bytes })
     }
 }
 
@@ -260,6 +264,7 @@ fn unexplained(differing: Vec<FileDifference>, contents: &ArchiveDiff) -> Vec<Fi
         PathOwner::Archive | PathOwner::Salt => {
             ![layout::SUMS, layout::LINKS, layout::HIDDEN_SUMS, layout::HIDDEN_LINKS]
                 .contains(&one.path.as_str())
+                && !is_explained(&one.path, &contents.images)
         }
     };
     let files: Vec<FileDifference> = differing.iter().filter(is_unexplained).cloned().collect();

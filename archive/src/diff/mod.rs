@@ -2,12 +2,14 @@
 
 mod files;
 mod promotion;
+mod sboms;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use files::{Comparing, Comparison, FileDifference, FileState, Sameness};
 pub use promotion::{OtherDifference, VersionComparison, compare_versions};
+pub use sboms::ImagePackageDifference;
 
 use crate::inspect::Inspection;
 
@@ -63,11 +65,11 @@ pub enum PackageChange {
     Added,
     /// Only the first archive has it.
     Removed,
-    /// An RPM of a higher version.
+    /// A higher version.
     Upgraded,
-    /// An RPM of a lower version.
+    /// A lower version.
     Downgraded,
-    /// Other versions: several, or of a Debian package.
+    /// Other versions: several, or of a Debian package in a repository.
     Changed,
 }
 

@@ -151,7 +151,12 @@ pub struct ManifestSummary {
     pub manifests: Box<[(Digest, Option<Platform>)]>,
     /// The manifest that this one is attached to.
     pub subject: Option<Digest>,
+    /// The attestations that BuildKit lists in an index, each with the manifest that it is about.
+    pub references: Box<[(Digest, Digest)]>,
 }
+
+/// The annotation by which an index says which of its manifests an attestation is about.
+const REFERENCE: &str = "vnd.docker.reference.digest";
 
 impl ManifestSummary {
     fn of(manifest: &Manifest) -> Self {
@@ -164,7 +169,13 @@ impl ManifestSummary {
         let mut manifests: Vec<_> = manifest.manifests.iter().map(listed).collect();
         manifests.sort_unstable();
         manifests.dedup();
+        let reference = |listed: &Descriptor| {
+            let subject = listed.annotations.as_ref()?.get(REFERENCE)?.as_str()?;
+            Some((listed.digest, subject.parse().ok()?))
+        };
+        let references = manifest.manifests.iter().filter_map(reference).collect();
         Self {
+            references,
             kind: manifest.kind,
             config: manifest.config.as_ref().map(|config| config.digest),
             foreign: u32::try_from(manifest.layers.iter().filter(|layer| layer.is_foreign()).count())
@@ -281,6 +292,22 @@ pub(crate) fn each_within(
         Ok(())
     };
     tree.each_folder_or(&below, &mut visit, failed)
+}
+
+/// The image in `folder`, which has this name and tag; `None` if there is no such folder, or no manifest in it.
+///
+/// # Errors
+///
+/// What reading the folder gives.
+pub fn find(tree: &Tree, name: &str, tag: &str, folder: &str) -> Result<Option<ArchiveImage>> {
+    let Some(folder) = tree.resolve(folder)? else { return Ok(None) };
+    let files = tree.read_dir(&folder)?;
+    if files.iter().all(|entry| entry.name != layout::IMAGE_MANIFEST) {
+        return Ok(None);
+    }
+    let mut reader =
+        Reader { tree, limit: MANIFESTS_MAX, read: 0, places: HashMap::new(), digests: HashMap::new() };
+    reader.image(name, tag, &folder, files).map(Some)
 }
 
 /// All images that [`each`] visits.

@@ -63,7 +63,7 @@ pub struct Project {
     pub commit: Option<String>,
     /// The environment variables that variables of the project have their values from.
     pub environment: BTreeSet<String>,
-    /// What the archive has about its own making.
+    /// What the archive states about itself.
     pub evidence: EvidenceEntry,
     /// The repository that holds the project, if there is one.
     pub(crate) repository: Option<git::GitRepository>,

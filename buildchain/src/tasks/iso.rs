@@ -247,8 +247,8 @@ fn write(project: &Arc<Project>) -> TaskAction {
     })
 }
 
-/// Reports the bytes of an ISO that were written to the run, which can stop it.
-struct Watch<'a, 'run>(&'a TaskContext<'run>);
+/// Reports the bytes that were read or written to the run, which can stop it.
+pub(super) struct Watch<'a, 'run>(pub(super) &'a TaskContext<'run>);
 
 impl iso::ByteProgress for Watch<'_, '_> {
     fn advance(&self, bytes: u64) {

@@ -9,6 +9,7 @@ mod check_for;
 mod debs;
 mod documentation;
 mod download;
+mod evidence;
 mod files;
 mod images;
 mod iso;
@@ -152,6 +153,7 @@ pub fn tasks(
     content.extend(files.others);
     content.extend(&own.shipped);
     content.extend([documentation, images, packaging, files.salt_tree]);
+    content.extend(evidence::add(&mut builder));
     let product = iso::add(&mut builder, content, &sources);
     own::connect(&mut builder, &own)?;
     sources.wait_for(own::discovering(&builder, &own), product, &mut builder);

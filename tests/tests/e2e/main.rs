@@ -37,6 +37,7 @@ mod requires;
 mod runtime;
 mod salt;
 mod same_bytes;
+mod sboms;
 mod scripts;
 mod signed_archives;
 mod solution_build;

@@ -96,7 +96,7 @@ const UNITS: [&str; 6] = [
 ];
 
 /// The peers that only Python's registry has: a program or a module, and what pip is asked for.
-const PYTHON: [(&str, &[&str]); 6] = [
+const PYTHON: [(&str, &[&str]); 7] = [
     ("salt-call", &["salt==3008.3"]),
     ("salt-lint", &["salt-lint==0.9.2"]),
     ("check-jsonschema", &["check-jsonschema==0.39.0"]),
@@ -104,6 +104,8 @@ const PYTHON: [(&str, &[&str]); 6] = [
     ("kubernetes-validate", &["kubernetes-validate==1.37.0"]),
     // It pulls archives that are published in registries.
     ("oras", &["oras==0.2.43"]),
+    // They validate SBOMs.
+    ("spdx_tools", &["spdx-tools==0.8.5", "ntia-conformance-checker==6.0.0"]),
     // They read bundles of signed archives.
     (
         "sigstore_models",

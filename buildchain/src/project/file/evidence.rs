@@ -1,9 +1,9 @@
-//! What the archive says about how it was made, as `spec.evidence` names it.
+//! What the archive states about itself, as `spec.evidence` names it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What the archive has about its own making, in `attestations/`.
+/// What the archive states about itself, in `attestations/`.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EvidenceEntry {
@@ -11,4 +11,7 @@ pub struct EvidenceEntry {
     /// `sealift archive reproduce` builds the archive again from it.
     #[serde(default)]
     pub provenance: bool,
+    /// SBOMs in the format SPDX 2.3: one for each image, with its packages, and one for the archive.
+    #[serde(default)]
+    pub sbom: bool,
 }

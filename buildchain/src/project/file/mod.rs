@@ -214,7 +214,7 @@ content! {
     signing: Option<SigningEntry>,
     /// What `sealift release check` compares with the tag. What a profile has here replaces what the project has.
     release: Option<ReleaseEntry>,
-    /// What the archive has about its own making. What a profile has here replaces what the project has.
+    /// What the archive states about itself. What a profile has here replaces what the project has.
     evidence: Option<EvidenceEntry>,
     /// Archives that must be imported before this one, since it leaves out what they have.
     requires: Vec<RequirementEntry>,

@@ -20,6 +20,7 @@ use images::{Platform, Reference, RegistrySession, Store};
 pub(super) use self::build::{context, pull};
 pub use self::lock::check_locked;
 pub(crate) use self::lock::names_of_unlocked;
+pub(super) use self::referrers::tags as referrer_tags;
 use super::{Error, TaskBuilder, TaskHandle, place_file};
 use crate::project::{ImageName, Project, PullDefinition, PullSource, Tag};
 
@@ -180,7 +181,7 @@ fn add_solution_config(builder: &mut TaskBuilder<'_>, project: &Project) -> Opti
 const MOUNTS: &str = "/srv/scality";
 
 /// The folder of an image in the tree.
-fn folder(project: &Project, name: &ImageName, tag: &Tag) -> PathBuf {
+pub(in crate::tasks) fn folder(project: &Project, name: &ImageName, tag: &Tag) -> PathBuf {
     project.tree().join(archive::layout::image_folder(name.as_str(), tag.as_str()))
 }
 

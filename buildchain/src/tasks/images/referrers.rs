@@ -19,7 +19,7 @@ pub(super) fn name(pull: &PullDefinition) -> String {
 }
 
 /// The tags that the lists of referrers of an image are saved under.
-pub(super) fn tags(pull: &PullDefinition) -> Vec<Tag> {
+pub(in crate::tasks) fn tags(pull: &PullDefinition) -> Vec<Tag> {
     Lists::of(pull).by_subject.keys().filter_map(tag_of).collect()
 }
 

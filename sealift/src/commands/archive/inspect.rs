@@ -1,17 +1,79 @@
 //! `sealift archive inspect`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use archive::inspect::Inspection;
+use archive::sbom::{FoundPackages, PackageQuery, PackageSearch};
+use clap::Args;
 use content::printable;
 
 use super::without_metadata;
 use crate::failure::CommandResult;
 use crate::output::documents::archives::ArchiveInspection;
+use crate::output::documents::sboms::ArchivePackages;
 use crate::output::{self, ReportOutput, count, size};
+use crate::progress::Bar;
 
-pub(super) fn run(path: &Path, output: ReportOutput) -> CommandResult {
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The archive: an ISO, a mount point or a folder
+    archive: PathBuf,
+    /// List the packages in images and repositories: all, or those that QUERY names
+    ///
+    /// QUERY is NAME, or NAME < VERSION with one of <, <=, =, !=, >=, >. A name can have `*` for any text, and a source package stands
+    /// for all packages that were built from it. The SBOMs of the archive are used; an image without one is read.
+    #[arg(long, value_name = "QUERY", num_args = 0..=1, default_missing_value = "")]
+    packages: Option<PackageQuery>,
+    #[command(flatten)]
+    output: ReportOutput,
+}
+
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let Arguments { archive, packages, output } = arguments;
+    match packages {
+        Some(query) => search(archive, query, *output),
+        None => inspect(archive, *output),
+    }
+}
+
+fn search(path: &Path, query: &PackageQuery, output: ReportOutput) -> CommandResult {
+    let search = PackageSearch::open(path)?;
+    let found = {
+        let bar = Bar::bytes("reading", search.bytes());
+        search.run(query, &std::env::temp_dir(), &bar)?
+    };
+    Ok(output.report(|| ArchivePackages::new(path, query, &found), || listed(query, &found))?)
+}
+
+/// The packages for people.
+fn listed(query: &PackageQuery, found: &FoundPackages) -> String {
+    let mut text = String::new();
+    for (holder, component) in &found.packages {
+        let shown = |before: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!(", {before}{}", printable(text)),
+        };
+        let (arch, source) = (shown("", &component.arch), shown("from ", &component.source));
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{holder}: {} {} ({}{arch}{source})",
+            printable(&component.name),
+            printable(&component.version),
+            component.ecosystem.name()
+        );
+    }
+    for (holder, note) in &found.notes {
+        let _ = writeln!(text, "note: {holder}: {}", printable(note));
+    }
+    let query = query.to_string();
+    let asked = if query.is_empty() { String::new() } else { format!(" for `{}`", printable(&query)) };
+    let _ = writeln!(text, "{}{asked}", count(found.packages.len() as u64, "package"));
+    text
+}
+
+fn inspect(path: &Path, output: ReportOutput) -> CommandResult {
     let inspection = archive::inspect::inspect(path)?;
     Ok(output.report(|| ArchiveInspection::from(&inspection), || contents(&inspection))?)
 }

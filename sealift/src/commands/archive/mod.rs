@@ -17,14 +17,11 @@ pub(crate) mod sign;
 pub(crate) mod steps;
 pub(crate) mod verify;
 
-use std::path::PathBuf;
-
 use archive::UnindexedPackages;
 use clap::Subcommand;
 use node::archives::Only;
 
 use crate::failure::CommandResult;
-use crate::output::ReportOutput;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -123,14 +120,11 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     /// Show what is in an archive: its images with digests, its packages, their sizes
     #[command(
-        after_help = "Example:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'"
+        after_help = "Examples:\n  sealift archive inspect metalk8s.iso --output json | jq -r '.images[].digest'\n  \
+                            sealift archive inspect metalk8s.iso --packages 'openssl < 3.0.15'\n  \
+                            sealift archive inspect metalk8s.iso --packages"
     )]
-    Inspect {
-        /// The archive: an ISO, a mount point or a folder
-        archive: PathBuf,
-        #[command(flatten)]
-        output: ReportOutput,
-    },
+    Inspect(inspect::Arguments),
 }
 
 pub(crate) fn run(command: Command) -> CommandResult {
@@ -139,7 +133,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
-        Command::Inspect { archive, output } => inspect::run(&archive, output),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments, Only::Any),
         Command::Get(arguments) => get::run(&arguments),
         Command::CopyTo(arguments) => copy_to::run(&arguments),

@@ -1,8 +1,8 @@
 //! What differs between two archives.
 
 use archive::diff::{
-    Comparison, FileDifference, FileState, ImageDifference, PackageChange, PackageDifference, Sameness,
-    TaggedDigest,
+    Comparison, FileDifference, FileState, ImageDifference, ImagePackageDifference, PackageChange,
+    PackageDifference, Sameness, TaggedDigest,
 };
 use archive::inspect::Inspection;
 use schemars::JsonSchema;
@@ -26,8 +26,10 @@ pub(crate) struct ArchiveDiffDocument {
     images: Vec<ChangedImage>,
     /// The packages that differ.
     packages: Vec<ChangedPackage>,
+    /// The packages in images that differ, if both archives have an SBOM of the image.
+    image_packages: Vec<ChangedImagePackage>,
     /// The other files and links that differ. Files that follow from others are left out unless nothing else differs: the registry
-    /// index, the metadata of package repositories, `SHA256SUMS` and `LINKS.mtree`.
+    /// index, the metadata of package repositories, SBOMs, `SHA256SUMS` and `LINKS.mtree`.
     files: Vec<ChangedFile>,
 }
 
@@ -127,6 +129,39 @@ pub(crate) struct ChangedPackage {
     new: Vec<String>,
 }
 
+/// A package in an image that differs between two archives.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ChangedImagePackage {
+    /// The name of the image.
+    image: String,
+    /// `rpm`, `deb`, `apk`, `pypi`, `npm`, `golang` or `generic`.
+    ecosystem: &'static str,
+    /// The name of the package.
+    name: String,
+    /// The architecture; empty if it has none.
+    arch: String,
+    /// How it differs.
+    change: ChangeWord,
+    /// The versions that only the former image has.
+    former: Vec<String>,
+    /// The versions that only the new image has.
+    new: Vec<String>,
+}
+
+impl From<&ImagePackageDifference> for ChangedImagePackage {
+    fn from(one: &ImagePackageDifference) -> Self {
+        Self {
+            image: one.image.clone(),
+            ecosystem: one.ecosystem.name(),
+            name: one.name.clone(),
+            arch: one.arch.clone(),
+            change: one.change().into(),
+            former: one.former.clone(),
+            new: one.new.clone(),
+        }
+    }
+}
+
 /// How a package differs.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -135,11 +170,11 @@ enum ChangeWord {
     Added,
     /// Only the first archive has it.
     Removed,
-    /// An RPM of a higher version.
+    /// A higher version.
     Upgraded,
-    /// An RPM of a lower version.
+    /// A lower version.
     Downgraded,
-    /// Other versions: several, or of a Debian package.
+    /// Other versions: several, or of a Debian package in a repository.
     Changed,
 }
 
@@ -220,6 +255,7 @@ impl From<&Comparison> for ArchiveDiffDocument {
             },
             images: found.contents.images.iter().map(Into::into).collect(),
             packages: found.contents.packages.iter().map(Into::into).collect(),
+            image_packages: found.image_packages.iter().map(Into::into).collect(),
             files: found.files.iter().map(Into::into).collect(),
         }
     }

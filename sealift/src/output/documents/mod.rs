@@ -15,6 +15,7 @@ pub(crate) mod packages;
 pub(crate) mod project;
 pub(crate) mod publishing;
 pub(crate) mod release;
+pub(crate) mod sboms;
 mod server;
 pub(crate) mod signatures;
 pub(crate) mod solutions;
@@ -54,6 +55,7 @@ pub(crate) const KINDS: &[DocumentKind] = &[
     kind::<signatures::ArchiveFileVerification>("`archive verify --file`"),
     kind::<archives::ArchiveInspection>("`archive inspect`"),
     kind::<List<node::ArchiveDocument>>("`archive get`"),
+    kind::<sboms::ArchivePackages>("`archive inspect --packages`"),
     kind::<publishing::ArchivePublication>("`archive publish`"),
     kind::<node::ArchivePush>("`archive push`"),
     kind::<node::ArchivePushPlan>("`archive push --dry-run`"),

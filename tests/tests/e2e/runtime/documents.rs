@@ -134,6 +134,7 @@ fn every_document_has_the_form_that_is_recorded() {
         &["archive", "sign", "site.iso", "--key", "vendor.pem"],
         &["archive", "verify", "site.iso", "--key", "vendor.pub", "--file", "product.txt"],
         &["archive", "inspect", "site.iso"],
+        &["archive", "inspect", "site.iso", "--packages"],
         &["archive", "push", "site.iso", "--to", "127.0.0.1:1", "--dry-run"],
         &["archive", "publish", "site.iso", "--to", "oci://127.0.0.1:1/site", "--dry-run"],
         &["archive", "inspect", "missing.iso"],

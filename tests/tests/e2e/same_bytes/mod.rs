@@ -237,7 +237,7 @@ impl Origin {
                          source: {{url: '{debs}', suite: stable, keys: [keys/public.asc]}}}}\n\
                  {spec}  \
                    signing: {{publicKey: keys/public.asc}}\n  \
-                   evidence: {{provenance: true}}\n  \
+                   evidence: {{provenance: true, sbom: true}}\n  \
                  requires: [{{name: Platform, version: '>=2.7 <2.8', images: ['nginx:1.25'], packages: [containerd]}}]\n  \
                    documentation: [README.md]\n  \
                    files:\n    \
@@ -547,7 +547,8 @@ fn a_checkout_of_another_owner_gives_the_same_bytes_or_an_error() {
     }
 }
 
-/// Of the archive, product.txt and the provenance name the commit, so the checksums and the ISO differ, and nothing else does.
+/// Of the archive, product.txt and the provenance name the commit, so the SBOM of the archive, the checksums and the ISO differ, and
+/// nothing else does.
 #[test]
 fn a_commit_that_touches_no_artifact_changes_no_artifact() {
     let Some(origin) = Origin::new() else { return };
@@ -558,6 +559,7 @@ fn a_commit_that_touches_no_artifact_changes_no_artifact() {
     let (code, said, after) = origin.run(&build);
     assert_eq!(code, 0, "{said}");
     let provenance = "root/attestations/provenance.json";
-    let expected = ["SHA256SUM", "example.iso", "root/SHA256SUMS", provenance, "root/product.txt"];
+    let sbom = "root/attestations/archive.spdx.json";
+    let expected = ["SHA256SUM", "example.iso", "root/SHA256SUMS", sbom, provenance, "root/product.txt"];
     assert_eq!(differences(&before, &after), expected);
 }

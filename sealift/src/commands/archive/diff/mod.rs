@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use archive::diff::{
-    Comparing, Comparison, FileDifference, FileState, ImageDifference, PackageDifference, Sameness,
-    TaggedDigest,
+    Comparing, Comparison, FileDifference, FileState, ImageDifference, ImagePackageDifference,
+    PackageDifference, Sameness, TaggedDigest,
 };
 use archive::inspect::Inspection;
 use clap::{Args, ValueEnum};
@@ -74,9 +74,14 @@ pub(super) fn text(found: &Comparison) -> String {
     let packages: Vec<String> = found.contents.packages.iter().map(package).collect();
     let files: Vec<String> = found.files.iter().map(file).collect();
     let mut text = String::new();
-    for (noun, lines) in [("image", images), ("package", packages), ("other file", files)] {
-        text += &list(noun, &lines);
+    let in_images: Vec<String> = found.image_packages.iter().map(image_package).collect();
+    text += &list("image", &images);
+    // Without SBOMs, it is not known whether there are some.
+    if !in_images.is_empty() {
+        text += &list("image package", &in_images);
     }
+    text += &list("package", &packages);
+    text += &list("other file", &files);
     let [former, new] = names(found);
     for (name, bytes) in [(former, found.former_bytes), (new, found.new_bytes)] {
         // Writing to a string cannot fail.
@@ -132,6 +137,13 @@ fn tags(tags: &[TaggedDigest]) -> String {
 pub(crate) fn package(one: &PackageDifference) -> String {
     let arch = if one.arch.is_empty() { String::new() } else { format!(".{}", one.arch) };
     let name = format!("{}/{}{arch}", one.repository, one.name);
+    let listed = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
+    change(&name, listed(&one.former), listed(&one.new))
+}
+
+/// A package in an image that differs, on a line.
+fn image_package(one: &ImagePackageDifference) -> String {
+    let name = format!("{}: {} ({})", one.image, one.name, one.ecosystem.name());
     let listed = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
     change(&name, listed(&one.former), listed(&one.new))
 }
@@ -192,8 +204,25 @@ mod tests {
     fn packages_and_files_are_reported_in_each_form() {
         let package = |version: &str| format!("packages/redhat/8/site-a-el8/a_b-{version}-1.noarch.rpm");
         let odd = "odd|<b>`*\u{1b}";
-        let found =
-            compared([&[(&package("1"), "1"), ("gone", "gone")], &[(&package("2"), "2"), (odd, "odd")]]);
+        let sbom = |version: &str| {
+            let package = format!(r#"{{"name": "openssl", "versionInfo": "{version}"}}"#);
+            format!(r#"{{"spdxVersion": "SPDX-2.3", "packages": [{package}]}}"#)
+        };
+        let (former, new) = (sbom("1.9"), sbom("1.10"));
+        let found = compared([
+            &[
+                (&package("1"), "1"),
+                ("gone", "gone"),
+                ("images/app/1/manifest.json", "{}"),
+                ("attestations/images/app/1.spdx.json", &former),
+            ],
+            &[
+                (&package("2"), "2"),
+                (odd, "odd"),
+                ("images/app/2/manifest.json", "{}"),
+                ("attestations/images/app/2.spdx.json", &new),
+            ],
+        ]);
         insta::assert_snapshot!("archive_diff.txt", text(&found));
         insta::assert_snapshot!("archive_diff.md", page::markdown(&found));
         insta::assert_snapshot!("archive_diff.html", page::html(&found));

@@ -44,24 +44,38 @@ fn title(found: &Comparison) -> String {
     }
 }
 
+fn word(change: PackageChange) -> &'static str {
+    match change {
+        PackageChange::Added => "added",
+        PackageChange::Removed => "removed",
+        PackageChange::Upgraded => "upgraded",
+        PackageChange::Downgraded => "downgraded",
+        PackageChange::Changed => "changed",
+    }
+}
+
 fn sections(found: &Comparison) -> Vec<Section> {
     let images = found.contents.images.iter();
     let images = images.map(|one| vec![one.name.clone(), tags(&one.former), tags(&one.new)]);
     let packages = found.contents.packages.iter().map(|one| {
-        let word = match one.change() {
-            PackageChange::Added => "added",
-            PackageChange::Removed => "removed",
-            PackageChange::Upgraded => "upgraded",
-            PackageChange::Downgraded => "downgraded",
-            PackageChange::Changed => "changed",
-        };
         let (former, new) = (one.former.join(", "), one.new.join(", "));
-        vec![one.name.clone(), one.arch.clone(), word.to_owned(), former, new, one.repository.clone()]
+        let word = word(one.change()).to_owned();
+        vec![one.name.clone(), one.arch.clone(), word, former, new, one.repository.clone()]
+    });
+    let in_images = found.image_packages.iter().map(|one| {
+        let (former, new) = (one.former.join(", "), one.new.join(", "));
+        let (kind, word) = (one.ecosystem.name().to_owned(), word(one.change()).to_owned());
+        vec![one.image.clone(), one.name.clone(), kind, word, former, new]
     });
     let state = |state: &Option<FileState>| state.as_ref().map(described).unwrap_or_default();
     let files = found.files.iter().map(|one| vec![one.path.clone(), state(&one.former), state(&one.new)]);
     let all = [
         Section { heading: "Images", columns: &["Image", "Former", "New"], rows: images.collect() },
+        Section {
+            heading: "Packages in images",
+            columns: &["Image", "Package", "Kind", "Change", "Former", "New"],
+            rows: in_images.collect(),
+        },
         Section {
             heading: "Packages",
             columns: &["Package", "Architecture", "Change", "Former", "New", "Repository"],
@@ -72,7 +86,7 @@ fn sections(found: &Comparison) -> Vec<Section> {
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }
 
-/// The report in the Markdown of GitHub, with a table for images, packages and files.
+/// The report in the Markdown of GitHub, with a table for images, the packages in them, packages and files.
 pub(super) fn markdown(found: &Comparison) -> String {
     let cell = |text: &str| format!(" {} |", escaped(&printable(text).to_string(), MARKDOWN));
     let mut text = format!("# {}\n", escaped(&title(found), MARKDOWN));
