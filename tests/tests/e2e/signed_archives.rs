@@ -305,3 +305,45 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
     let text = verify(0, &[&["site.iso", "--covers", "contents"], &key[..]].concat());
     assert!(text.ends_with("): each file is the signed one\n"), "{text}");
 }
+
+/// The commands of the README, with a key that was made for the test.
+#[test]
+fn the_archive_of_this_repository_is_signed_and_verified_as_the_readme_says() {
+    let Some(openssl) = peer::find("openssl") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    make_key(&openssl, folder.path(), "release", &ED25519);
+    let archive = sealift::archive();
+    fs::create_dir(folder.path().join("_build")).unwrap();
+    std::os::unix::fs::symlink(&archive.iso, folder.path().join("_build/metalk8s.iso")).unwrap();
+    let readme = fs::read_to_string(sealift::repository().join("README.md")).unwrap();
+    let commands: Vec<Vec<&str>> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ sealift archive "))
+        .filter(|line| line.contains("--key release."))
+        .map(|line| std::iter::once("archive").chain(line.split(' ')).collect())
+        .collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    let said: Vec<String> = commands.iter().map(|words| run(folder.path(), 0, words)).collect();
+    assert!(said[0].contains("what it was built from"), "{}", said[0]);
+    assert!(said[1].contains("each byte of the ISO is the signed one"), "{}", said[1]);
+}
+
+/// All rules for a candidate of the next version but those about its tag, which does not exist yet.
+#[test]
+fn this_repository_can_be_released() {
+    let version = env!("CARGO_PKG_VERSION");
+    let words = ["release", "check", &format!("v{version}-rc0"), "-o", "json"];
+    let (_, out, err) = sealift::run(sealift::repository(), &words);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    let problems: Vec<String> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| !check["problem"].is_null())
+        .map(|check| format!("{}: {}", check["rule"].as_str().unwrap(), check["problem"]))
+        .filter(|problem| {
+            !["name", "annotated", "commit", "order", "clean"].iter().any(|rule| problem.starts_with(rule))
+        })
+        .collect();
+    assert!(problems.is_empty(), "{problems:?}");
+}
