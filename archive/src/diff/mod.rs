@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use files::{Comparing, Comparison, FileDifference, FileState, Sameness};
-pub use promotion::{OtherDifference, VersionComparison, compare_versions};
+pub use promotion::{OtherDifference, VersionComparison, compare_promotion};
 pub use sboms::ImagePackageDifference;
 
 use crate::inspect::Inspection;

@@ -51,7 +51,7 @@ fn replacements(former: &str, new: &str) -> Replacements {
 /// # Errors
 ///
 /// An archive cannot be read, or has no `SHA256SUMS`.
-pub fn compare_versions(
+pub fn compare_promotion(
     (former_tree, former): (&Tree, &str),
     (new_tree, new): (&Tree, &str),
 ) -> Result<VersionComparison> {

@@ -9,7 +9,7 @@ mod check_for;
 mod debs;
 mod documentation;
 mod download;
-mod evidence;
+
 mod files;
 mod images;
 mod iso;
@@ -23,6 +23,7 @@ mod provenance;
 mod remote_cache;
 mod revision;
 mod run;
+mod sboms;
 mod signing;
 mod sources;
 mod specs;
@@ -153,7 +154,7 @@ pub fn tasks(
     content.extend(files.others);
     content.extend(&own.shipped);
     content.extend([documentation, images, packaging, files.salt_tree]);
-    content.extend(evidence::add(&mut builder));
+    content.extend(sboms::add(&mut builder));
     let product = iso::add(&mut builder, content, &sources);
     own::connect(&mut builder, &own)?;
     sources.wait_for(own::discovering(&builder, &own), product, &mut builder);

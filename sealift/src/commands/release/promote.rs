@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use archive::diff::{VersionComparison, compare_versions};
+use archive::diff::{VersionComparison, compare_promotion};
 use archive::verify::VerifyOptions;
 use archive::{Tree, attestation, product};
 use buildchain::project::{Checkout, Project, Settings, SettingsFlags};
@@ -167,7 +167,7 @@ fn compare(candidate: &Path, release: &Path, promotion: &Promotion) -> Result<Ve
         return Err(Failure::failed(anyhow::Error::msg(message))
             .remedy("take the version from the tag: `versionFrom: {git: tag}` in sealift.yaml"));
     }
-    Ok(compare_versions((&former, &promotion.candidate), (&new, &promotion.release))?)
+    Ok(compare_promotion((&former, &promotion.candidate), (&new, &promotion.release))?)
 }
 
 /// Whether one of the paths is `path` or a folder above it.
