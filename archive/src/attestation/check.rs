@@ -7,7 +7,7 @@ use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Poli
 
 use super::describe::product_of;
 use super::file::digest_of;
-use super::{AttestationError, bundle_path};
+use super::{AttestationError, bundle_paths};
 use crate::tree::EntryKind;
 use crate::verify::{Verdict, VerifyReport};
 use crate::{Product, Tree, layout, product, version};
@@ -80,22 +80,40 @@ impl Proof {
 
 impl SignedStatement {
     /// Checks the signature of the archive in `tree` by the rule of `policy` for it. `bundle` is the file of the bundle; by default
-    /// the one beside the archive. Reads `SHA256SUMS` and no other content.
+    /// the one beside the archive, or one of several that were fetched with it ([`bundle_paths`]): one that counts is enough. Reads
+    /// `SHA256SUMS` and no other content.
     ///
     /// # Errors
     ///
     /// [`AttestationError`]: the archive is not signed by a key of the policy, or the statement is about another one.
     pub fn check(tree: &Tree, bundle: Option<&Path>, policy: &Policy) -> Result<Self, AttestationError> {
         let product = product_of(tree)?;
-        let path = bundle.map_or_else(|| bundle_path(tree.path()), Path::to_owned);
-        let bytes = match content::open_read(&path, LinkPolicy::Refuse, BUNDLE_MAX as u64) {
+        let paths = bundle.map_or_else(|| bundle_paths(tree.path()), |path| vec![path.to_owned()]);
+        let mut first = None;
+        for path in paths {
+            match Self::check_bundle(tree, &product, &path, policy) {
+                Ok(signed) => return Ok(signed),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| AttestationError::Nameless(tree.path().to_owned())))
+    }
+
+    /// As [`SignedStatement::check`], with the bundle at `path`.
+    fn check_bundle(
+        tree: &Tree,
+        product: &Product,
+        path: &Path,
+        policy: &Policy,
+    ) -> Result<Self, AttestationError> {
+        let bytes = match content::open_read(path, LinkPolicy::Refuse, BUNDLE_MAX as u64) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let archive = tree.path().to_owned();
-                return Err(AttestationError::Unsigned { archive, bundle: path });
+                return Err(AttestationError::Unsigned { archive, bundle: path.to_owned() });
             }
             read => read?,
         };
-        let in_bundle = |fault| AttestationError::Refused { path: path.clone(), fault };
+        let in_bundle = |fault| AttestationError::Refused { path: path.to_owned(), fault };
         let in_archive = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
         let bundle = Bundle::parse(&bytes).map_err(in_bundle)?;
         let (statement, key) = policy.verify(&product.name, &bundle).map_err(in_bundle)?;
@@ -106,7 +124,7 @@ impl SignedStatement {
             }));
         }
         let rule = policy.rule(&product.name);
-        refuse_older(tree, &product, rule)?;
+        refuse_older(tree, product, rule)?;
         let signed =
             Self { key_id: key.id().to_owned(), algorithm: key.algorithm(), covers: rule.covers, statement };
         signed.check_sums(tree)?;

@@ -27,6 +27,9 @@ use crate::Error;
 /// What follows the name of an archive in that of its bundle.
 pub const BUNDLE_SUFFIX: &str = ".sigstore.json";
 
+/// What follows it in that of the bundle of its provenance.
+pub const PROVENANCE_SUFFIX: &str = ".provenance.sigstore.json";
+
 /// Where the bundle of an archive is: `example-1.0.iso.sigstore.json` beside `example-1.0.iso`, and that of `.` beside its folder.
 #[must_use]
 pub fn bundle_path(archive: &Path) -> PathBuf {
@@ -37,6 +40,35 @@ pub fn bundle_path(archive: &Path) -> PathBuf {
     let mut path = archive.as_path().as_os_str().to_owned();
     path.push(BUNDLE_SUFFIX);
     path.into()
+}
+
+/// How many bundles of one archive are looked at.
+const BUNDLES_MAX: usize = 16;
+/// The hexadecimal digits in the name of one of several bundles.
+const DIGITS: usize = 12;
+
+/// Where the bundles of an archive are: at [`bundle_path`], or if that is missing, those of several that were fetched with it, which
+/// have the first digits of their digests in their names: `example-1.0.iso.16e777537ea8.sigstore.json`. At least one path.
+#[must_use]
+pub fn bundle_paths(archive: &Path) -> Vec<PathBuf> {
+    let usual = bundle_path(archive);
+    let name = usual.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stem = name.strip_suffix(BUNDLE_SUFFIX).unwrap_or(&name);
+    let is_one = |other: &str| {
+        let digits = other.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.'));
+        let digits = digits.and_then(|rest| rest.strip_suffix(BUNDLE_SUFFIX)).unwrap_or_default();
+        digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    };
+    let folder = usual.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut several = Vec::new();
+    if usual.symlink_metadata().is_err() {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        several.extend(names.filter(|name| is_one(name)).map(|name| usual.with_file_name(name)));
+        several.sort();
+        several.truncate(BUNDLES_MAX);
+    }
+    if several.is_empty() { vec![usual] } else { several }
 }
 
 /// Why an archive is not the signed one, or cannot be signed.

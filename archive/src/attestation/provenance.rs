@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use trust::{PROVENANCE_MAX, Provenance};
 
-use super::{AttestationError, BUNDLE_SUFFIX};
+use super::{AttestationError, BUNDLE_SUFFIX, PROVENANCE_SUFFIX};
 use crate::{Tree, layout};
 
 /// What an archive says that it was built from; `None` if it does not.
@@ -26,5 +26,5 @@ pub fn provenance(tree: &Tree) -> Result<Option<Provenance>, AttestationError> {
 pub fn provenance_bundle_path(bundle: &Path) -> PathBuf {
     let name = bundle.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(BUNDLE_SUFFIX).unwrap_or(&name);
-    bundle.with_file_name(format!("{stem}.provenance{BUNDLE_SUFFIX}"))
+    bundle.with_file_name(format!("{stem}{PROVENANCE_SUFFIX}"))
 }

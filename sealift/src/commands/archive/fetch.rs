@@ -59,11 +59,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
             0 => format!(
                 "the registry has no signature of it; check it for damage: `sealift archive verify {iso}`"
             ),
-            1 => format!("verify its signature: `sealift archive verify {iso} --key FILE`"),
-            _ => format!(
-                "it has several bundles; verify with that of your vendor: \
-                 `sealift archive verify {iso} --bundle FILE --key FILE`"
-            ),
+            _ => format!("verify its signature: `sealift archive verify {iso} --key FILE`"),
         });
     }
     Ok(())
