@@ -34,6 +34,15 @@ fn archive(folder: &Path, name: &str, content: &[u8]) {
     let product = "NAME=Site\nVERSION=1.0+b1\nGIT=abc\nBUILD_TIMESTAMP=2026-11-20T10:00:00Z\n";
     fs::write(tree.join("product.txt"), product).unwrap();
     fs::write(tree.join("content"), content).unwrap();
+    fs::create_dir(tree.join("attestations")).unwrap();
+    let provenance = trust::Provenance::new(
+        trust::BuildParameters::default(),
+        trust::InternalParameters::default(),
+        Vec::new(),
+        "0.2.0",
+    );
+    fs::write(tree.join(archive::layout::PROVENANCE), provenance.render().unwrap()).unwrap();
+    fs::write(tree.join(archive::layout::ARCHIVE_SBOM), "{}").unwrap();
     archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
     let options = iso::IsoOptions { volume_id: "Site".into(), ..iso::IsoOptions::default() };
     let file = folder.join(name);
@@ -72,7 +81,10 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     let first = document(publish(0, &["-o", "json"]));
     assert_eq!((&first["digest"], &first["changed"]), (&planned["digest"], &true.into()), "{first}");
     assert_eq!(first["reference"], format!("{host}/team/site:1.0_b1"));
-    assert_eq!(first["attached"][0]["name"], "site.iso.sigstore.json", "{first}");
+    let attached: Vec<&str> =
+        first["attached"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    let bundles = ["site.iso.sigstore.json", "site.iso.provenance.sigstore.json"];
+    assert_eq!(attached, [bundles[0], bundles[1], "site.iso.spdx.json"], "{first}");
     let again = document(publish(0, &["-o", "json"]));
     assert_eq!((&again["changed"], &again["bytes"]), (&false.into(), &0.into()), "{again}");
 
@@ -90,8 +102,8 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     for (url, into) in [(&tagged, "one"), (&format!("{to}@{}", first["digest"].as_str().unwrap()), "two")] {
         let (_, note) = fetch(0, url, into, &[]);
         assert!(note.contains(&format!("`sealift archive verify {into}/site.iso --key FILE`")), "{note}");
-        assert!(equal("site.iso", into) && equal("site.iso.sigstore.json", into));
-        assert_eq!(fs::read_dir(folder.join(into)).unwrap().count(), 2, "nothing else is left");
+        assert!(equal("site.iso", into) && bundles.iter().all(|bundle| equal(bundle, into)));
+        assert_eq!(fs::read_dir(folder.join(into)).unwrap().count(), 3, "nothing else is left");
     }
     run(folder, 0, &["archive", "verify", "one/site.iso", "--key", "key.pub"]);
     let present = document(fetch(0, &tagged, "one", &["-o", "json"]));
@@ -103,6 +115,16 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     assert_eq!(fs::read(folder.join("one/site.iso")).unwrap(), b"mine");
     fetch(0, &tagged, "one", &["--replace"]);
     assert!(equal("site.iso", "one"));
+
+    // One bundle of several that counts is enough.
+    fs::create_dir(folder.join("several")).unwrap();
+    let copied = |from: &str, to: &str| fs::copy(folder.join(from), folder.join("several").join(to)).unwrap();
+    copied("site.iso", "site.iso");
+    copied("site.iso.provenance.sigstore.json", "site.iso.000000000000.sigstore.json");
+    let (_, error) = run(folder, 1, &["archive", "verify", "several/site.iso", "--key", "key.pub"]);
+    assert!(error.contains("predicate"), "{error}");
+    copied("site.iso.sigstore.json", "site.iso.16e777537ea8.sigstore.json");
+    run(folder, 0, &["archive", "verify", "several/site.iso", "--key", "key.pub"]);
 
     // Other clients.
     if let Some(python) = python() {

@@ -2,18 +2,23 @@
 
 use std::fmt;
 
-use archive::attestation::BUNDLE_SUFFIX;
+use archive::attestation::{BUNDLE_SUFFIX, PROVENANCE_SUFFIX};
 use content::Digest;
 use images::manifest::{Descriptor, Manifest};
 use images::pull::{self, TransferProgress};
 use images::{Reference, RegistrySession};
-use trust::{ARCHIVE_PREDICATE, BUNDLE_MAX, BUNDLE_MEDIA_TYPE};
+use trust::{ARCHIVE_PREDICATE, BUNDLE_MAX, BUNDLE_MEDIA_TYPE, PROVENANCE_BUNDLE_MAX, PROVENANCE_PREDICATE};
 
 use super::{ARCHIVE_TYPE, Error, ISO_TYPE, PREDICATE, TITLE, VERSION};
 
 /// The most bytes of a file name of a published archive; names of bundles are longer, and Linux allows 255.
 const NAME_MAX: usize = 200;
-/// The most bundles of one archive that are fetched.
+/// The bundles that are fetched: the type of their statements, the most bytes, and what follows the name of the ISO in theirs.
+const BUNDLES: [(&str, usize, &str); 2] = [
+    (ARCHIVE_PREDICATE, BUNDLE_MAX, BUNDLE_SUFFIX),
+    (PROVENANCE_PREDICATE, PROVENANCE_BUNDLE_MAX, PROVENANCE_SUFFIX),
+];
+/// The most bundles of one kind that are fetched.
 const BUNDLES_MAX: usize = 16;
 
 /// The name of a published file: one that stays in the folder that it is written to, and that a terminal shows as it is.
@@ -105,21 +110,26 @@ impl PublishedArchive {
         let product = text(&manifest.annotations, TITLE).zip(text(&manifest.annotations, VERSION));
         let product = product.map(|(name, version)| (name.to_owned(), version.to_owned()));
         let attached = pull::attached(reference, &digest, session, progress)?;
-        let mut bundles: Vec<Descriptor> = attached.iter().filter_map(bundle).cloned().collect();
-        bundles.sort_by_key(|blob| blob.digest);
-        bundles.dedup_by_key(|blob| blob.digest);
-        if bundles.len() > BUNDLES_MAX {
-            let count = bundles.len();
-            progress
-                .warn(&format!("{reference} has {count} bundles; only {BUNDLES_MAX} of them are fetched"));
-            bundles.truncate(BUNDLES_MAX);
+        let mut bundles = Vec::new();
+        for (predicate_type, limit, suffix) in BUNDLES {
+            let found = attached.iter().filter_map(|manifest| bundle(manifest, predicate_type, limit));
+            let mut found: Vec<Descriptor> = found.cloned().collect();
+            found.sort_by_key(|blob| blob.digest);
+            found.dedup_by_key(|blob| blob.digest);
+            if found.len() > BUNDLES_MAX {
+                let count = found.len();
+                progress.warn(&format!(
+                    "{reference} has {count} bundles; only {BUNDLES_MAX} of them are fetched"
+                ));
+                found.truncate(BUNDLES_MAX);
+            }
+            let is_single = found.len() == 1;
+            let name = |blob: &Descriptor| match is_single {
+                true => FileName(format!("{}{suffix}", iso.name)),
+                false => FileName(format!("{}.{}{suffix}", iso.name, blob.digest.short())),
+            };
+            bundles.extend(found.into_iter().map(|blob| PublishedFile { name: name(&blob), blob }));
         }
-        let is_single = bundles.len() == 1;
-        let name = |blob: &Descriptor| match is_single {
-            true => FileName(format!("{}{BUNDLE_SUFFIX}", iso.name)),
-            false => FileName(format!("{}.{}{BUNDLE_SUFFIX}", iso.name, blob.digest.short())),
-        };
-        let bundles = bundles.into_iter().map(|blob| PublishedFile { name: name(&blob), blob }).collect();
         Ok(Self { reference: reference.clone(), digest, product, iso, bundles })
     }
 
@@ -148,12 +158,13 @@ impl PublishedArchive {
     }
 }
 
-/// The bundle in a manifest that attaches one about an archive. Signatures of manifests by cosign are no such bundles.
-fn bundle(manifest: &Manifest) -> Option<&Descriptor> {
+/// The bundle in a manifest that attaches one with such a statement about an archive. Signatures of manifests by cosign are no such
+/// bundles.
+fn bundle<'a>(manifest: &'a Manifest, predicate_type: &str, limit: usize) -> Option<&'a Descriptor> {
     let is_bundle = manifest.artifact_type.as_deref() == Some(BUNDLE_MEDIA_TYPE)
-        && text(&manifest.annotations, PREDICATE) == Some(ARCHIVE_PREDICATE);
+        && text(&manifest.annotations, PREDICATE) == Some(predicate_type);
     match &*manifest.layers {
-        [layer] if is_bundle && layer.size <= BUNDLE_MAX as u64 => Some(layer),
+        [layer] if is_bundle && layer.size <= limit as u64 => Some(layer),
         _ => None,
     }
 }

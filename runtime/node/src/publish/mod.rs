@@ -1,8 +1,8 @@
 //! Archives in registries, as OCI artifacts: publishing and fetching them.
 //!
 //! The ISO is the only layer of a manifest (OCI image specification 1.1, "Guidelines for Artifact Usage"), with its file name as
-//! title, so that ORAS pulls it under that name. The bundle of a signed archive is attached to it: a manifest whose `subject` is
-//! that of the archive. Equal archives give equal manifests.
+//! title, so that ORAS pulls it under that name. The bundles of a signed archive and its SBOM are attached to it: manifests whose
+//! `subject` is that of the archive. Equal archives give equal manifests.
 //!
 //! ```no_run
 //! use images::RegistrySession;

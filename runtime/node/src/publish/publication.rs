@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Seek as _;
 use std::path::{Path, PathBuf};
 
-use archive::attestation::{self, BUNDLE_SUFFIX};
-use archive::{Product, Tree, product};
+use archive::attestation::{self, BUNDLE_SUFFIX, PROVENANCE_SUFFIX};
+use archive::{Product, Tree, layout, product};
 use content::{Digest, IoError, LinkPolicy};
 use images::manifest::{Descriptor, MediaKind};
 use images::pull::{self, TransferProgress};
@@ -14,14 +14,23 @@ use images::push::{self, BlobSet, BlobTotals, PushRequest};
 use images::{Reference, RegistrySession};
 use iso::ByteProgress;
 use serde::Serialize;
-use trust::{ARCHIVE_PREDICATE, ArchiveStatement, BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, Fault};
+use trust::{
+    ARCHIVE_PREDICATE, ArchiveStatement, BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, Fault, PROVENANCE_BUNDLE_MAX,
+    PROVENANCE_PREDICATE,
+};
 
 use super::{ARCHIVE_TYPE, EMPTY, EMPTY_TYPE, Error, FileName, ISO_TYPE, PREDICATE, TITLE, VERSION};
+
+/// The type of an SBOM: the media type of SPDX in JSON.
+const SPDX_TYPE: &str = "application/spdx+json";
+/// The most bytes of an SBOM that is attached.
+const SBOM_MAX: u64 = 64 << 20;
 
 /// The ISO of an archive, open.
 #[derive(Debug)]
 pub struct IsoToPublish {
     path: PathBuf,
+    tree: Tree,
     /// Where its bundle is.
     beside: PathBuf,
     file: File,
@@ -48,7 +57,7 @@ impl IsoToPublish {
         let bytes = file.metadata().map_err(IoError::at("open", path))?.len();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let beside = attestation::bundle_path(path);
-        Ok(Self { path: real, beside, file, bytes, name: FileName::parse(&name)?, product })
+        Ok(Self { path: real, tree, beside, file, bytes, name: FileName::parse(&name)?, product })
     }
 
     /// The size of the ISO.
@@ -63,18 +72,22 @@ impl IsoToPublish {
         self.product.version.replace(['+', '~'], "_")
     }
 
-    /// What is to be published: the ISO, and the bundle in the file `bundle` or else that beside the ISO, if there is one. Reads
-    /// the whole ISO, because its digest comes first: the registry may have it.
+    /// What is to be published: the ISO, the bundle in the file `bundle` or else that beside the ISO, if there is one, with that of the
+    /// provenance, and the SBOM of the archive. Reads the whole ISO, because its digest comes first: the registry may have it.
     ///
     /// # Errors
     ///
-    /// [`Error`]: a file cannot be read, or the bundle is of another archive.
+    /// [`Error`]: a file cannot be read, or a bundle is of another archive.
     pub fn publication(
         mut self,
         bundle: Option<&Path>,
         progress: &dyn ByteProgress,
     ) -> Result<Publication, Error> {
-        let bundle = Self::read_bundle(bundle, &self.beside)?;
+        let path = bundle.unwrap_or(&self.beside);
+        let signed = read_bundle(path, BUNDLE_MAX, bundle.is_some())?;
+        let beside = attestation::provenance_bundle_path(path);
+        let provenance = read_bundle(&beside, PROVENANCE_BUNDLE_MAX, false)?.filter(|_| signed.is_some());
+        let sbom = self.sbom()?;
         self.file.rewind().map_err(IoError::at("read", &self.path))?;
         let (digest, bytes) = content::hash_reader(&self.file, |chunk| {
             progress.advance(chunk.len() as u64);
@@ -85,23 +98,37 @@ impl IsoToPublish {
         blobs.add_file(digest, &self.path);
         let manifest = self.manifest(digest, bytes, &mut blobs);
         let subject = descriptor(MediaKind::OciManifest.media_type(), &manifest, &mut blobs);
-        let attached = match bundle {
-            None => None,
-            Some((path, bytes)) => {
-                self.check_bundle(&bytes, digest).map_err(|fault| Error::Bundle { bundle: path, fault })?;
-                Some(self.attach(bytes, &subject, &mut blobs))
-            }
+        let (mut attached, mut listed) = (Vec::new(), Vec::new());
+        let mut attach = |file: AttachedFile| {
+            let (attachment, descriptor) = file.attach(&subject, &mut blobs);
+            attached.push(attachment);
+            listed.push(descriptor);
         };
+        if let Some(bytes) = signed {
+            let refused = |fault| Error::Bundle { bundle: path.to_owned(), fault };
+            self.check_bundle(&bytes, digest).map_err(refused)?;
+            attach(AttachedFile::bundle(format!("{}{BUNDLE_SUFFIX}", self.name), ARCHIVE_PREDICATE, bytes));
+        }
+        if let Some(bytes) = provenance {
+            let refused = |fault| Error::Bundle { bundle: beside.clone(), fault };
+            check_provenance(&bytes, digest).map_err(refused)?;
+            let name = format!("{}{PROVENANCE_SUFFIX}", self.name);
+            attach(AttachedFile::bundle(name, PROVENANCE_PREDICATE, bytes));
+        }
+        if let Some(bytes) = sbom {
+            let (name, annotations) = (format!("{}.spdx.json", self.name), BTreeMap::new());
+            attach(AttachedFile { name, artifact_type: SPDX_TYPE, annotations, bytes });
+        }
+        let list = (!listed.is_empty()).then(|| blobs.add(json(&ReferrersList::of(listed))));
         let name = self.name.clone();
-        Ok(Publication { name, digest: subject.digest, iso: digest, bytes, attached, blobs })
+        Ok(Publication { name, digest: subject.digest, iso: digest, bytes, attached, list, blobs })
     }
 
-    /// The bundle that is named, which must exist, or that beside the ISO.
-    fn read_bundle(named: Option<&Path>, beside: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, Error> {
-        let path = named.unwrap_or(beside);
-        match content::open_read(path, LinkPolicy::Refuse, BUNDLE_MAX as u64) {
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            read => Ok(Some((path.to_owned(), read?))),
+    /// The SBOM of the archive, if it has one.
+    fn sbom(&self) -> Result<Option<Vec<u8>>, Error> {
+        match self.tree.entry(layout::ARCHIVE_SBOM)? {
+            None => Ok(None),
+            Some(_) => Ok(Some(self.tree.read(layout::ARCHIVE_SBOM, SBOM_MAX)?)),
         }
     }
 
@@ -131,31 +158,62 @@ impl IsoToPublish {
         let layer = titled(ISO_TYPE, digest, bytes, &self.name.to_string());
         ArtifactManifest::of(ARCHIVE_TYPE, layer, None, annotations, blobs)
     }
+}
 
-    /// Attaches a bundle to the manifest `subject`, in cosign's form.
-    fn attach(&self, bundle: Vec<u8>, subject: &Descriptor, blobs: &mut BlobSet) -> AttachedBundle {
-        let file = format!("{}{BUNDLE_SUFFIX}", self.name);
-        let bytes = bundle.len() as u64;
-        let layer = titled(BUNDLE_MEDIA_TYPE, blobs.add(bundle), bytes, &file);
+/// The bundle at `path`; `None` if it is missing and need not exist.
+fn read_bundle(path: &Path, limit: usize, must_exist: bool) -> Result<Option<Vec<u8>>, Error> {
+    match content::open_read(path, LinkPolicy::Refuse, limit as u64) {
+        Err(error) if !must_exist && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => Ok(Some(read?)),
+    }
+}
+
+/// Refuses a bundle that is not about what this ISO was built from.
+fn check_provenance(bundle: &[u8], iso: Digest) -> Result<(), Fault> {
+    let statement = Bundle::parse_within(bundle, PROVENANCE_BUNDLE_MAX)?.unproven_statement()?;
+    if statement.predicate_type != PROVENANCE_PREDICATE {
+        let found = statement.predicate_type;
+        return Err(Fault::PredicateType { found, expected: PROVENANCE_PREDICATE });
+    }
+    match statement.subjects.iter().find(|subject| subject.name.ends_with(".iso")) {
+        None => Err(Fault::NoIso),
+        Some(subject) if subject.digest != iso => {
+            Err(Fault::IsoDiffers { signed: subject.digest, found: iso })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// A file to attach to an archive.
+struct AttachedFile {
+    name: String,
+    artifact_type: &'static str,
+    annotations: BTreeMap<&'static str, String>,
+    bytes: Vec<u8>,
+}
+
+impl AttachedFile {
+    /// A bundle with a statement of this type, in cosign's form.
+    fn bundle(name: String, predicate_type: &str, bytes: Vec<u8>) -> Self {
         let annotations = BTreeMap::from([
             ("dev.sigstore.bundle.content", "dsse-envelope".to_owned()),
-            (PREDICATE, ARCHIVE_PREDICATE.to_owned()),
+            (PREDICATE, predicate_type.to_owned()),
         ]);
+        Self { name, artifact_type: BUNDLE_MEDIA_TYPE, annotations, bytes }
+    }
+
+    /// Attaches the file to the manifest `subject`.
+    fn attach(self, subject: &Descriptor, blobs: &mut BlobSet) -> (Attachment, Descriptor) {
+        let Self { name: file, artifact_type: media_type, annotations, bytes } = self;
+        let size = bytes.len() as u64;
+        let layer = titled(media_type, blobs.add(bytes), size, &file);
         let listed = annotations.iter().map(|(key, value)| ((*key).to_owned(), value.clone().into()));
-        let listed = listed.collect();
-        let manifest =
-            ArtifactManifest::of(BUNDLE_MEDIA_TYPE, layer, Some(subject.clone()), annotations, blobs);
+        let listed: serde_json::Map<_, _> = listed.collect();
+        let manifest = ArtifactManifest::of(media_type, layer, Some(subject.clone()), annotations, blobs);
         let mut descriptor = descriptor(MediaKind::OciManifest.media_type(), &manifest, blobs);
-        descriptor.artifact_type = Some(BUNDLE_MEDIA_TYPE.to_owned());
-        descriptor.annotations = Some(listed);
-        let digest = descriptor.digest;
-        let list = ReferrersList {
-            schema_version: 2,
-            media_type: MediaKind::OciIndex.media_type(),
-            manifests: [descriptor],
-        };
-        let attachment = Attachment { file, media_type: BUNDLE_MEDIA_TYPE, digest, bytes };
-        AttachedBundle { attachment, list: blobs.add(json(&list)) }
+        descriptor.artifact_type = Some(media_type.to_owned());
+        descriptor.annotations = (!listed.is_empty()).then_some(listed);
+        (Attachment { file, media_type, digest: descriptor.digest, bytes: size }, descriptor)
     }
 }
 
@@ -170,15 +228,10 @@ pub struct Publication {
     pub iso: Digest,
     /// The size of the ISO.
     pub bytes: u64,
-    attached: Option<AttachedBundle>,
-    blobs: BlobSet,
-}
-
-#[derive(Debug)]
-struct AttachedBundle {
-    attachment: Attachment,
+    attached: Vec<Attachment>,
     /// The list of referrers, for registries that have no interface for them.
-    list: Digest,
+    list: Option<Digest>,
+    blobs: BlobSet,
 }
 
 /// A file that is attached to an archive.
@@ -206,10 +259,16 @@ pub struct PublishReport {
 }
 
 impl Publication {
-    /// The bundle, if the archive has one.
+    /// What is attached to the archive: its bundle, that of its provenance, its SBOM.
     #[must_use]
-    pub fn attachment(&self) -> Option<&Attachment> {
-        self.attached.as_ref().map(|attached| &attached.attachment)
+    pub fn attachments(&self) -> &[Attachment] {
+        &self.attached
+    }
+
+    /// Whether the archive is signed.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.attached.iter().any(|attachment| attachment.media_type == BUNDLE_MEDIA_TYPE)
     }
 
     /// Pushes the archive to `reference`, and what is attached to it to the same repository. A tag that names something else is
@@ -230,11 +289,12 @@ impl Publication {
         }
         let digest = self.digest;
         let mut requests = vec![PushRequest { reference: reference.with_digest(digest), digest }];
-        if let Some(AttachedBundle { attachment, list }) = &self.attached {
-            let digest = attachment.digest;
-            requests.push(PushRequest { reference: reference.with_digest(digest), digest });
+        for Attachment { digest, .. } in &self.attached {
+            requests.push(PushRequest { reference: reference.with_digest(*digest), digest: *digest });
+        }
+        if let Some(list) = self.list {
             let tag = pull::referrers_tag(&self.digest);
-            requests.push(PushRequest { reference: reference.with_tag(&tag)?, digest: *list });
+            requests.push(PushRequest { reference: reference.with_tag(&tag)?, digest: list });
         }
         let report = push::push(&requests, self.blobs.clone(), session, progress)?;
         // The tag comes last and alone: who finds it finds the signature, too. Others may have moved it meanwhile.
@@ -277,13 +337,19 @@ struct ArtifactManifest {
     annotations: BTreeMap<&'static str, String>,
 }
 
-/// An index of one manifest.
+/// An index of manifests.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ReferrersList {
     schema_version: u8,
     media_type: &'static str,
-    manifests: [Descriptor; 1],
+    manifests: Vec<Descriptor>,
+}
+
+impl ReferrersList {
+    fn of(manifests: Vec<Descriptor>) -> Self {
+        Self { schema_version: 2, media_type: MediaKind::OciIndex.media_type(), manifests }
+    }
 }
 
 impl ArtifactManifest {

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         iso.publication(arguments.bundle.as_deref(), &bar).map_err(remedies::publish)?
     };
     let mut document = ArchivePublication::of(&arguments.archive, &reference, &publication);
-    if publication.attachment().is_none() {
+    if !publication.is_signed() {
         let (archive, word) = (printable_path(&arguments.archive), output::shell_word(&arguments.archive));
         output::note(&format!("{archive} is not signed: `sealift archive sign {word} --key FILE` signs it"));
     }

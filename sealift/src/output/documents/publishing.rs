@@ -68,7 +68,7 @@ struct AttachedFile {
 impl ArchivePublication {
     /// What would be published of the archive at `archive`.
     pub(crate) fn of(archive: &Path, reference: &Reference, publication: &Publication) -> Self {
-        let attached = publication.attachment().map(|attachment| AttachedFile {
+        let attached = publication.attachments().iter().map(|attachment| AttachedFile {
             name: attachment.file.clone(),
             media_type: attachment.media_type.to_owned(),
             digest: attachment.digest.to_string(),
