@@ -1,6 +1,6 @@
 //! What is in an archive, in milliseconds: only folders, manifests and product information are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use content::Digest;
@@ -31,10 +31,14 @@ pub struct Inspection {
     pub requires: Vec<Requirement>,
     /// The container images, sorted by name and tag.
     pub images: Vec<ImageSummary>,
+    /// The bytes of the blobs of all images, those that images share counted once.
+    pub image_content: u64,
     /// The package repositories, sorted by folder.
     pub repositories: Vec<RepositorySummary>,
     /// Packages that clients cannot find, since no metadata of a repository cover them.
     pub unindexed: Vec<UnindexedPackages>,
+    /// The folders at the root of the archive, sorted; the files at the root itself are those of the empty name.
+    pub folders: Vec<FolderSummary>,
     /// The number of files.
     pub files: u64,
     /// The bytes of all files together, content that files share counted for each.
@@ -75,6 +79,18 @@ pub struct RepositorySummary {
     pub bytes: u64,
 }
 
+/// A folder at the root of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FolderSummary {
+    /// The name.
+    pub name: String,
+    /// The number of files in it and below.
+    pub files: u64,
+    /// The bytes of these files.
+    pub bytes: u64,
+}
+
 /// Looks into the archive at `path`.
 ///
 /// # Errors
@@ -84,24 +100,36 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let tree = Tree::open(path)?;
     let product = product::of(&tree)?;
     let requires = requires::of(&tree, product.as_ref())?;
+    inspect_tree(&tree, product, requires)
+}
+
+/// Looks into an open archive, with this product information and these requirements.
+///
+/// # Errors
+///
+/// [`crate::Error`]: a folder cannot be read, or the archive is larger than any real one.
+pub fn inspect_tree(tree: &Tree, product: Option<Product>, requires: Vec<Requirement>) -> Result<Inspection> {
     let mut inspection = Inspection {
-        archive: path.to_path_buf(),
+        archive: tree.path().to_path_buf(),
         form: if matches!(tree, Tree::Iso(_)) { ArchiveForm::Iso } else { ArchiveForm::Folder },
         volume_id: None,
         product,
         requires,
         images: Vec::new(),
+        image_content: 0,
         repositories: Vec::new(),
         unindexed: Vec::new(),
+        folders: Vec::new(),
         files: 0,
         bytes: 0,
         image_bytes: None,
     };
-    if let Tree::Iso(image) = &tree {
+    if let Tree::Iso(image) = tree {
         inspection.volume_id = Some(image.volume_id().to_owned());
         inspection.image_bytes = image.file().metadata().ok().map(|data| data.len());
     }
     let mut repositories = BTreeMap::new();
+    let mut folders: BTreeMap<String, FolderSummary> = BTreeMap::new();
     let entries = tree.walk()?;
     inspection.unindexed = unindexed_of(&entries);
     for (path, entry) in entries {
@@ -110,6 +138,17 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         }
         inspection.files += 1;
         inspection.bytes = inspection.bytes.saturating_add(entry.size);
+        let name = path.split_once('/').map_or("", |(top, _)| top);
+        let folder = match folders.get_mut(name) {
+            Some(folder) => folder,
+            None => folders.entry(name.to_owned()).or_insert_with_key(|name| FolderSummary {
+                name: name.clone(),
+                files: 0,
+                bytes: 0,
+            }),
+        };
+        folder.files += 1;
+        folder.bytes = folder.bytes.saturating_add(entry.size);
         if let layout::PathOwner::Package { package, repository } = layout::owner(&path) {
             let summary = repositories.entry(repository).or_insert_with_key(|folder| RepositorySummary {
                 folder: folder.clone(),
@@ -120,13 +159,18 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
             summary.bytes = summary.bytes.saturating_add(entry.size);
         }
     }
+    inspection.folders = folders.into_values().collect();
     inspection.repositories = repositories.into_values().collect();
     for summary in &mut inspection.repositories {
         summary.packages.sort();
     }
     let mut configs = CONFIGS_LIMIT;
-    image::each(&tree, layout::IMAGES, &mut |image| {
-        inspection.images.push(summary(&tree, &image, &mut configs));
+    let mut counted: HashSet<Digest> = HashSet::new();
+    image::each(tree, layout::IMAGES, &mut |image| {
+        let new = image.blobs.iter().filter(|(digest, _)| counted.insert(**digest));
+        let content = new.fold(0_u64, |sum, (_, blob)| sum.saturating_add(blob.entry.size));
+        inspection.image_content = inspection.image_content.saturating_add(content);
+        inspection.images.push(summary(tree, &image, &mut configs));
     })?;
     Ok(inspection)
 }
@@ -196,7 +240,18 @@ mod tests {
         let [repository] = &found.repositories[..] else { panic!("{:?}", found.repositories) };
         assert_eq!(repository.folder, "redhat/8/sample-scality-el8");
         assert_eq!(repository.packages, ["app-1-1.x86_64"]);
+        let folders: Vec<_> = found.folders.iter().map(|one| (one.name.as_str(), one.files)).collect();
+        assert_eq!(folders, [("", 3), ("images", 4), ("packages", 2), ("salt", 1)]);
         assert_eq!(found.unindexed, []);
+    }
+
+    #[test]
+    fn content_that_images_share_counts_once() {
+        let folder = sample();
+        image(folder.path(), "other", "2", b"{}", LAYER);
+        let found = inspect(folder.path()).expect("inspected");
+        let apart: u64 = found.images.iter().map(|image| image.bytes).sum();
+        assert_eq!(found.image_content, apart - LAYER.len() as u64);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod id;
 pub mod image;
 pub mod inspect;
 pub mod layout;
+pub mod licences;
 mod lines;
 pub mod links;
 pub mod product;

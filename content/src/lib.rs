@@ -55,5 +55,7 @@ pub use open::{
     LinkPolicy, open, open_device, open_or_create, open_read, open_text, open_to_write, read_bounded,
 };
 pub use output::{OutputFile, is_standard_output, write_output};
-pub use printable::{Printable, is_unsafe, printable, printable_json, printable_lines, printable_path};
+pub use printable::{
+    Printable, is_unsafe, printable, printable_json, printable_lines, printable_path, printable_start,
+};
 pub use root::{FileKind, FileMetadata, Root};

@@ -40,6 +40,20 @@ pub fn printable_lines(text: &str) -> String {
     shown
 }
 
+/// As [`printable`], of the first `max` characters; an ellipsis stands for the others.
+///
+/// ```
+/// assert_eq!(content::printable_start("one\ntwo", 5), r"one\nt…");
+/// ```
+#[must_use]
+pub fn printable_start(text: &str, max: usize) -> String {
+    let (start, more) = match text.char_indices().nth(max) {
+        Some((end, _)) => (text.get(..end).unwrap_or(text), "…"),
+        None => (text, ""),
+    };
+    format!("{}{more}", printable(start))
+}
+
 /// A JSON document without the characters that JSON allows in strings and that act on a terminal: they are escaped as JSON
 /// does it, so the document says the same.
 #[must_use]

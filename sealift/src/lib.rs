@@ -13,6 +13,7 @@ mod commands;
 mod completion;
 mod failure;
 mod output;
+mod page;
 mod progress;
 mod rebuild;
 mod reference;

@@ -2,6 +2,7 @@
 //!
 //! Chromium gets an empty profile, resolves no host names and fetches nothing for itself.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -25,6 +26,12 @@ const ARGUMENTS: [&str; 11] = [
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
+
+/// The rules of WCAG, levels A and AA.
+const AXE: &str = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}).then(\
+    found => done(found.violations.concat(found.incomplete).map(\
+        rule => [rule.id, rule.nodes.map(node => node.html + ' ' + node.failureSummary)])),\
+    error => done('' + error));";
 
 /// A running ChromeDriver; ends with its browsers when dropped.
 #[derive(Debug)]
@@ -202,6 +209,33 @@ impl Browser<'_> {
     pub fn prefer(&self, scheme: &str) {
         let parameters = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.command("Emulation.setEmulatedMedia", &parameters);
+    }
+
+    /// Checks that the open page breaks no rule of accessibility, fits at all widths, and has a dark form. `axe` is [`axe`]'s
+    /// script, and `page` is for messages.
+    ///
+    /// # Panics
+    ///
+    /// If it does.
+    pub fn check_accessibility(&self, axe: &str, page: &str) {
+        self.run(&format!("{axe}; return 0"));
+        let mut grounds = BTreeSet::new();
+        for width in [360, 768, 1280] {
+            self.set_width(width);
+            let wide = self.run("return document.documentElement.scrollWidth > window.innerWidth");
+            assert_eq!(wide, false, "{page} is wider than {width} pixels");
+            for scheme in ["light", "dark"] {
+                self.prefer(scheme);
+                let ground = self.run("return getComputedStyle(document.body).backgroundColor");
+                grounds.insert(ground.to_string());
+                // Contrast depends on the scheme, the order of what is read on the width.
+                if matches!((width, scheme), (360, "light") | (1280, "dark")) {
+                    let found = self.run_until_done(AXE);
+                    assert_eq!(found, json!([]), "{page}, {width} pixels, {scheme}");
+                }
+            }
+        }
+        assert_eq!(grounds.len(), 2, "{page}: light and dark: {grounds:?}");
     }
 
     /// The messages of the console since the last call: errors of scripts, refused and failed requests.

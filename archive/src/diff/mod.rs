@@ -148,7 +148,7 @@ fn packages(archive: &Inspection) -> BTreeMap<(String, String, String), BTreeSet
     let mut found: BTreeMap<(String, String, String), BTreeSet<String>> = BTreeMap::new();
     for repository in &archive.repositories {
         for file in &repository.packages {
-            let (name, version, arch) = parts(file);
+            let (name, version, arch) = package_parts(file);
             let key = (repository.folder.clone(), name.to_owned(), arch.to_owned());
             found.entry(key).or_default().insert(version.to_owned());
         }
@@ -158,7 +158,8 @@ fn packages(archive: &Inspection) -> BTreeMap<(String, String, String), BTreeSet
 
 /// The name, the version with the release, and the architecture in the name of a file without its extension:
 /// `NAME-VERSION-RELEASE.ARCH` of an RPM, `NAME_VERSION_ARCH` of a Debian package.
-fn parts(file: &str) -> (&str, &str, &str) {
+#[must_use]
+pub fn package_parts(file: &str) -> (&str, &str, &str) {
     let debian = || {
         let (name, rest) = file.split_once('_')?;
         let (version, arch) = rest.rsplit_once('_')?;
@@ -245,7 +246,7 @@ mod tests {
             ("libc6_2.36-9+deb12u3_amd64", ("libc6", "2.36-9+deb12u3", "amd64")),
             ("odd", ("odd", "", "")),
         ] {
-            assert_eq!(parts(file), expected, "{file}");
+            assert_eq!(package_parts(file), expected, "{file}");
         }
     }
 }

@@ -93,6 +93,8 @@ pub struct Package {
     pub build_time: i64,
     /// The file name of the source package; empty if unknown.
     pub source: Text,
+    /// The licence, as the package states it; empty if unknown.
+    pub license: Text,
     /// Where each of its lists starts in the pool's, in the order of [`Relation::ALL`], and where the last one ends.
     pub(crate) lists: [u32; 9],
 }
@@ -112,6 +114,7 @@ impl Package {
         installed_size: 0,
         build_time: 0,
         source: Text::EMPTY,
+        license: Text::EMPTY,
         lists: [0; 9],
     };
 }

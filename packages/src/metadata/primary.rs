@@ -154,6 +154,7 @@ impl Elements for Primary<'_> {
         match name {
             "name" => package.name = self.pool.texts.add(text.trim())?,
             "arch" => package.arch = self.pool.texts.add(text.trim())?,
+            "license" => package.license = self.pool.texts.add(text.trim())?,
             "sourcerpm" => package.source = self.pool.texts.add(text.trim())?,
             "checksum" => {
                 let sum = Checksum::read(&self.checksum_kind, text.trim()).ok_or_else(|| {

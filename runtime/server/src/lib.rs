@@ -56,6 +56,6 @@ pub use observe::systemd;
 pub use server::{Server, ServerHandle, raise_open_files};
 pub use status::{
     Agreement, ArchiveStatus, ArchiveVerdict, Checks, ContentFinding, ContentProblem, FileSystem,
-    NodeAgreement, NodeHealth, NodeStatus, NotServed, OtherNode, PackageFile, PackageFiles,
+    NodeAgreement, NodeHealth, NodeStatus, NotServed, OtherNode, PackageFile, PackageFiles, STYLE,
 };
 pub use tls::TlsFiles;

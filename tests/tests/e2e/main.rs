@@ -4,6 +4,7 @@
 
 mod accepted;
 mod archive;
+mod archive_report;
 mod blocks;
 mod build;
 mod cli;

@@ -49,7 +49,7 @@ pub(crate) fn python() -> Option<PathBuf> {
 }
 
 /// A folder with the archive `site.iso` and the tree that it was made from.
-fn archive() -> tempfile::TempDir {
+pub(crate) fn archive() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir_all(tree.join("packages/redhat/8/site/repodata")).unwrap();
@@ -63,7 +63,7 @@ fn archive() -> tempfile::TempDir {
 }
 
 /// Signs an archive without its verification.
-fn sign_elsewhere(archive: &Path) {
+pub(crate) fn sign_elsewhere(archive: &Path) {
     let secret = fs::read(sealift::repository().join("trust/src/tests/data/ed.pk8.pem")).unwrap();
     let options = archive::verify::VerifyOptions { iso_digest: true, ..Default::default() };
     let work = archive::verify::Verification::open(archive, &options).unwrap();

@@ -29,6 +29,7 @@ pub use model::{
 };
 pub use packages::{PackageFile, PackageFiles};
 use render::RenderedPage;
+pub use render::STYLE;
 
 /// The folder of the pages of archives. No archive ID begins with an underscore.
 const FOLDER: &str = "/_status/";

@@ -15,8 +15,8 @@ use crate::http::uri;
 
 /// Stands for the address of the server in rendered pages: each client gets the one that it used.
 pub(super) const ADDRESS: &str = "this-server.invalid";
-/// The style sheet. Its URL changes with its content, so that browsers can keep it.
-pub(super) const STYLE: &str = include_str!("style.css");
+/// The style sheet of the pages. Its URL changes with its content, so that browsers can keep it.
+pub const STYLE: &str = include_str!("style.css");
 /// The icon of the pages.
 pub(super) const ICON: &str = include_str!("icon.svg");
 /// The maximum length of a text from outside, in characters.
@@ -189,11 +189,7 @@ fn render(template: &str, values: Value) -> Result<String, Error> {
 
 /// A text from outside, without control characters and not longer than [`TEXT_MAX`].
 fn shown(text: &str) -> String {
-    let mut shown = content::printable(&text.chars().take(TEXT_MAX).collect::<String>()).to_string();
-    if text.chars().nth(TEXT_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
+    content::printable_start(text, TEXT_MAX)
 }
 
 /// A number with spaces between thousands.

@@ -12,6 +12,7 @@ pub(crate) mod mount;
 mod publish;
 mod push;
 mod receive;
+mod report;
 mod reproduce;
 pub(crate) mod sign;
 pub(crate) mod steps;
@@ -57,6 +58,17 @@ pub(crate) enum Command {
                             Exit codes: 0 the archives are equal, 1 they differ or the build failed, \
                             2 the archive cannot be read")]
     Reproduce(reproduce::Arguments),
+    /// Write an HTML page about an archive, for the one who approves its transfer
+    ///
+    /// The archive is verified as `archive verify` does. The page has the result, the signature, what the archive was built from, its
+    /// images and packages with sizes and licences, and what it requires. It needs no other file and no network.
+    #[command(
+        after_help = "Examples:\n  sealift archive report app-1.0.iso --key vendor.pub --into app-1.0.html\n  \
+                            sealift archive report app-1.0.iso >app-1.0.html\n\n\
+                            Exit codes: 0 the archive is intact, 1 it is not, or its signature does not count, \
+                            2 it cannot be read"
+    )]
+    Report(report::Arguments),
     /// Import archives: verify, mount where possible, add them to the configuration
     #[command(after_help = "Example:\n  sealift archive import metalk8s-2.11.0.iso --dry-run\n\n\
                             Re-run the command to finish an interrupted import. A failed import changes nothing.")]
@@ -132,6 +144,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments, Only::Any),

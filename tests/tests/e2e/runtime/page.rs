@@ -18,12 +18,6 @@ use super::curl::certificate;
 use super::service::Service;
 use super::site::{Running, Site};
 
-/// The rules of WCAG, levels A and AA.
-const AXE: &str = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}).then(\
-    found => done(found.violations.concat(found.incomplete).map(\
-        rule => [rule.id, rule.nodes.map(node => node.html + ' ' + node.failureSummary)])),\
-    error => done('' + error));";
-
 /// A server with the site's archive, one with damage and a long name, one with many images, and a missing one.
 fn server(site: &Site) -> Running {
     let folder = site.scratch.path();
@@ -118,25 +112,7 @@ fn the_pages_are_accessible_at_all_widths_in_light_and_dark_and_load_nothing_fro
         browser.run(
             "document.querySelectorAll('details').forEach((one, index) => one.open = index < 6); return 0",
         );
-        browser.run(&format!("{axe}; return 0"));
-        let mut grounds = BTreeSet::new();
-        for width in [360, 768, 1280] {
-            browser.set_width(width);
-            let wide = browser.run("return document.documentElement.scrollWidth > window.innerWidth");
-            assert_eq!(wide, false, "{page} is wider than {width} pixels");
-            for scheme in ["light", "dark"] {
-                browser.prefer(scheme);
-                grounds.insert(
-                    browser.run("return getComputedStyle(document.body).backgroundColor").to_string(),
-                );
-                // Contrast depends on the scheme, the order of what is read on the width.
-                if matches!((width, scheme), (360, "light") | (1280, "dark")) {
-                    let found = browser.run_until_done(AXE);
-                    assert_eq!(found, serde_json::json!([]), "{page}, {width} pixels, {scheme}");
-                }
-            }
-        }
-        assert_eq!(grounds.len(), 2, "light and dark: {grounds:?}");
+        browser.check_accessibility(&axe, page);
     }
     assert_eq!(browser.console(), serde_json::json!([]));
 }

@@ -5,6 +5,7 @@ use content::printable;
 
 use super::{SAME_FILES, described, names, tags};
 use crate::output::size;
+use crate::page::{self, Block, Column, Page, Paragraph};
 
 /// A part of the report: a table below a heading.
 struct Section {
@@ -88,10 +89,10 @@ fn sections(found: &Comparison) -> Vec<Section> {
 
 /// The report in the Markdown of GitHub, with a table for images, the packages in them, packages and files.
 pub(super) fn markdown(found: &Comparison) -> String {
-    let cell = |text: &str| format!(" {} |", escaped(&printable(text).to_string(), MARKDOWN));
-    let mut text = format!("# {}\n", escaped(&title(found), MARKDOWN));
+    let cell = |text: &str| format!(" {} |", escaped(&printable(text).to_string()));
+    let mut text = format!("# {}\n", escaped(&title(found)));
     for sentence in summary(found) {
-        text += &format!("\n{}\n", escaped(&sentence, MARKDOWN));
+        text += &format!("\n{}\n", escaped(&sentence));
     }
     for Section { heading, columns, rows } in sections(found) {
         text += &format!("\n## {heading}\n\n|");
@@ -107,27 +108,14 @@ pub(super) fn markdown(found: &Comparison) -> String {
     text
 }
 
-/// The report as one HTML page without links to other files.
-pub(super) fn html(found: &Comparison) -> String {
-    let plain = |text: &str| escaped(&printable(text).to_string(), HTML);
-    let cells = |row: &[String], tag: &str, attribute: &str| -> String {
-        row.iter().map(|value| format!("<{tag}{attribute}>{}</{tag}>", plain(value))).collect()
-    };
-    let title = plain(&title(found));
-    let mut body = format!("<h1>{title}</h1>\n");
-    for sentence in summary(found) {
-        body += &format!("<p>{}</p>\n", plain(&sentence));
-    }
-    for Section { heading, columns, rows } in sections(found) {
-        let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-        body +=
-            &format!("<h2>{heading}</h2>\n<table>\n<tr>{}</tr>\n", cells(&columns, "th", " scope=\"col\""));
-        for row in rows {
-            body += &format!("<tr>{}</tr>\n", cells(&row, "td", ""));
-        }
-        body += "</table>\n";
-    }
-    format!(include_str!("page.html"), title = title, body = body)
+/// The report as one HTML page.
+pub(super) fn html(found: &Comparison) -> anyhow::Result<String> {
+    let tables = sections(found).into_iter().map(|Section { heading, columns, rows }| {
+        let columns: Vec<Column> = columns.iter().map(|name| Column::text(name)).collect();
+        page::Section { heading, blocks: vec![Block::table(&columns, rows)] }
+    });
+    let lead = summary(found).into_iter().map(Paragraph::new).collect();
+    Page { title: title(found), lead, sections: tables.collect(), footer: None }.html()
 }
 
 /// What a name could act as in a cell of a table, and what stands for it.
@@ -146,13 +134,11 @@ const MARKDOWN: &[(char, &str)] = &[
     ('~', "\\~"),
     ('\n', " "),
 ];
-const HTML: &[(char, &str)] =
-    &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
 
-fn escaped(text: &str, escapes: &[(char, &str)]) -> String {
+fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        match escapes.iter().find(|(from, _)| *from == char) {
+        match MARKDOWN.iter().find(|(from, _)| *from == char) {
             Some((_, to)) => out.push_str(to),
             None => out.push(char),
         }

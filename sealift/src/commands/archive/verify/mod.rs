@@ -1,7 +1,7 @@
 //! `sealift archive verify`.
 
 mod files;
-mod signature;
+pub(super) mod signature;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -60,15 +60,17 @@ struct Verified {
 }
 
 impl Verified {
-    /// A signature of each byte counts as much as checksums in the archive.
     fn is_fine(&self) -> bool {
-        let whole = match &self.signature {
-            Some(signature) => signature.ok(),
-            None => self.report.ok(),
-        };
         let installable = self.closure.iter().flatten().all(|check| check.findings.is_empty());
-        whole && self.unmet.iter().flatten().next().is_none() && installable
+        is_whole(&self.report, self.signature.as_ref())
+            && self.unmet.iter().flatten().next().is_none()
+            && installable
     }
+}
+
+/// Whether an archive is what it was. A signature of each byte counts as much as checksums in the archive.
+pub(super) fn is_whole(report: &VerifyReport, signature: Option<&SignatureCheck>) -> bool {
+    signature.map_or_else(|| report.ok(), SignatureCheck::ok)
 }
 
 /// Verifies the archives in turn. One that cannot be read does not keep the others from being verified. With bases, what
@@ -158,20 +160,9 @@ fn verify_one(
     policy: Option<&Policy>,
     bases: &[Base],
 ) -> Result<Verified, Failure> {
-    // One open file: what is checked is what is verified.
-    let tree = Tree::open(path)?;
-    let check = match policy {
-        Some(policy) => signature::check(&tree, arguments.trust.bundle.as_deref(), policy)?,
-        None => None,
-    };
-    let iso_digest = check.as_ref().is_some_and(SignatureCheck::needs_iso_digest);
-    let options = VerifyOptions { threads: arguments.jobs, iso_digest, ..VerifyOptions::default() };
-    let work = Verification::of(tree, &options)?;
-    let report = {
-        let bar = Bar::bytes("verifying", work.bytes());
-        work.run(&bar)
-    };
-    let signature = check.map(|check| check.complete(&report));
+    let options = VerifyOptions { threads: arguments.jobs, ..VerifyOptions::default() };
+    let (report, signature) =
+        verify_tree(Tree::open(path)?, options, arguments.trust.bundle.as_deref(), policy)?;
     let unmet = if bases.is_empty() {
         None
     } else {
@@ -179,6 +170,27 @@ fn verify_one(
         Some(requires::unmet(&requires, bases))
     };
     Ok(Verified { report, signature, unmet, closure: None })
+}
+
+/// Verifies an archive, and checks its signature if a policy requires one. One open file: what is checked is what is verified.
+pub(super) fn verify_tree(
+    tree: Tree,
+    mut options: VerifyOptions,
+    bundle: Option<&Path>,
+    policy: Option<&Policy>,
+) -> Result<(VerifyReport, Option<SignatureCheck>), Failure> {
+    let check = match policy {
+        Some(policy) => signature::check(&tree, bundle, policy)?,
+        None => None,
+    };
+    options.iso_digest |= check.as_ref().is_some_and(SignatureCheck::needs_iso_digest);
+    let work = Verification::of(tree, &options)?;
+    let report = {
+        let bar = Bar::bytes("verifying", work.bytes());
+        work.run(&bar)
+    };
+    let signature = check.map(|check| check.complete(&report));
+    Ok((report, signature))
 }
 
 /// The result for people. `proven` says that a signature covers each byte or file.

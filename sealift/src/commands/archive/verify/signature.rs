@@ -14,7 +14,7 @@ use crate::output::{self, documents};
 use crate::remedies::trust::unproven;
 
 /// What the signature of an archive proves.
-pub(super) struct SignatureCheck {
+pub(in crate::commands::archive) struct SignatureCheck {
     bundle: PathBuf,
     /// A statement that counts.
     statement: Option<SignedStatement>,
@@ -80,8 +80,23 @@ impl SignatureCheck {
     }
 
     /// Whether the signature counts for the whole archive.
-    pub(super) fn ok(&self) -> bool {
+    pub(in crate::commands::archive) fn ok(&self) -> bool {
         self.proof.is_some() && self.problem.is_none()
+    }
+
+    /// The name and version that were signed.
+    pub(in crate::commands::archive) fn name(&self) -> Option<String> {
+        self.statement.as_ref().map(name)
+    }
+
+    /// Why it does not count.
+    pub(in crate::commands::archive) fn reason(&self) -> Option<&str> {
+        self.problem.as_ref().map(|(reason, _)| reason.as_str())
+    }
+
+    /// What the signature proves, in words.
+    pub(in crate::commands::archive) fn covered(&self) -> Option<&'static str> {
+        self.proof.filter(|_| self.ok()).map(covered)
     }
 
     pub(super) fn text(&self, path: &Path) -> String {
@@ -92,17 +107,23 @@ impl SignatureCheck {
                 format!("{path}: NOT accepted: {reason}{help}\n")
             }
             (None, Some(signed), Some(proof)) => {
-                let covered = match proof {
-                    Proof::Iso => "each byte of the ISO is the signed one",
-                    Proof::Contents => "each file is the signed one",
-                };
-                let (key, algorithm) = (&signed.key_id, signed.algorithm.name());
-                let (name, version) = (&signed.statement.name, &signed.statement.version);
-                let name = format!("{} {}", printable(name), printable(version));
+                let (key, algorithm, covered) = (&signed.key_id, signed.algorithm.name(), covered(proof));
+                let name = name(signed);
                 format!("{path}: signed as {name} by the key {key} ({algorithm}): {covered}\n")
             }
             _ => String::new(),
         }
+    }
+}
+
+fn name(signed: &SignedStatement) -> String {
+    format!("{} {}", printable(&signed.statement.name), printable(&signed.statement.version))
+}
+
+fn covered(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Iso => "each byte of the ISO is the signed one",
+        Proof::Contents => "each file is the signed one",
     }
 }
 
