@@ -51,12 +51,17 @@ impl AtomicFile {
     ///
     /// # Errors
     ///
-    /// The folder of `target` does not exist or cannot be written to, or `target` is a folder.
+    /// The folder of `target` does not exist or cannot be written to, or `target` is a folder, a device, a pipe or a socket.
     pub fn create(target: &Path, mode: u32, durability: Durability) -> Result<Self, IoError> {
         let refuse = |source| IoError::at("create", target)(source);
         let target = behind_links(target).map_err(refuse)?;
-        if target.is_dir() {
-            return Err(refuse(io::ErrorKind::IsADirectory.into()));
+        match fs::metadata(&target) {
+            Ok(found) if found.is_dir() => return Err(refuse(io::ErrorKind::IsADirectory.into())),
+            // Nobody wants a device or a pipe to be replaced.
+            Ok(found) if !found.is_file() => {
+                return Err(refuse(io::Error::other("it is not a regular file")));
+            }
+            _ => {}
         }
         let content = unnamed(folder_of(&target)).map_err(refuse)?;
         content.file().set_permissions(fs::Permissions::from_mode(mode)).map_err(refuse)?;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use archive::tree::check_path;
-use buildchain::project::{Checkout, Settings};
+use buildchain::project::{Checkout, Project, Settings, SettingsFlags};
 use content::{Digest, LinkPolicy, Stream, Supervision, printable, printable_path, supervised};
 use trust::BuildParameters;
 
 use crate::failure::Failure;
 use crate::output;
+use crate::remedies;
+use crate::session::environment;
 use crate::signals::Signals;
 
 /// The settings that a build can have by its provenance. All others, such as programs, are for the one who builds to choose.
@@ -91,6 +93,13 @@ pub(crate) fn check(parameters: &BuildParameters) -> Result<(), Failure> {
         let message = format!("the archive was built with the setting {}, which is unknown", printable(name));
         return Err(Failure::usage(message).remedy("use the version of sealift that built the archive"));
     }
+    let given = parameters.variables.iter().chain(&parameters.settings);
+    let mut texts = given.flat_map(|(name, value)| [name, value]).chain(&parameters.profiles);
+    if texts.any(|text| text.contains('\0')) {
+        return Err(Failure::usage(
+            "the archive was built with a text that has a NUL, which no program gets",
+        ));
+    }
     if let Some(name) = parameters.environment.iter().find(|name| std::env::var_os(name).is_none()) {
         let name = printable(name);
         return Err(Failure::usage(format!(
@@ -99,6 +108,48 @@ pub(crate) fn check(parameters: &BuildParameters) -> Result<(), Failure> {
         .remedy(format!("set it to the value of the first build: {name}=VALUE sealift …")));
     }
     Ok(())
+}
+
+/// The project in a clone, as these parameters choose it.
+pub(crate) fn project(
+    checkout: &Checkout,
+    parameters: &BuildParameters,
+    workshop: &Workshop,
+) -> Result<Project, Failure> {
+    let root = checkout.folder().join(&parameters.project);
+    let flags = SettingsFlags {
+        profiles: parameters.profiles.clone(),
+        variables: parameters.variables.clone().into_iter().collect(),
+        build_root: Some(workshop.path("check")),
+    };
+    let mut environment = environment();
+    environment.retain(|name, _| !SETTINGS.iter().chain(&OTHERS).any(|other| other == name));
+    environment.extend(parameters.settings.clone());
+    let settings = Settings::gather(&root, &environment, &flags).map_err(remedies::project::project)?;
+    Project::load(&root, settings).map_err(remedies::project::project)
+}
+
+/// Lets the project in a clone have `version`, which its tags may say otherwise: a candidate can have become a release.
+pub(crate) fn set_version(
+    checkout: &Checkout,
+    parameters: &BuildParameters,
+    workshop: &Workshop,
+    version: &str,
+) -> Result<(), Failure> {
+    let found = || project(checkout, parameters, workshop).map(|project| project.values.version.clone());
+    if found()? == version {
+        return Ok(());
+    }
+    checkout.set_version(version).map_err(remedies::project::project)?;
+    match found()? {
+        found if found == version => Ok(()),
+        found => {
+            let (found, version) = (printable(&found), printable(version));
+            let message =
+                format!("the project has version {found} at this commit, and the archive has {version}");
+            Err(Failure::failed(anyhow::Error::msg(message)))
+        }
+    }
 }
 
 /// An ISO that was built.

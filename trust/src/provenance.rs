@@ -235,7 +235,11 @@ impl Provenance {
     pub fn commit(&self) -> Option<(&str, bool)> {
         let materials = &self.build_definition.resolved_dependencies;
         let source = materials.iter().find(|one| one.name.as_deref() == Some(SOURCE))?;
-        let hash = source.digest.get("gitCommit")?;
+        // git also takes other texts for a commit, such as the name of a branch.
+        let is_hash = |text: &&String| {
+            [40, 64].contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+        };
+        let hash = source.digest.get("gitCommit").filter(is_hash)?;
         Some((hash, source.annotations.get(DIRTY) == Some(&true)))
     }
 

@@ -186,6 +186,7 @@ impl Comparing<'_> {
         let difference = match other.path.rsplit('.').next() {
             Some("rpm") => rpm(before, after, &self.replaced),
             Some("deb") => deb(before, after, &self.replaced),
+            Some("tar") => tar(before, after, &self.replaced),
             _ => self
                 .replaced
                 .equal(&mut before, &mut after)

@@ -176,7 +176,14 @@ impl Checking<'_> {
             ));
         }
         let candidate = self.tag.candidate()?;
-        if let Some(release) = others.iter().find(|tag| tag.candidate().is_none()) {
+        // A candidate that became its release stays one.
+        let is_elsewhere = |release: &&ReleaseTag| {
+            let name = release.to_string();
+            let found = self.tags.iter().find(|tag| tag.name == name);
+            found.map(|tag| &tag.commit) != self.found.map(|tag| &tag.commit)
+        };
+        let release = others.iter().find(|tag| tag.candidate().is_none()).filter(is_elsewhere);
+        if let Some(release) = release {
             return Some(ReleaseProblem::new(
                 format!("{release} is released already"),
                 "use the next version; a release never changes",

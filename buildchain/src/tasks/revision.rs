@@ -59,6 +59,8 @@ impl Sources {
         let project = builder.project;
         let tasks = || builder.tasks.iter();
         let mut inputs: Vec<TaskInput> = tasks().flat_map(|task| &task.inputs).cloned().collect();
+        // Each build reads the lock file when it reads the project.
+        inputs.push(TaskInput::file(project.root.join(LOCK_FILE_NAME)));
         // A folder behind a link is read through the link.
         let roots = project.files.iter().filter_map(|files| Some(project.root.join(&files.local()?.from)));
         let links = roots.filter(|root| root.is_symlink());

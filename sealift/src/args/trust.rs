@@ -58,7 +58,7 @@ pub(crate) struct ArchiveSigningArguments {
     )]
     public_key: Option<PathBuf>,
     /// Name the builder in the signed provenance by a URI [default: https://sealift.dev/builder/v1]
-    #[arg(long, value_name = "URI", help_heading = "Signing")]
+    #[arg(long, value_name = "URI", value_parser = uri, help_heading = "Signing")]
     pub(crate) builder_id: Option<String>,
 }
 
@@ -105,6 +105,19 @@ impl TrustArguments {
         let keys = self.keys.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?;
         Ok(Some(Policy::of_keys(keys, covers)))
     }
+}
+
+/// A URI: a scheme, a colon, and no blanks or control characters.
+fn uri(text: &str) -> Result<String, String> {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+    };
+    let is_uri = text.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_uri
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected a URI such as https://ci.example/release".to_owned())
 }
 
 /// The public key in a file.

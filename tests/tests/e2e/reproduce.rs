@@ -130,7 +130,7 @@ fn a_hostile_provenance_runs_nothing() {
             "the setting GIT_BIN, which is unknown",
         ),
         ("\"project\": \"\"", "\"project\": \"../..\"", "is not a path inside an archive"),
-        ("\"gitCommit\": \"", "\"gitCommit\": \"--upload-pack=/evil", "it has no commit --upload-pack=/evil"),
+        ("\"gitCommit\": \"", "\"gitCommit\": \"--upload-pack=/evil", "was not built from a commit"),
         ("\"profiles\": []", "\"profiles\": [\"--help\"]", "no profile `--help`"),
     ] {
         assert!(good.contains(from), "{good}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{GitRepository, find};
+use super::{GitRepository, ReleaseTag, find};
 use crate::project::error::Error;
 use crate::project::settings::Settings;
 
@@ -27,7 +27,14 @@ impl Checkout {
             message: message.to_owned(),
             help,
         };
-        let place = find(source).filter(|_| source.is_dir());
+        match std::fs::metadata(source) {
+            Ok(found) if found.is_dir() => {}
+            found => {
+                let message = if found.is_ok() { "it is not a folder" } else { "the folder does not exist" };
+                return Err(missing(message, "name the folder of a clone of the project".to_owned()));
+            }
+        }
+        let place = find(source);
         let repository = match &place {
             Some(place) => GitRepository::open(settings, place)?,
             None => None,
@@ -60,6 +67,45 @@ impl Checkout {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Lets the tags of the clone say that the commit has `version`: removes the tags of other releases and candidates from it, and
+    /// gives it one if none has that version. For a version of another form, nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git fails.
+    pub fn set_version(&self, version: &str) -> Result<(), Error> {
+        if ReleaseTag::parse(version).is_none() {
+            return Ok(());
+        }
+        let commit = self.commit()?;
+        let mut is_tagged = false;
+        for tag in self.git.tags()?.into_iter().filter(|tag| tag.commit == commit) {
+            match ReleaseTag::parse(&tag.name) {
+                Some(found) if found.version() == version => is_tagged = true,
+                Some(_) => {
+                    let removed = self.git.run(&["tag", "--delete", "--", &tag.name])?;
+                    self.git.printed(removed)?;
+                }
+                None => {}
+            }
+        }
+        if is_tagged { Ok(()) } else { self.tag(version) }
+    }
+
+    /// A candidate of the same release that is newer than the one with the tag `candidate`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git fails.
+    pub fn newer_candidate(&self, candidate: &str) -> Result<Option<String>, Error> {
+        let Some(own) = ReleaseTag::parse(candidate) else { return Ok(None) };
+        let tags = self.git.tags()?;
+        let tags = tags.iter().filter_map(|tag| ReleaseTag::parse(&tag.name));
+        let newer =
+            tags.filter(|tag| tag.candidate().is_some() && tag.release() == own.release() && *tag > own);
+        Ok(newer.max().map(|tag| tag.to_string()))
     }
 
     /// The hash of the commit.

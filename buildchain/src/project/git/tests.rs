@@ -293,8 +293,8 @@ fn a_commit_is_checked_out_without_changes_of_the_folder_and_can_get_a_tag() {
     for (source, commit, reason) in [
         ("project", "f00", "it has no commit f00"),
         ("project", "--help", "it has no commit --help"),
-        ("missing", "v1", "the folder is in no git repository"),
-        ("project/other", "v1", "the folder is in no git repository"),
+        ("missing", "v1", "the folder does not exist"),
+        ("project/other", "v1", "it is not a folder"),
     ] {
         let error = check_out(source, commit, "third").unwrap_err().to_string();
         assert!(error.ends_with(reason), "{error}");

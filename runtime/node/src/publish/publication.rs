@@ -124,10 +124,11 @@ impl IsoToPublish {
         Ok(Publication { name, digest: subject.digest, iso: digest, bytes, attached, list, blobs })
     }
 
-    /// The SBOM of the archive, if it has one.
+    /// The SBOM of the archive, if it has one that is not too large for scanners and registries; it stays in the ISO.
     fn sbom(&self) -> Result<Option<Vec<u8>>, Error> {
         match self.tree.entry(layout::ARCHIVE_SBOM)? {
             None => Ok(None),
+            Some(entry) if entry.size > SBOM_MAX => Ok(None),
             Some(_) => Ok(Some(self.tree.read(layout::ARCHIVE_SBOM, SBOM_MAX)?)),
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let tree = Tree::open(path)?;
     if !matches!(tree, Tree::Iso(_)) {
         return Err(Failure::usage(format!("{} is not an ISO", printable_path(path)))
-            .remedy("name the ISO that was published; a folder shows not all of its bytes"));
+            .remedy("name the ISO that was published; a folder does not show all bytes of the ISO"));
     }
     let provenance = attestation::provenance(&tree)?.ok_or_else(|| remedies::no_provenance(path))?;
     let commit = buildable(path, &provenance)?.to_owned();
@@ -51,6 +51,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let workshop = Workshop::open(&settings, arguments.keep.as_deref())?;
     let checkout = Checkout::new(&settings, &source, &commit, &workshop.path("source"))
         .map_err(crate::remedies::project::project)?;
+    let version = &provenance.build_definition.internal_parameters.version;
+    rebuild::set_version(&checkout, parameters, &workshop, version)?;
     let built = rebuild::build(&checkout, parameters, &workshop.path("build"), &signals)?;
     let comparing = Comparing::open(path, &built.iso)?;
     let found = {

@@ -85,8 +85,10 @@ pub(crate) fn sign(
     let provenance = provenance(path, &described, signer, builder_id)?;
     let provenance = provenance.map(|text| (attestation::provenance_bundle_path(&bundle), text));
     if !dry_run {
-        if let Some((path, text)) = &provenance {
-            AtomicFile::write(path, text.as_bytes(), 0o644, Durability::Durable)?;
+        match &provenance {
+            Some((path, text)) => AtomicFile::write(path, text.as_bytes(), 0o644, Durability::Durable)?,
+            // That of a former archive with this name.
+            None => content::remove(&attestation::provenance_bundle_path(&bundle))?,
         }
         AtomicFile::write(&bundle, text.as_bytes(), 0o644, Durability::Durable)?;
     }

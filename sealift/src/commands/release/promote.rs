@@ -5,9 +5,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use archive::diff::{VersionComparison, compare_promotion};
-use archive::verify::VerifyOptions;
+use archive::verify::{Verdict, Verification, VerifyOptions};
 use archive::{Tree, attestation, product};
-use buildchain::project::{Checkout, Project, Settings, SettingsFlags};
+use buildchain::project::{Checkout, Project};
 use buildchain::release::{self, Promotion};
 use buildchain::tasks::build_parameters;
 use clap::Args;
@@ -19,9 +19,10 @@ use crate::commands::archive::sign::{self, SignedArchive};
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::release::ReleasePromotion;
 use crate::output::{self, ReportOutput, count};
+use crate::progress::Bar;
 use crate::rebuild::{self, Built, Workshop};
 use crate::remedies;
-use crate::session::{Selector, environment};
+use crate::session::Selector;
 use crate::signals::Signals;
 
 #[derive(Debug, Args)]
@@ -61,10 +62,13 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let checkout = Checkout::new(&project.settings, &project.root, &arguments.tag, &workshop.path("source"))
         .map_err(remedies::project::project)?;
     let parameters = parameters(arguments, &project, &promotion, &checkout)?;
+    if let Some(newer) = checkout.newer_candidate(&arguments.tag).map_err(remedies::project::project)? {
+        output::warn(&format!("{newer} is a newer candidate of {}", promotion.release));
+    }
     let build = |name: &str| rebuild::build(&checkout, &parameters, &workshop.path(name), &signals);
     check(&checkout, &parameters, &workshop, &arguments.tag)?;
     let candidate = match &arguments.candidate {
-        Some(path) => path.clone(),
+        Some(path) => verified(path)?,
         None => build("candidate")?.iso,
     };
     checkout.tag(&promotion.tag).map_err(remedies::project::project)?;
@@ -133,14 +137,7 @@ fn check(
     workshop: &Workshop,
     tag: &str,
 ) -> Result<(), Failure> {
-    let root = checkout.folder().join(&parameters.project);
-    let flags = SettingsFlags {
-        profiles: parameters.profiles.clone(),
-        variables: parameters.variables.clone().into_iter().collect(),
-        build_root: Some(workshop.path("check")),
-    };
-    let settings = Settings::gather(&root, &environment(), &flags).map_err(remedies::project::project)?;
-    let project = Project::load(&root, settings).map_err(remedies::project::project)?;
+    let project = rebuild::project(checkout, parameters, workshop)?;
     let report = release::check(&project, Some(tag)).map_err(remedies::project::project)?;
     let problems = report.checks.iter().filter_map(|check| Some((check.rule, check.problem.as_ref()?)));
     let lines: Vec<String> = problems
@@ -151,6 +148,19 @@ fn check(
     }
     let message = format!("{} cannot be released:\n{}", printable(tag), lines.join("\n"));
     Err(Failure::failed(anyhow::Error::msg(message)))
+}
+
+/// The ISO of the candidate, if it is intact: what is compared are the digests of its files.
+fn verified(path: &Path) -> Result<PathBuf, Failure> {
+    let work = Verification::open(path, &VerifyOptions::default())?;
+    let report = {
+        let bar = Bar::bytes("verifying", work.bytes());
+        work.run(&bar)
+    };
+    match report.verdict() {
+        Verdict::Damaged => Err(remedies::trust::damaged(path, &report)),
+        _ => Ok(path.to_owned()),
+    }
 }
 
 /// What differs between the two ISOs apart from the version.
