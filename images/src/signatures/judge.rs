@@ -18,7 +18,23 @@ const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
 /// Gets the content of a layer, or the reason why it cannot be used. An error of type `E` ends the check.
-pub(crate) type ReadLayer<'a, E> = dyn FnMut(&Descriptor) -> Result<Result<Vec<u8>, String>, E> + 'a;
+pub type ReadLayer<'a, E> = dyn FnMut(&Descriptor) -> Result<Result<Vec<u8>, String>, E> + 'a;
+
+/// Checks the signatures in the manifest under the tag `sha256-<hex>.sig` of the image `image`.
+///
+/// # Errors
+///
+/// Those of `read`, which must return the bytes that have the digest of the layer. That no signature is good is no error.
+pub fn under_tag<E>(
+    image: Digest,
+    signers: &RequiredSigners<'_>,
+    (digest, manifest): (Digest, &Manifest),
+    read: &mut ReadLayer<'_, E>,
+) -> Result<FoundSignatures, E> {
+    let mut judge = Judge::new(image, signers);
+    judge.look_at(SignatureForm::Tag, (digest, manifest), read)?;
+    Ok(judge.end())
+}
 
 /// Looks at the signatures of one image, one manifest after the other.
 pub(crate) struct Judge<'a> {

@@ -27,7 +27,9 @@ mod status_page;
 
 pub use error::Error;
 pub use file::{ClientConfigFile, stale, write};
-pub use image_policy::{PolicyNames, SignedRepositories, SignedRepository, existing_policy, image_policy};
+pub use image_policy::{
+    PolicyNames, ReportedImage, SignedRepositories, SignedRepository, existing_policy, image_policy,
+};
 pub use node::NodeAddress;
 pub use obstacle::{Obstacle, k3s_obstacle, obstacles};
 pub use original_names::{

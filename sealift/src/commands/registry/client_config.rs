@@ -163,16 +163,14 @@ impl RegistryArguments {
 
     /// The files that require signatures of the images in the archives.
     fn policy(&self, nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
-        let (mut repositories, mut only_bundles) = (Vec::new(), Vec::new());
+        let (mut repositories, mut reported) = (Vec::new(), Vec::new());
         for archive in self.archives()? {
             let tree = Tree::open(&archive).map_err(|error| error.in_archive(&archive))?;
             let found = SignedRepositories::read(&tree).map_err(explained)?;
             repositories.extend(found.repositories);
-            only_bundles.extend(found.only_bundles.iter().map(|image| {
-                format!("{image}: it has only signatures in bundles, which these clients do not read; its repository needs none")
-            }));
+            reported.extend(found.reported.iter().map(|image| format!("{image}; its repository needs none")));
         }
-        output::warn_of(&only_bundles, "images");
+        output::warn_of(&reported, "images");
         let hosts: Vec<String> = self.platform_hosts().map(str::to_owned).collect();
         let names = match self.original_names {
             true => PolicyNames::Original { fallback: self.fallback },

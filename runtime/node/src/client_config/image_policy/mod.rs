@@ -4,20 +4,17 @@
 //! a rule covers gets a scope in `policy.json`. Everything else in that file stays: a requirement that is in force for a scope is
 //! replaced only if it accepts everything.
 
+mod signed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use archive::{Tree, image, layout};
 use base64::Engine as _;
 use content::{IoError, LinkPolicy};
-use images::Reference;
-use images::original_names::Place;
-use images::pull::referrers_tag;
-use images::signatures::{RULES_MAX, SignatureRules};
 use serde_json::{Map, Value, json};
-use trust::PublicKey;
 
+pub use self::signed::{ReportedImage, SignedRepositories, SignedRepository};
 use super::error::Error;
 use super::file::{ClientConfigFile, header};
 use super::node::{NodeAddress, distinct_nodes};
@@ -29,28 +26,6 @@ pub(super) const ATTACHMENTS: &str = "etc/containers/registries.d/50-sealift.yam
 /// The most bytes of a policy.
 const POLICY_MAX: u64 = 1 << 20;
 
-/// A repository of an archive whose images need signatures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedRepository {
-    /// The repository that the images come from: `quay.io/vendor/app`.
-    pub original: String,
-    /// Its name at the nodes: `example-1.0/app`.
-    pub served: String,
-    /// The repository that the images were signed in.
-    pub identity: String,
-    /// Whose signatures count.
-    pub keys: Vec<PublicKey>,
-}
-
-/// The repositories of an archive whose images need signatures.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SignedRepositories {
-    /// Those whose images all have signatures that containers/image reads.
-    pub repositories: Vec<SignedRepository>,
-    /// Images, such as `app:1.0`, with signatures in bundles only: their repositories are not in the policy.
-    pub only_bundles: Vec<String>,
-}
-
 /// The names under which the images are pulled.
 #[derive(Debug, Clone, Copy)]
 pub enum PolicyNames<'a> {
@@ -61,62 +36,6 @@ pub enum PolicyNames<'a> {
     },
     /// Those at the nodes, after these hosts.
     Served(&'a [String]),
-}
-
-impl SignedRepositories {
-    /// Reads the rules and the images of an archive.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Archive`]; [`Error::Rules`] if the archive has rules that break their format.
-    pub fn read(tree: &Tree) -> Result<Self, Error> {
-        let mut found = Self::default();
-        let Some(path) = tree.resolve(layout::IMAGE_POLICY)? else { return Ok(found) };
-        let rules = SignatureRules::parse(&tree.read(&path, RULES_MAX)?).map_err(Error::Rules)?;
-        let names = image::original_names(tree, layout::IMAGES)?;
-        // An archive without a description is served under no name of its own.
-        let prefix =
-            archive::product::of(tree)?.map(|product| product.repository_prefix()).unwrap_or_default();
-        let mut digests = BTreeMap::new();
-        image::each(tree, layout::IMAGES, &mut |image| {
-            if let Ok(stored) = &image.manifest {
-                digests.insert(Place { name: image.name.clone(), tag: image.tag.clone() }, stored.digest);
-            }
-        })?;
-        let mut without = BTreeSet::new();
-        let mut repositories = BTreeMap::new();
-        for (place, references) in names.images() {
-            // A signature needs no signature.
-            if images::pull::is_attached_tag(&place.tag) {
-                continue;
-            }
-            for reference in references {
-                let original = format!("{}/{}", reference.host(), reference.repository());
-                let Ok(parsed) = original.parse::<Reference>() else { continue };
-                let Some(signers) = rules.required(&parsed) else { continue };
-                let signature = digests
-                    .get(place)
-                    .map(|digest| Place { name: place.name.clone(), tag: referrers_tag(digest) + ".sig" });
-                let served = format!("{prefix}/{}", place.name);
-                if !signature.is_some_and(|signature| digests.contains_key(&signature)) {
-                    found.only_bundles.push(place.to_string());
-                    without.extend([original.clone(), served.clone()]);
-                }
-                let repository = SignedRepository {
-                    original: original.clone(),
-                    served: served.clone(),
-                    identity: signers.identity.clone(),
-                    keys: signers.keys.to_vec(),
-                };
-                repositories.insert((original, served), repository);
-            }
-        }
-        let is_whole =
-            |one: &SignedRepository| !without.contains(&one.original) && !without.contains(&one.served);
-        found.repositories = repositories.into_values().filter(is_whole).collect();
-        found.only_bundles.dedup();
-        Ok(found)
-    }
 }
 
 /// Reads the policy of the system whose root is `root`.

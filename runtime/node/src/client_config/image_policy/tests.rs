@@ -1,11 +1,23 @@
 //! Policies: what is added to a policy, and what is refused.
 
+use archive::Tree;
+use content::Digest;
+use images::Reference;
+use images::original_names::{OriginalNames, Place};
+use images::signatures::{SignatureRequirement, SignatureRule, SignatureRules};
+use trust::PublicKey;
+
 use super::*;
 use crate::client_config::{Obstacle, obstacles, write};
 
-fn key(name: &str) -> PublicKey {
+/// A file that cosign wrote.
+fn data(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images/src/signatures/data");
-    PublicKey::read(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn key(name: &str) -> PublicKey {
+    PublicKey::read(&data(name)).unwrap()
 }
 
 fn repository(original: &str, identity: &str, keys: &[&str]) -> SignedRepository {
@@ -164,4 +176,74 @@ fn policies_of_users_and_other_files_about_the_nodes_are_found() {
         Obstacle::Attachments { path: folder.join("z.yaml"), scope: "node2:443".into() },
     ];
     assert_eq!(obstacles(root.path(), &files), expected);
+}
+
+#[test]
+fn a_repository_needs_signatures_only_if_clients_accept_those_in_the_archive() {
+    let image = "6b11842236d7a07471de8ced2ca86c733c8ea80e4ff46c488d7d728014b6d729";
+    let (payload, manifest) = (data("cosign-sig-tag.payload.json"), data("cosign-sig-tag.manifest.json"));
+    let signed_in = "localhost:5999/demo/c2";
+    let damaged = "localhost:5999/demo/c2: the blob is damaged";
+    for (original, identity, key_file, layer, problem) in [
+        (signed_in, None, "cosign.pub", Some(&payload), None),
+        ("mirror.example/c2", Some(signed_in), "cosign.pub", Some(&payload), None),
+        (
+            "mirror.example/c2",
+            None,
+            "cosign.pub",
+            Some(&payload),
+            Some("it signs an image of the repository localhost:5999/demo/c2: expected mirror.example/c2"),
+        ),
+        (signed_in, None, "other.pub", Some(&payload), Some("it was signed by another key, or changed")),
+        (
+            signed_in,
+            None,
+            "cosign.pub",
+            Some(&damaged.repeat(10).into_bytes()[..238].to_vec()),
+            Some("has the digest"),
+        ),
+        (signed_in, None, "cosign.pub", Some(&b"short".to_vec()), Some("has 5 bytes, expected 238")),
+        (signed_in, None, "cosign.pub", None, Some("is missing")),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, bytes: &[u8]| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        put("images/c2/1/manifest.json", &data(&format!("image/blobs/sha256/{image}")));
+        put(&format!("images/c2/sha256-{image}.sig/manifest.json"), &manifest);
+        if let Some(layer) = layer {
+            put(&format!("images/c2/sha256-{image}.sig/{}", Digest::of(&payload).hex()), layer);
+        }
+        let mut names = OriginalNames::default();
+        let reference: Reference = format!("{original}:1").parse().unwrap();
+        names.insert(&Place { name: "c2".into(), tag: "1".into() }, &reference);
+        put("images/original-names.json", &names.write());
+        let mut rules = SignatureRules::default();
+        let pattern = |text: &str| text.parse().unwrap();
+        let requirement = SignatureRequirement::Signature;
+        let keys = vec![key(key_file)];
+        rules
+            .add(SignatureRule::new(pattern(original), requirement, keys, identity.map(pattern)).unwrap())
+            .unwrap();
+        put("attestations/image-policy.json", rules.render().as_bytes());
+        let tree = || Tree::open(root.path()).unwrap();
+
+        let found = SignedRepositories::read(&tree()).unwrap();
+        assert_eq!(found.repositories.len(), usize::from(problem.is_none()), "{original}: {found:?}");
+        match problem {
+            None => assert_eq!(found.reported, []),
+            Some(problem) => {
+                let shown = found.reported.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+                assert!(shown.starts_with("c2:1: the signature under the tag .sig"), "{shown}");
+                assert!(shown.contains(problem), "{shown}");
+            }
+        }
+        // With bundles alone, nothing is required, too.
+        std::fs::remove_dir_all(root.path().join(format!("images/c2/sha256-{image}.sig"))).unwrap();
+        let found = SignedRepositories::read(&tree()).unwrap();
+        assert_eq!((found.repositories.len(), found.reported.len()), (0, 1));
+        assert_eq!(found.reported[0].problem, None);
+    }
 }
