@@ -20,6 +20,17 @@ impl Wanted<'_> {
     fn accepts(&self, signature: &ImageSignature) -> bool {
         self.signers.iter().all(|signers| signers.accept(signature, &self.image))
     }
+
+    /// The signature in the lock file if it is one of the good ones, else the first of them. A vendor who adds a signature does not
+    /// change the lock file.
+    fn choose<'a>(
+        &self,
+        good: &'a [ImageSignature],
+        locked: Option<&ImageSignature>,
+    ) -> Option<&'a ImageSignature> {
+        let accepted = || good.iter().filter(|signature| self.accepts(signature));
+        accepted().find(|signature| Some(*signature) == locked).or_else(|| accepted().next())
+    }
 }
 
 /// Checks the signatures of the images whose digests `lock` has, and locks a good one of each. An image without one is among the
@@ -50,7 +61,8 @@ pub(super) fn resolve(
     };
     let found = parallel::map(LOOKUPS, &unknown, |(reference, wanted)| {
         let store = store.as_ref()?;
-        Some(check(reference, wanted, store, registries, progress))
+        let locked = lock.signatures().get(*reference);
+        Some(check(reference, (wanted, locked), store, registries, progress))
     });
     for ((reference, _), found) in unknown.into_iter().zip(found) {
         match found {
@@ -87,10 +99,10 @@ fn wanted<'a>(projects: &'a [Project], lock: &LockFile) -> BTreeMap<Reference, W
     all
 }
 
-/// A signature of an image that counts for everyone who must have signed it.
+/// A signature of an image that counts for everyone who must have signed it: the one in the lock file while it is good.
 fn check(
     reference: &Reference,
-    wanted: &Wanted<'_>,
+    (wanted, locked): (&Wanted<'_>, Option<&ImageSignature>),
     store: &Store,
     registries: &RegistrySession,
     progress: &dyn TransferProgress,
@@ -105,8 +117,7 @@ fn check(
             break;
         }
     }
-    let good = found.good.iter().find(|signature| wanted.accepts(signature)).cloned();
-    match good {
+    match wanted.choose(&found.good, locked).cloned() {
         Some(good) => {
             found.refused.iter().for_each(|refused| progress.warn(&format!("{reference}: {refused}")));
             Ok(good)
@@ -116,5 +127,42 @@ fn check(
             image: wanted.image,
             problem: found.problem(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use images::signatures::SignatureForm;
+
+    use super::*;
+
+    #[test]
+    fn the_locked_signature_stays_while_it_is_good() {
+        let key = include_bytes!("../../../images/src/signatures/data/cosign.pub");
+        let key = trust::PublicKey::read(key).unwrap();
+        let (image, keys) = (Digest::of(b"image"), [key.clone()]);
+        let signers = RequiredSigners { keys: &keys, identity: "quay.io/vendor/app".into() };
+        let wanted = Wanted { image, signers: vec![signers] };
+        let signature = |form, manifest: &[u8], identity: Option<&str>| ImageSignature {
+            image,
+            key: key.id().into(),
+            form,
+            manifest: Digest::of(manifest),
+            identity: identity.map(Into::into),
+        };
+        let tagged = signature(SignatureForm::Tag, b"added", Some("quay.io/vendor/app"));
+        let bundle = signature(SignatureForm::Referrer, b"locked", None);
+        let other = signature(SignatureForm::Tag, b"other", Some("quay.io/vendor/other"));
+        let good = [other.clone(), tagged.clone(), bundle.clone()];
+        for (good, locked, expected) in [
+            (&good[..], Some(&bundle), Some(&bundle)),
+            (&good[..], Some(&tagged), Some(&tagged)),
+            (&good[..], None, Some(&tagged)),
+            (&good[..], Some(&other), Some(&tagged)),
+            (&good[..2], Some(&bundle), Some(&tagged)),
+            (&good[..1], Some(&other), None),
+        ] {
+            assert_eq!(wanted.choose(good, locked), expected);
+        }
     }
 }
