@@ -144,9 +144,9 @@ pub enum Fault {
 
     // The signature.
     /// No key that was given made the signature.
-    #[error("it was signed by the key {}, which is not trusted{}", printable(key_id), trusted_keys(trusted))]
+    #[error("it was signed {}, which is not trusted{}", signer(key_id), trusted_keys(trusted))]
     UnknownKey {
-        /// The key that the bundle names.
+        /// The key that the bundle names: by its ID, or by a hint of another program.
         key_id: String,
         /// The IDs of the keys that count.
         trusted: Vec<String>,
@@ -377,6 +377,17 @@ pub enum Fault {
         /// That of the file.
         found: Digest,
     },
+}
+
+/// The start of the ID of a key.
+const KEY_ID: &str = "SHA256:";
+
+fn signer(key_id: &str) -> String {
+    match key_id.starts_with(KEY_ID) {
+        true => format!("by the key {}", printable(key_id)),
+        // Others name keys in their own ways.
+        false => format!("by a key with the hint {}", printable(key_id)),
+    }
 }
 
 fn trusted_keys(keys: &[String]) -> String {

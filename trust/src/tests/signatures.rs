@@ -89,6 +89,12 @@ fn a_signature_of_something_else_is_refused() {
             "it was signed by the key SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA, which is not trusted; \
              the trusted key is SHA256:HqH4BKhtFnis6wrbAWziKh6kMoGQZ1icxWyI2ax5luo",
         ),
+        (
+            "a hint of cosign",
+            Forged { key_id: Some("XkbgYtGAAg=".into()), ..Forged::default() }.bundle(),
+            "it was signed by a key with the hint XkbgYtGAAg=, which is not trusted; \
+             the trusted key is SHA256:HqH4BKhtFnis6wrbAWziKh6kMoGQZ1icxWyI2ax5luo",
+        ),
     ] {
         assert_eq!(outcome(&bundle, &[P256_PUBLIC]), reason, "{row}");
     }
