@@ -233,7 +233,11 @@ impl<'a> ImageReader<'a> {
             let watched = Watched { inner: location.reader(), failure: &failure, progress };
             let read = unpacked(BufReader::with_capacity(128 << 10, watched), LAYER_MAX)
                 .map_err(|error| error.to_string())
-                .and_then(|mut layer| view.add(&mut layer).map_err(|error| error.to_string()));
+                .and_then(|layer| {
+                    // Few bytes of a blob can be many of the layer.
+                    let mut layer = Stoppable { inner: layer, failure: &failure, progress };
+                    view.add(&mut layer).map_err(|error| error.to_string())
+                });
             if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
                 return Err(Error::io("read", self.tree.path().join(&blob.path), error));
             }
@@ -288,22 +292,75 @@ struct Watched<'a, R> {
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = if self.progress.cancelled() {
-            Err(io::Error::other("the work was cancelled"))
-        } else {
-            self.inner.read(buffer)
+        let read = match self.inner.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(keep(self.failure, error)),
+            read => read,
         };
-        match read {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                let text = error.to_string();
-                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert(error);
-                Err(io::Error::other(text))
-            }
-            read => {
-                self.progress.advance(read.as_ref().map_or(0, |count| *count as u64));
-                read
-            }
+        self.progress.advance(read.as_ref().map_or(0, |count| *count as u64));
+        read
+    }
+}
+
+/// The bytes of a layer, until the work is cancelled.
+struct Stoppable<'a, R> {
+    inner: R,
+    failure: &'a Mutex<Option<io::Error>>,
+    progress: &'a dyn ByteProgress,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.cancelled() {
+            return Err(keep(self.failure, io::Error::other("the work was cancelled")));
         }
+        self.inner.read(buffer)
+    }
+}
+
+/// Keeps an error, and returns one with the same text.
+fn keep(failure: &Mutex<Option<io::Error>>, error: io::Error) -> io::Error {
+    let text = error.to_string();
+    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    io::Error::other(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::fixture::{image, sample};
+
+    /// Cancels the work at the fifth question.
+    #[derive(Default)]
+    struct Impatient(AtomicU32);
+
+    impl ByteProgress for Impatient {
+        fn advance(&self, _: u64) {}
+
+        fn cancelled(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) >= 4
+        }
+    }
+
+    #[test]
+    fn a_layer_whose_blob_is_small_can_be_cancelled() {
+        let folder = sample();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(8 << 20);
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_data(&mut header, "zeros", io::repeat(0).take(8 << 20)).unwrap();
+        let mut layer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        layer.write_all(&builder.into_inner().unwrap()).unwrap();
+        let layer = layer.finish().unwrap();
+        assert!(layer.len() < 128 << 10);
+        image(folder.path(), "zeros", "1", b"{}", &layer);
+        let tree = Tree::open(folder.path()).unwrap();
+        let found = crate::image::find(&tree, "zeros", "1", "images/zeros/1").unwrap().unwrap();
+        let reader = ImageReader::new(&tree, folder.path()).unwrap();
+        assert!(reader.read(&found, &()).unwrap().is_some());
+        let error = reader.read(&found, &Impatient::default()).unwrap_err().to_string();
+        assert!(error.contains("the work was cancelled"), "{error}");
     }
 }

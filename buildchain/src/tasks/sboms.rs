@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use archive::layout;
-use archive::sbom::ImageReader;
 use archive::sbom::spdx::{archive_document, image_document};
+use archive::sbom::{ImageContents, ImageReader};
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 use images::Reference;
 use images::original_names::{OriginalNames, Place};
@@ -127,9 +127,7 @@ fn write_image(project: &Arc<Project>, image: &DocumentedImage, outputs: Vec<Pat
             return Err(ActionError::Cancelled);
         }
         let mut contents = read?.ok_or_else(missing)?;
-        for note in contents.manifests.iter().flat_map(|manifest| &manifest.notes) {
-            context.warn(note);
-        }
+        warnings(&contents).iter().for_each(|warning| context.warn(warning));
         for (tag, output) in tags.iter().zip(&outputs) {
             contents.tag = tag.to_string();
             let document = image_document(&contents, project.settings.source_date, &project.values.name);
@@ -137,6 +135,12 @@ fn write_image(project: &Arc<Project>, image: &DocumentedImage, outputs: Vec<Pat
         }
         Ok(())
     })
+}
+
+/// What could not be read of an image, as lines of the log.
+fn warnings(contents: &ImageContents) -> BTreeSet<String> {
+    let notes = contents.manifests.iter().flat_map(|manifest| &manifest.notes);
+    notes.map(|note| format!("warning: image {}:{}: {note}", contents.name, contents.tag)).collect()
 }
 
 /// The document of the archive. It names the file that describes the archive, which names the commit: so it depends on it, too.
@@ -171,10 +175,48 @@ fn write_archive(
     let tree = archive::Tree::open(&folder)?;
     let mut digest = |path: &str| {
         let path = folder.join(path);
-        context.digest(&path).map_err(|error| {
-            archive::Error::from(content::IoError::at("hash", &path)(std::io::Error::other(error)))
-        })
+        let failed = |error| archive::Error::from(content::IoError::at("hash", &path)(error));
+        if context.cancelled() {
+            return Err(failed(std::io::Error::other("the work was cancelled")));
+        }
+        context.digest(&path).map_err(|error| failed(std::io::Error::other(error)))
     };
-    let document = archive_document(&tree, &project.product(None), project.source_date, &mut digest)?;
+    let document = archive_document(&tree, &project.product(None), project.source_date, &mut digest);
+    if context.cancelled() {
+        return Err(ActionError::Cancelled);
+    }
+    let document = document?;
     Ok(place_file::write(output, &document.write(), 0o644)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::sbom::ManifestContents;
+    use content::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_warning_names_the_image() {
+        let manifest = |note: &str| ManifestContents {
+            digest: Digest::of(note.as_bytes()),
+            platform: None,
+            vendor: None,
+            created: None,
+            distribution: None,
+            components: Vec::new(),
+            notes: vec!["the attached SBOM: damaged".into(), note.into()],
+            upstream: None,
+        };
+        let contents = ImageContents {
+            name: "team/app".into(),
+            tag: "1.0".into(),
+            digest: Digest::of(b"index"),
+            repository: None,
+            manifests: vec![manifest("a layer"), manifest("b layer")],
+        };
+        let found: Vec<String> = warnings(&contents).into_iter().collect();
+        let expected = ["a layer", "b layer", "the attached SBOM: damaged"];
+        assert_eq!(found, expected.map(|note| format!("warning: image team/app:1.0: {note}")));
+    }
 }

@@ -4,13 +4,13 @@ mod apk;
 mod order;
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
 pub use self::order::compare_versions;
-use content::printable;
+use content::{Digest, printable};
 use images::pull::is_attached_tag;
 use iso::ByteProgress;
 
@@ -179,15 +179,16 @@ pub struct FoundPackages {
     pub packages: Vec<(PackageHolder, Component)>,
     /// What is not known about the content of images.
     pub notes: Vec<(PackageHolder, String)>,
-    /// How many images were read because the archive has no SBOM of them.
+    /// How many images were read because the archive has no usable SBOM of them.
     pub images_read: usize,
 }
 
-/// An archive whose packages are about to be searched. Its SBOMs are used; an image without one is read.
+/// An archive whose packages are about to be searched. Its SBOMs are used; an image without a usable one is read.
 #[derive(Debug)]
 pub struct PackageSearch {
     tree: Tree,
-    documents: BTreeSet<String>,
+    /// The SBOMs of images by their paths, each with the digest of the image that the archive has there.
+    documents: BTreeMap<String, Option<Digest>>,
     images: Vec<ArchiveImage>,
     /// Images that cannot be read, and why.
     defects: Vec<(PackageHolder, String)>,
@@ -202,12 +203,16 @@ impl PackageSearch {
     pub fn open(path: &Path) -> Result<Self> {
         let tree = Tree::open(path)?;
         let folder = format!("{}/{}", layout::ATTESTATIONS, layout::IMAGES);
-        let documents: BTreeSet<String> =
-            tree.walk_below(&folder)?.into_iter().map(|(path, _)| path).collect();
+        let files = tree.walk_below(&folder)?.into_iter().filter(|(_, entry)| entry.kind == EntryKind::File);
+        let mut documents: BTreeMap<String, Option<Digest>> = files.map(|(path, _)| (path, None)).collect();
         let (mut images, mut defects) = (Vec::new(), Vec::new());
         image::each(&tree, layout::IMAGES, &mut |image| {
-            if documents.contains(&layout::image_sbom(&image.name, &image.tag)) || is_attached_tag(&image.tag)
-            {
+            let document = documents.get_mut(&layout::image_sbom(&image.name, &image.tag));
+            if let Some(digest) = document {
+                *digest = image.manifest.as_ref().ok().map(|stored| stored.digest);
+                return;
+            }
+            if is_attached_tag(&image.tag) {
                 return;
             }
             match &image.manifest {
@@ -241,24 +246,45 @@ impl PackageSearch {
     ) -> Result<FoundPackages> {
         let notes = self.defects.clone();
         let mut found = FoundPackages { packages: Vec::new(), notes, images_read: self.images.len() };
-        let documents = self.documents.iter().filter_map(|path| holder_of(path));
-        let holders: BTreeMap<String, PackageHolder> = documents.collect();
+        let mut unusable = Vec::new();
         each_image_document(&self.tree, &mut |path, document| {
-            let Some(holder) = holders.get(path) else { return Ok(()) };
-            match document {
-                Ok(document) => found.add_image(query, holder, &document),
-                Err(reason) => {
-                    found.notes.push((holder.clone(), format!("its SBOM cannot be read: {reason}")))
+            let Some((name, tag)) = place_of(path) else { return Ok(()) };
+            let holder = PackageHolder::Image { name: name.to_owned(), tag: tag.to_owned() };
+            let digest = self.documents.get(path).copied().flatten();
+            let problem = match document {
+                Ok(document) => match digest.filter(|digest| document.subject() != Some(*digest)) {
+                    Some(_) => "its SBOM is about another image".to_owned(),
+                    None => {
+                        found.add_image(query, &holder, &document);
+                        return Ok(());
+                    }
+                },
+                Err(reason) => format!("its SBOM cannot be read: {reason}"),
+            };
+            match digest {
+                Some(_) => {
+                    found.notes.push((holder, format!("{problem}; the image was read")));
+                    unusable.push((name.to_owned(), tag.to_owned()));
                 }
+                None => found.notes.push((holder, problem)),
             }
             Ok(())
         })?;
         let reader = ImageReader::new(&self.tree, scratch)?;
-        for image in &self.images {
-            let Some(contents) = reader.read(image, progress)? else { continue };
+        let mut read = |image: &ArchiveImage, progress: &dyn ByteProgress| -> Result<()> {
+            let Some(contents) = reader.read(image, progress)? else { return Ok(()) };
             let holder = PackageHolder::Image { name: image.name.clone(), tag: image.tag.clone() };
             found.add_image(query, &holder, &image_document(&contents, None, ""));
+            Ok(())
+        };
+        for image in &self.images {
+            read(image, progress)?;
         }
+        for (name, tag) in &unusable {
+            let image = image::find(&self.tree, name, tag, &layout::image_folder(name, tag))?;
+            image.iter().try_for_each(|image| read(image, &Unplanned(progress)))?;
+        }
+        found.images_read += unusable.len();
         self.repositories(query, &mut found)?;
         found.packages.sort();
         found.packages.dedup();
@@ -304,11 +330,21 @@ impl FoundPackages {
     }
 }
 
-/// The image that a document is about, by its path.
-fn holder_of(path: &str) -> Option<(String, PackageHolder)> {
+/// The name and tag of the image that the archive has for a document, by its path.
+fn place_of(path: &str) -> Option<(&str, &str)> {
     let place = path.strip_prefix(layout::ATTESTATIONS)?.strip_prefix('/')?.strip_prefix(layout::IMAGES)?;
-    let (name, tag) = place.strip_prefix('/')?.strip_suffix(layout::SBOM_EXTENSION)?.rsplit_once('/')?;
-    Some((path.to_owned(), PackageHolder::Image { name: name.to_owned(), tag: tag.to_owned() }))
+    place.strip_prefix('/')?.strip_suffix(layout::SBOM_EXTENSION)?.rsplit_once('/')
+}
+
+/// The progress of bytes that no total includes.
+struct Unplanned<'a>(&'a dyn ByteProgress);
+
+impl ByteProgress for Unplanned<'_> {
+    fn advance(&self, _: u64) {}
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled()
+    }
 }
 
 #[cfg(test)]

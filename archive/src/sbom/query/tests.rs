@@ -124,9 +124,7 @@ fn images_with_and_without_documents_are_searched() {
     header.set_size(metadata.len() as u64);
     builder.append_data(&mut header, "a-1.dist-info/METADATA", &metadata[..]).unwrap();
     image(root, "app", "1", b"{}", &builder.into_inner().unwrap());
-    let document =
-        r#"{"spdxVersion": "SPDX-2.3", "packages": [{"name": "a", "versionInfo": "2"}], "comment": "old"}"#;
-    put(root, &layout::image_sbom("library/app", "1.0"), document.as_bytes());
+    put(root, &layout::image_sbom("library/app", "1.0"), document_of(root, "library/app", "1.0").as_bytes());
     put(root, &layout::image_sbom("broken", "1"), b"{");
     put(root, "images/odd/1/manifest.json", b"{");
     let search = PackageSearch::open(root).unwrap();
@@ -140,4 +138,79 @@ fn images_with_and_without_documents_are_searched() {
     assert!(notes[0].starts_with("image odd:1: it cannot be read: "), "{notes:?}");
     assert_eq!(notes[2], "image library/app:1.0: old");
     assert!(notes[1].starts_with("image broken:1: its SBOM cannot be read: "));
+}
+
+/// An SBOM of an image of an archive, with a package of this version.
+fn document_of(root: &Path, name: &str, tag: &str) -> String {
+    let tree = Tree::open(root).unwrap();
+    let image = image::find(&tree, name, tag, &layout::image_folder(name, tag)).unwrap().unwrap();
+    let digest = image.manifest.unwrap().digest;
+    serde_json::json!({
+        "spdxVersion": "SPDX-2.3",
+        "comment": "old",
+        "packages": [
+            {"name": "a", "versionInfo": "2"},
+            {
+                "SPDXID": "SPDXRef-Image",
+                "primaryPackagePurpose": "CONTAINER",
+                "checksums": [{"algorithm": "SHA256", "checksumValue": digest.hex()}],
+            },
+        ],
+        "relationships": [{
+            "spdxElementId": "SPDXRef-DOCUMENT",
+            "relationshipType": "DESCRIBES",
+            "relatedSpdxElement": "SPDXRef-Image",
+        }],
+    })
+    .to_string()
+}
+
+#[test]
+fn an_image_is_read_if_its_document_cannot_be_used() {
+    let layer = {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(19);
+        let metadata = b"Name: a\nVersion: 1\n";
+        builder.append_data(&mut header, "a-1.dist-info/METADATA", &metadata[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let sbom = layout::image_sbom("app", "1");
+    type Damage<'a> = &'a dyn Fn(&Path);
+    let cases: [(Damage<'_>, Option<&str>); 6] = [
+        (&|root| std::os::unix::fs::symlink("elsewhere", root.join(&sbom)).unwrap(), None),
+        (&|root| std::fs::create_dir(root.join(&sbom)).unwrap(), None),
+        (&|root| put(root, &format!("{sbom}/file"), b"x"), None),
+        (
+            &|root| put(root, &sbom, document_of(root, "library/app", "1.0").as_bytes()),
+            Some("image app:1: its SBOM is about another image; the image was read"),
+        ),
+        (
+            &|root| put(root, &sbom, br#"{"spdxVersion": "SPDX-2.3"}"#),
+            Some("image app:1: its SBOM is about another image; the image was read"),
+        ),
+        (&|root| put(root, &sbom, b"{"), Some("image app:1: its SBOM cannot be read: ")),
+    ];
+    for (damage, expected) in cases {
+        let folder = sample();
+        let root = folder.path();
+        image(root, "app", "1", b"{}", &layer);
+        put(
+            root,
+            &layout::image_sbom("library/app", "1.0"),
+            document_of(root, "library/app", "1.0").as_bytes(),
+        );
+        std::fs::create_dir_all(root.join(&sbom).parent().unwrap()).unwrap();
+        damage(root);
+        let found = PackageSearch::open(root).unwrap().run(&"a".parse().unwrap(), root, &()).unwrap();
+        let shown: Vec<String> =
+            found.packages.iter().map(|(holder, one)| format!("{holder} {}", one.version)).collect();
+        assert_eq!(shown, ["image app:1 1", "image library/app:1.0 2"], "{expected:?}");
+        assert_eq!(found.images_read, 1);
+        let notes: Vec<String> =
+            found.notes.iter().map(|(holder, note)| format!("{holder}: {note}")).collect();
+        let notes: Vec<&String> = notes.iter().filter(|note| note.starts_with("image app:1")).collect();
+        assert_eq!(notes.len(), usize::from(expected.is_some()), "{notes:?}");
+        assert!(notes.iter().all(|note| note.starts_with(expected.unwrap_or_default())), "{notes:?}");
+    }
 }

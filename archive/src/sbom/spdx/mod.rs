@@ -17,6 +17,8 @@ use super::component::{Component, bounded};
 pub const VERSION: &str = "SPDX-2.3";
 /// The identifier of a document.
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
+/// The algorithm of the checksums.
+const SHA256: &str = "SHA256";
 /// What has no value.
 const NONE: &str = "NOASSERTION";
 /// Bytes of a document.
@@ -170,6 +172,18 @@ impl Document {
         Ok(document)
     }
 
+    /// The digest of the image that the document is about, if it has one.
+    pub(crate) fn subject(&self) -> Option<Digest> {
+        let mut relationships = self.relationships.iter();
+        let described = relationships
+            .find(|one| one.spdx_element_id == DOCUMENT && one.relationship_type == "DESCRIBES")?
+            .related_spdx_element
+            .as_str();
+        let package = self.packages.iter().find(|package| package.id == described)?;
+        let checksum = package.checksums.iter().find(|one| one.algorithm == SHA256)?;
+        Digest::from_hex(&checksum.checksum_value).ok()
+    }
+
     /// The packages that are neither images nor archives, as components.
     pub fn components(&self) -> impl Iterator<Item = (&Package, Component)> {
         let is_content = |package: &&Package| {
@@ -296,7 +310,7 @@ fn purl_reference(purl: String) -> ExternalReference {
 }
 
 fn sha256(digest: &Digest) -> Checksum {
-    Checksum { algorithm: "SHA256".into(), checksum_value: digest.hex() }
+    Checksum { algorithm: SHA256.into(), checksum_value: digest.hex() }
 }
 
 /// The start of a digest in an identifier.
