@@ -141,7 +141,14 @@ fn each_rule_is_broken_alone() {
             "commit: the tag 1.2.0 is commit",
         ),
         ("1.2.0", |one| one.tag("v1.2.0"), "order: the tag v1.2.0 has the same version"),
-        ("1.2.0-rc0", |one| one.tag("1.2.0-rc0"), "order: 1.2.0 is released already"),
+        (
+            "1.2.0-rc0",
+            |one| {
+                one.commit("Second");
+                one.tag("1.2.0-rc0");
+            },
+            "order: 1.2.0 is released already",
+        ),
         (
             "1.2.0-rc0",
             |one| {
@@ -296,7 +303,7 @@ fn the_project_has_the_version_of_the_tag_or_of_its_release() {
         ("1.2.0-rc0", "1.2.0", Some("version: the project has version 1.2.0-rc0, and not 1.2.0")),
         ("1.2.1", "1.2.0-rc0", Some("version: the project has version 1.2.1, and not 1.2.0-rc0")),
     ] {
-        let repository = Repository::new("");
+        let repository = Repository::new("  files: []\n");
         let file = format!(
             "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: Example, version: {version}}}\nspec: {{}}\n"
         );
@@ -422,4 +429,32 @@ fn without_a_changelog_the_notes_are_the_commits() {
         matches!(&shallow, Err(NotesError::Shallow { fetching }) if fetching.contains("--unshallow")),
         "{shallow:?}"
     );
+}
+
+#[test]
+fn a_candidate_that_became_its_release_stays_good() {
+    let repository = Repository::new("  files: []\n");
+    for tag in ["1.2.0-rc0", "1.2.0"] {
+        repository.tag(tag);
+        assert_eq!(repository.problems(Some("1.2.0-rc0")), [""; 0], "{tag}");
+    }
+}
+
+/// A build with another lock file is not that of the commit.
+#[test]
+fn changes_of_the_lock_file_count_as_changes_of_the_commit() {
+    let repository = Repository::new("  files: []\n");
+    let differing = || {
+        let project = std::sync::Arc::new(repository.project());
+        let registries = images::RegistrySession::new(images::pull::RegistryOptions::default());
+        let plan = crate::tasks::tasks(&project, std::path::Path::new("/bin/true"), &registries).unwrap();
+        plan.sources.differing(&project).unwrap().into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(differing(), Vec::<PathBuf>::new());
+    repository.write("sealift.lock", "version: 1\nimages: {}\n");
+    assert_eq!(differing(), [PathBuf::from("sealift.lock")]);
+    repository.commit("Lock");
+    assert_eq!(differing(), Vec::<PathBuf>::new());
+    repository.write("sealift.lock", "version: 1\nimages: {}\n# changed\n");
+    assert_eq!(differing(), [PathBuf::from("sealift.lock")]);
 }
