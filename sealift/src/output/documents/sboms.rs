@@ -21,7 +21,7 @@ pub(crate) struct ArchivePackages {
     packages: Vec<HeldPackage>,
     /// What is not known about the content of images.
     notes: Vec<ContentNote>,
-    /// How many images were read because the archive has no SBOM of them.
+    /// How many images were read because the archive has no usable SBOM of them.
     images_read: usize,
 }
 
