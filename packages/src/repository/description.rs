@@ -13,7 +13,7 @@ use crate::error::Result;
 pub struct RpmDescription {
     /// The name.
     pub name: String,
-    /// The epoch; 0 if there is none.
+    /// The epoch; 0 without one.
     pub epoch: u32,
     /// The version.
     pub version: String,

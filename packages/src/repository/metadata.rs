@@ -94,7 +94,7 @@ pub(super) struct PackageEntry<'a> {
 pub struct PackageIdentity {
     /// The name.
     pub name: String,
-    /// The epoch; 0 if there is none.
+    /// The epoch; 0 without one.
     pub epoch: u32,
     /// The version.
     pub version: String,
