@@ -4,7 +4,7 @@ use content::Digest;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::statement::{STATEMENT_TYPE, SUBJECTS_LIMIT};
+use crate::statement::{self, SUBJECTS_LIMIT};
 use crate::{Fault, Statement, Subject};
 
 /// The type of the predicate of a statement about an archive.
@@ -56,24 +56,9 @@ impl ArchiveStatement {
     /// [`Fault`] if [`ArchiveStatement::parse`] would refuse it.
     pub fn render(&self) -> Result<String, Fault> {
         self.check()?;
-        let subject = |one: &'_ Subject| WrittenSubject {
-            name: one.name.clone(),
-            digest: WrittenDigest { sha256: one.digest.hex() },
-        };
-        let written = Written {
-            kind: STATEMENT_TYPE,
-            subject: self.subjects.iter().map(subject).collect(),
-            predicate_type: ARCHIVE_PREDICATE,
-            predicate: WrittenPredicate {
-                name: &self.name,
-                version: &self.version,
-                iso: self.iso.as_deref(),
-            },
-        };
-        let text = serde_json::to_string(&written)
-            .map_err(|error| Fault::NotJson { what: "the statement", reason: error.to_string() })?;
-        Statement::parse(text.as_bytes())?;
-        Ok(text)
+        let predicate =
+            WrittenPredicate { name: &self.name, version: &self.version, iso: self.iso.as_deref() };
+        statement::render(&self.subjects, ARCHIVE_PREDICATE, &predicate)
     }
 
     /// The digest of the subject with this name.
@@ -132,27 +117,6 @@ fn path_problem(path: &str) -> Option<&'static str> {
         return Some("is not a relative path without `.` and `..`");
     }
     None
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    #[serde(rename = "_type")]
-    kind: &'a str,
-    subject: Vec<WrittenSubject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: &'a str,
-    predicate: WrittenPredicate<'a>,
-}
-
-#[derive(Serialize)]
-struct WrittenSubject {
-    name: String,
-    digest: WrittenDigest,
-}
-
-#[derive(Serialize)]
-struct WrittenDigest {
-    sha256: String,
 }
 
 #[derive(Serialize)]

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::statement::STATEMENT_TYPE;
-use crate::{Fault, Statement, Subject, json};
+use crate::{Fault, Subject, json, statement};
 
 /// The type of the predicate of a statement about a build.
 pub const PROVENANCE_PREDICATE: &str = "https://slsa.dev/provenance/v1";
@@ -212,22 +211,9 @@ impl Provenance {
     ///
     /// # Errors
     ///
-    /// [`Fault`] if [`Statement::parse`] would refuse it.
+    /// [`Fault`] if [`Statement::parse`](crate::Statement::parse) would refuse it.
     pub fn statement(&self, subjects: &[Subject]) -> Result<String, Fault> {
-        let subject = |one: &Subject| WrittenSubject {
-            name: one.name.clone(),
-            digest: BTreeMap::from([("sha256", one.digest.hex())]),
-        };
-        let written = Written {
-            kind: STATEMENT_TYPE,
-            subject: subjects.iter().map(subject).collect(),
-            predicate_type: PROVENANCE_PREDICATE,
-            predicate: self,
-        };
-        let text = serde_json::to_string(&written)
-            .map_err(|error| Fault::NotJson { what: "the statement", reason: error.to_string() })?;
-        Statement::parse(text.as_bytes())?;
-        Ok(text)
+        statement::render(subjects, PROVENANCE_PREDICATE, self)
     }
 
     /// The hash of the commit that was built, and whether files differed from it; `None` outside a repository.
@@ -248,20 +234,4 @@ impl Provenance {
     pub fn builder_version(&self) -> Option<&str> {
         self.run_details.builder.version.get("sealift").map(String::as_str)
     }
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    #[serde(rename = "_type")]
-    kind: &'a str,
-    subject: Vec<WrittenSubject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: &'a str,
-    predicate: &'a Provenance,
-}
-
-#[derive(Serialize)]
-struct WrittenSubject {
-    name: String,
-    digest: BTreeMap<&'static str, String>,
 }

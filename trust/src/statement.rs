@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use content::Digest;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Fault;
 use crate::json::{self, Fields};
 
 /// The type of a statement.
-pub(crate) const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The most subjects that sigstore's tools read.
 pub(crate) const SUBJECTS_LIMIT: usize = 1024;
 /// The most digests of a subject that they read.
@@ -69,6 +70,49 @@ impl Statement {
         }
         Ok(Self { subjects, predicate_type, predicate })
     }
+}
+
+/// A statement as JSON, in one line; equal values give equal text.
+///
+/// # Errors
+///
+/// [`Fault`] if [`Statement::parse`] would refuse it.
+pub(crate) fn render(
+    subjects: &[Subject],
+    predicate_type: &str,
+    predicate: &impl Serialize,
+) -> Result<String, Fault> {
+    let subject = |one: &Subject| WrittenSubject {
+        name: one.name.clone(),
+        digest: WrittenDigest { sha256: one.digest.hex() },
+    };
+    let subject = subjects.iter().map(subject).collect();
+    let written = Written { kind: STATEMENT_TYPE, subject, predicate_type, predicate };
+    let text = serde_json::to_string(&written)
+        .map_err(|error| Fault::NotJson { what: "the statement", reason: error.to_string() })?;
+    Statement::parse(text.as_bytes())?;
+    Ok(text)
+}
+
+#[derive(Serialize)]
+struct Written<'a, P> {
+    #[serde(rename = "_type")]
+    kind: &'a str,
+    subject: Vec<WrittenSubject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: &'a str,
+    predicate: &'a P,
+}
+
+#[derive(Serialize)]
+struct WrittenSubject {
+    name: String,
+    digest: WrittenDigest,
+}
+
+#[derive(Serialize)]
+struct WrittenDigest {
+    sha256: String,
 }
 
 fn subject(value: Value) -> Result<Subject, Fault> {
