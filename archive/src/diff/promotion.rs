@@ -316,3 +316,39 @@ fn forget_blobs(manifest: &mut Value) {
     let layers = manifest.get_mut("layers").and_then(Value::as_array_mut);
     layers.into_iter().flatten().for_each(forget);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// A tree with the tar of an image, which has the name of the image with its version in it.
+    fn tree(folder: &Path, version: &str, content: &str) -> Tree {
+        let root = folder.join(version);
+        std::fs::create_dir_all(root.join("images")).unwrap();
+        std::fs::write(root.join("product.txt"), format!("NAME=Site\nVERSION={version}\n")).unwrap();
+        let mut builder = ::tar::Builder::new(Vec::new());
+        for (path, content) in [("index.json", format!("site-{version}/app:1")), ("blob", content.to_owned())]
+        {
+            let mut header = ::tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, path, content.as_bytes()).unwrap();
+        }
+        std::fs::write(root.join("images/app-1.tar"), builder.into_inner().unwrap()).unwrap();
+        crate::sums::write(&root, &crate::sums::digest_file).unwrap();
+        Tree::open(&root).unwrap()
+    }
+
+    #[test]
+    fn tars_of_images_are_compared_by_their_members() {
+        for (content, expected) in [("layer", None), ("other", Some("blob differs"))] {
+            let folder = tempfile::tempdir().unwrap();
+            let (former, new) =
+                (tree(folder.path(), "1.0.0-rc0", "layer"), tree(folder.path(), "1.0.0", content));
+            let found = compare_promotion((&former, "1.0.0-rc0"), (&new, "1.0.0")).unwrap();
+            let other: Vec<&str> = found.other.iter().map(|one| one.reason.as_str()).collect();
+            assert_eq!(other, expected.into_iter().collect::<Vec<_>>(), "{found:?}");
+        }
+    }
+}

@@ -114,17 +114,8 @@ mod tests {
     use crate::sbom::{ImageContents, ManifestContents};
 
     fn document(components: &[(Ecosystem, &str, &str)]) -> String {
-        let components = components.iter().map(|(ecosystem, name, version)| Component {
-            ecosystem: *ecosystem,
-            name: (*name).into(),
-            version: (*version).into(),
-            arch: String::new(),
-            distribution: String::new(),
-            release: String::new(),
-            source: String::new(),
-            supplier: String::new(),
-            license: String::new(),
-        });
+        let components =
+            components.iter().map(|(ecosystem, name, version)| Component::new(*ecosystem, name, version));
         let digest = content::Digest::of(b"");
         let manifest = ManifestContents {
             digest,

@@ -77,7 +77,7 @@ pub struct Component {
 }
 
 impl Component {
-    pub(super) fn new(ecosystem: Ecosystem, name: &str, version: &str) -> Self {
+    pub(crate) fn new(ecosystem: Ecosystem, name: &str, version: &str) -> Self {
         Self {
             ecosystem,
             name: bounded(name),
