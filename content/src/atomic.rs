@@ -222,3 +222,19 @@ fn give_name(file: &File, folder: &Path, target: &Path) -> io::Result<()> {
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        // Not in /dev: a failure would harm the machine.
+        let error = AtomicFile::write(&socket, b"text", 0o644, Durability::Cache).unwrap_err().to_string();
+        assert!(error.ends_with("it is not a regular file"), "{error}");
+        assert!(!socket.metadata().unwrap().is_file());
+    }
+}
