@@ -25,6 +25,7 @@ pub(super) enum DependencyFault {
     RichEmpty,
     RichArgumentMissing(&'static str),
     RichNameMissing,
+    RichNameOpen(String),
     RichUnterminated,
     RichOperator(String),
     RichMixed(&'static str, &'static str),
@@ -95,6 +96,11 @@ impl fmt::Display for DependencyFault {
                 write!(formatter, "there is nothing after `{operator}`; write `(a {operator} b)`")
             }
             Self::RichNameMissing => formatter.write_str("a name is missing; write `(a or b)`"),
+            Self::RichNameOpen(name) => write!(
+                formatter,
+                "a parenthesis in the name `{}` is not closed; write the name without spaces and commas",
+                show(name)
+            ),
             Self::RichUnterminated => {
                 formatter.write_str("a closing parenthesis is missing; write `(a or b)`")
             }
@@ -450,6 +456,10 @@ impl Rich {
             return Err(DependencyFault::RichNameMissing);
         }
         let dependency = rest.simple(Rest::rich_word)?;
+        // rpmbuild accepts such a name, but writes an expression that rpm cannot read.
+        if dependency.name.matches('(').count() > dependency.name.matches(')').count() {
+            return Err(DependencyFault::RichNameOpen(dependency.name));
+        }
         self.parts.push(Part::Simple(dependency));
         Ok(())
     }
@@ -548,6 +558,7 @@ mod tests {
             (Requires, "(a or)", "write `(a or b)`"),
             (Requires, "(a or", "a name is missing"),
             (Requires, "(a or b", "closing parenthesis"),
+            (Requires, "(a(,) or b)", "in the name `a(` is not closed"),
             (Requires, "(a nor b)", "`nor` is not an operator"),
             (Requires, "(a or b and c)", "`or` and `and` cannot be combined"),
             (Requires, "(a if b if c)", "`if` occurs twice"),
