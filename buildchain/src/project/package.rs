@@ -1,5 +1,6 @@
 //! The definitions of packages: all that is wrong with one, each mistake with its place.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use packages::debian::{self, DebDefinition, DebDependency};
@@ -29,11 +30,12 @@ pub fn read_package(
     let given =
         |field: &str| target.map_or_else(|| field.to_owned(), |target| definition.field_for(target, field));
     let (used, mistakes) = checked(&definition, format, target);
+    let wrong: HashSet<String> = mistakes.iter().map(|mistake| mistake.field.clone()).collect();
     let mut mistakes = located(path, &document, mistakes);
     for (index, file) in used.files.iter().enumerate() {
-        // A mistake of its own names a source that leads out.
-        if base.join(file.source().path()).symlink_metadata().is_err() {
-            let field = given(&format!("files[{index}].from"));
+        let field = given(&format!("files[{index}].from"));
+        // A source that leads out of the folder is not looked for.
+        if !wrong.contains(&field) && base.join(file.source().path()).symlink_metadata().is_err() {
             let name = content::printable(&file.from);
             let message = format!("{field}: `{name}` does not exist in {}", content::printable_path(base));
             mistakes.note::<()>(Err(Error::at(path, document.place(&field), message)));
