@@ -57,7 +57,7 @@ pub fn compare_promotion(
 ) -> Result<VersionComparison> {
     let comparing = Comparing { former: former_tree, new: new_tree, replaced: replacements(former, new) };
     let (mut before, after) = (listed(former_tree)?, listed(new_tree)?);
-    before = before.into_iter().map(|(path, entry)| (comparing.replaced.text(&path), entry)).collect();
+    before = before.into_iter().map(|(path, entry)| (comparing.path(&path, &after), entry)).collect();
     let mut found = VersionComparison::default();
     let mut images = BTreeSet::new();
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
@@ -165,6 +165,26 @@ struct Comparing<'a> {
 }
 
 impl Comparing<'_> {
+    /// The path in the new archive of what has `path` in the former one: with the new version, or the same one, if the new archive has
+    /// that. All files of an image are in one folder.
+    fn path(&self, path: &str, after: &BTreeMap<String, Listed>) -> String {
+        let (same, rest) = match image_of(path) {
+            Some(image) => (format!("{image}/{}", layout::IMAGE_MANIFEST), path.get(image.len()..)),
+            None => (path.to_owned(), None),
+        };
+        let is_kept = after.contains_key(&same);
+        match image_of(path).zip(rest) {
+            _ if is_kept => path.to_owned(),
+            Some((image, rest)) => self.replaced.text(image) + rest,
+            None => self.replaced.text(path),
+        }
+    }
+
+    /// Whether the version explains how a text differs.
+    fn explains(&self, former: &str, new: &str) -> bool {
+        self.replaced.explain(former.as_bytes(), new.as_bytes())
+    }
+
     /// What differs between two files or links apart from the version.
     fn entry(&self, one: &Listed, other: &Listed) -> Result<Option<String>> {
         if one.executable != other.executable {
@@ -172,7 +192,7 @@ impl Comparing<'_> {
         }
         match (&one.target, &other.target) {
             (Some(one), Some(other)) => {
-                return Ok((self.replaced.text(one) != *other).then(|| "its target differs".to_owned()));
+                return Ok((!self.explains(one, other)).then(|| "its target differs".to_owned()));
             }
             (None, None) => {}
             _ => return Ok(Some("only one is a symbolic link".to_owned())),
@@ -203,7 +223,7 @@ impl Comparing<'_> {
                 text.lines().filter(|line| !DEVELOPMENT.iter().any(|key| line.trim().starts_with(key)));
             Ok(lines.collect::<Vec<_>>().join("\n"))
         };
-        let same = self.replaced.text(&read(self.former)?) == read(self.new)?;
+        let same = self.explains(&read(self.former)?, &read(self.new)?);
         Ok((!same).then(|| "its content differs".to_owned()))
     }
 
@@ -262,26 +282,32 @@ impl Comparing<'_> {
                 *value = Value::Null;
             }
         }
-        if self.with_version(old_config) != config {
+        if !self.becomes(&old_config, &config) {
             return Ok(Some("its configuration differs".to_owned()));
         }
         let mut new = new;
         for value in [&mut former, &mut new] {
             forget_blobs(value);
         }
-        Ok((self.with_version(former) != new).then(|| "its manifest differs".to_owned()))
+        Ok((!self.becomes(&former, &new)).then(|| "its manifest differs".to_owned()))
     }
 
-    /// A JSON document with the new version in the place of the former one.
-    fn with_version(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.replaced.text(&text)),
-            Value::Array(items) => items.into_iter().map(|item| self.with_version(item)).collect(),
-            Value::Object(map) => map
-                .into_iter()
-                .map(|(key, value)| (self.replaced.text(&key), self.with_version(value)))
-                .collect(),
-            other => other,
+    /// Whether the version explains how a JSON document differs.
+    fn becomes(&self, former: &Value, new: &Value) -> bool {
+        match (former, new) {
+            (Value::String(former), Value::String(new)) => self.explains(former, new),
+            (Value::Array(former), Value::Array(new)) => {
+                former.len() == new.len()
+                    && former.iter().zip(new).all(|(one, other)| self.becomes(one, other))
+            }
+            (Value::Object(former), Value::Object(new)) => {
+                let value = |key: &String| new.get(key).or_else(|| new.get(&self.replaced.text(key)));
+                former.len() == new.len()
+                    && former
+                        .iter()
+                        .all(|(key, former)| value(key).is_some_and(|new| self.becomes(former, new)))
+            }
+            (former, new) => former == new,
         }
     }
 
@@ -338,6 +364,35 @@ mod tests {
         std::fs::write(root.join("images/app-1.tar"), builder.into_inner().unwrap()).unwrap();
         crate::sums::write(&root, &crate::sums::digest_file).unwrap();
         Tree::open(&root).unwrap()
+    }
+
+    #[test]
+    fn the_version_of_the_candidate_may_also_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |version: &str, other: &str| {
+            let root = folder.path().join(version);
+            for (path, text) in [
+                ("product.txt", format!("NAME=Site\nVERSION={version}\n")),
+                ("log.md", format!("1.0.0, 1.0.0-rc0: a, {version}\n")),
+                ("docs/1.0.0-rc0.md", format!("{version}\n")),
+                ("docs/1.0.0.md", format!("1.0.0-rc0{other}\n")),
+                (&format!("docs/{version}/a"), "a".to_owned()),
+            ] {
+                let path = root.join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            crate::sums::write(&root, &crate::sums::digest_file).unwrap();
+            Tree::open(&root).unwrap()
+        };
+        let former = write("1.0.0-rc0", "");
+        for (other, expected) in [("", &[][..]), ("1", &["docs/1.0.0.md"])] {
+            let new = write("1.0.0", other);
+            let found = compare_promotion((&former, "1.0.0-rc0"), (&new, "1.0.0")).unwrap();
+            let paths: Vec<&str> = found.other.iter().map(|one| one.path.as_str()).collect();
+            assert_eq!(paths, expected, "{found:?}");
+            assert_eq!(found.explained, ["docs/1.0.0-rc0.md", "log.md", "product.txt"]);
+        }
     }
 
     #[test]

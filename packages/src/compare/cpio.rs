@@ -38,7 +38,7 @@ pub(super) fn compare(
             }
         };
         let mut contents = (former.by_ref().take(one.size), new.by_ref().take(other.size));
-        if replaced.bytes(&one.name) != other.name
+        if !replaced.explain(&one.name, &other.name)
             || one.numbers != other.numbers
             || !replaced.equal(&mut contents.0, &mut contents.1)?
         {

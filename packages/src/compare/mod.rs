@@ -65,7 +65,32 @@ impl Replacements {
         replaced
     }
 
-    /// Whether the replacements make `former` equal to `new`. Both are read to their ends, or up to a difference.
+    /// Whether the replacements explain how `new` differs from `former`: each text that could be replaced has its replacement, or is
+    /// kept. A changelog, for instance, names a candidate also in the release.
+    #[must_use]
+    pub fn explain(&self, former: &[u8], new: &[u8]) -> bool {
+        if former == new || self.bytes(former) == new {
+            return true;
+        }
+        let (mut one, mut other) = (former, new);
+        while let Some((first, after)) = one.split_first() {
+            let found =
+                self.0.iter().find_map(|(from, to)| Some((one.strip_prefix(from.as_bytes())?, from, to)));
+            let next = match found {
+                // Of the two, the text itself: it can begin with its replacement.
+                Some((after, from, to)) => other
+                    .strip_prefix(from.as_bytes())
+                    .or_else(|| other.strip_prefix(to.as_bytes()))
+                    .map(|rest| (after, rest)),
+                None => other.strip_prefix(&[*first]).map(|rest| (after, rest)),
+            };
+            let Some(next) = next else { return false };
+            (one, other) = next;
+        }
+        other.is_empty()
+    }
+
+    /// Whether the replacements [explain](Self::explain) how `new` differs from `former`. Both are read to their ends, or up to a difference.
     ///
     /// # Errors
     ///
@@ -76,12 +101,12 @@ impl Replacements {
         Read::take(&mut *new, COMPARED_MAX).read_to_end(&mut other)?;
         let are_whole = [&one, &other].iter().all(|read| (read.len() as u64) < COMPARED_MAX);
         if are_whole {
-            if one == other || self.bytes(&one) == other {
+            if self.explain(&one, &other) {
                 return Ok(true);
             }
             // A changelog or a manual page, for instance.
             let [one, other] = [unzipped(&one), unzipped(&other)];
-            return Ok(one.zip(other).is_some_and(|(one, other)| self.bytes(&one) == other));
+            return Ok(one.zip(other).is_some_and(|(one, other)| self.explain(&one, &other)));
         }
         if one != other {
             return Ok(false);

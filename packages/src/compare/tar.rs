@@ -37,7 +37,7 @@ pub(super) fn tar_without(
             }
         };
         let path = String::from_utf8_lossy(&other.path_bytes()).into_owned();
-        if described(&mut one, replaced)? != described(&mut other, &Replacements::default())?
+        if !described(&mut one)?.becomes(&described(&mut other)?, replaced)
             || !derived(&path) && !replaced.equal(&mut one, &mut other)?
         {
             return Ok(Some(differs(&path)));
@@ -45,8 +45,7 @@ pub(super) fn tar_without(
     }
 }
 
-/// All that a tar has about a member, with the replacements, apart from its size.
-#[derive(PartialEq, Eq)]
+/// All that a tar has about a member, apart from its size.
 struct Described {
     kind: u8,
     path: Vec<u8>,
@@ -57,21 +56,40 @@ struct Described {
     extensions: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-fn described<R: Read>(entry: &mut ::tar::Entry<'_, R>, replaced: &Replacements) -> io::Result<Described> {
+impl Described {
+    /// Whether the replacements explain how `new` differs from this.
+    fn becomes(&self, new: &Self, replaced: &Replacements) -> bool {
+        let link = match (&self.link, &new.link) {
+            (Some(former), Some(new)) => replaced.explain(former, new),
+            (former, new) => former == new,
+        };
+        let extensions = self.extensions.len() == new.extensions.len()
+            && self
+                .extensions
+                .iter()
+                .zip(&new.extensions)
+                .all(|(former, new)| former.0 == new.0 && replaced.explain(&former.1, &new.1));
+        link && extensions
+            && replaced.explain(&self.path, &new.path)
+            && (self.kind, self.numbers, &self.owners) == (new.kind, new.numbers, &new.owners)
+    }
+}
+
+fn described<R: Read>(entry: &mut ::tar::Entry<'_, R>) -> io::Result<Described> {
     let mut extensions = Vec::new();
     for one in entry.pax_extensions()?.into_iter().flatten() {
         let one = one?;
         // The size follows from the content.
         if one.key_bytes() != b"size" {
-            extensions.push((one.key_bytes().to_vec(), replaced.bytes(one.value_bytes())));
+            extensions.push((one.key_bytes().to_vec(), one.value_bytes().to_vec()));
         }
     }
     let header = entry.header();
     let owner = |name: Option<&[u8]>| name.map(<[u8]>::to_vec).unwrap_or_default();
     Ok(Described {
         kind: header.entry_type().as_byte(),
-        path: replaced.bytes(&entry.path_bytes()),
-        link: entry.link_name_bytes().map(|link| replaced.bytes(&link)),
+        path: entry.path_bytes().into_owned(),
+        link: entry.link_name_bytes().map(std::borrow::Cow::into_owned),
         numbers: [
             header.mode().ok().map(u64::from),
             header.uid().ok(),

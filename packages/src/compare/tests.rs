@@ -16,6 +16,26 @@ fn texts_are_replaced_from_left_to_right_and_the_longest_first() {
     }
 }
 
+#[test]
+fn each_text_is_replaced_or_kept() {
+    for (former, new, expected) in [
+        ("1.0.0-rc1 1.0.0~rc1", "1.0.0 1.0.0", true),
+        ("1.0.0-rc1 1.0.0~rc1", "1.0.0-rc1 1.0.0", true),
+        ("1.0.0-rc1 1.0.0~rc1", "1.0.0 1.0.0~rc1", true),
+        ("1.0.0-rc1 1.0.0~rc1", "1.0.0 1.0.0-rc1", false),
+        ("1.0.0-rc1, 1.0.0", "1.0.0, 1.0.0", true),
+        ("1.0.0-rc10", "1.0.0-rc10", true),
+        ("1.0.0", "1.0.0-rc1", false),
+        ("1.0.0-rc1", "1.0.0-rc1 ", false),
+        ("1.0.0-rc1 ", "1.0.0", false),
+        ("1.0.0-rc1-rc1", "1.0.0-rc1", true),
+        ("a", "b", false),
+        ("", "", true),
+    ] {
+        assert_eq!(release().explain(former.as_bytes(), new.as_bytes()), expected, "{former} | {new}");
+    }
+}
+
 /// Path, content and mode.
 type Member<'a> = (&'a str, &'a str, u32);
 
@@ -36,7 +56,8 @@ fn tars_are_compared_member_by_member() {
     let long = format!("{}/1.0.0-rc1", "d".repeat(120));
     let former = tarred(&[("app-1.0.0-rc1/version", "1.0.0-rc1\n", 0o644), (&long, "x", 0o755)]);
     let renamed = long.replace("-rc1", "");
-    let cases: [(&[Member<'_>], Option<&str>); 6] = [
+    let cases: [(&[Member<'_>], Option<&str>); 7] = [
+        (&[("app-1.0.0/version", "1.0.0\n", 0o644), (&long, "x", 0o755)], None),
         (&[("app-1.0.0/version", "1.0.0\n", 0o644), (&renamed, "x", 0o755)], None),
         (
             &[("app-1.0.0/version", "1.0.0 \n", 0o644), (&renamed, "x", 0o755)],
@@ -101,13 +122,13 @@ fn packages_are_compared_by_what_is_in_them() {
             "1.0.0",
             "echo 1.0.0\n",
             "Another app",
-            [Some("the tag 1004 of its header differs"), Some("./control differs")],
+            [Some("the tag SUMMARY of its header differs"), Some("./control differs")],
         ),
         (
             "1.0.1",
             "echo 1.0.0\n",
             "An app",
-            [Some("the tag 1001 of its header differs"), Some("./control differs")],
+            [Some("the tag VERSION of its header differs"), Some("./control differs")],
         ),
     ] {
         let new = packages(version, script, summary);
@@ -119,6 +140,12 @@ fn packages_are_compared_by_what_is_in_them() {
                 "{version} {summary}: {found:?}, expected {expected:?}"
             );
         }
+    }
+    // The version of the candidate can stay.
+    let [one, other] =
+        ["1.0.0~rc1", "1.0.0"].map(|version| packages(version, "1.0.0-rc1\n", "After 1.0.0~rc1"));
+    for (compare, (one, other)) in compare.iter().zip(one.iter().zip(&other)) {
+        assert_eq!(compare(one, other).unwrap(), None);
     }
     for (compare, package) in compare.iter().zip(&former) {
         assert!(compare(package, &package[..package.len() / 2]).is_err());

@@ -78,6 +78,7 @@ pub(crate) use self::sign::sign_in_memory;
 pub use self::sign::{SignedPackage, is_signed, is_unsigned_package, sign_package};
 pub use self::signed::{VerifiedPackage, check_signature_of, verify_package};
 use self::sum::Summed;
+pub(crate) use self::tag::main_tag_name;
 use self::xml::{close, new_xml, open};
 use crate::error::{Error, Result};
 use crate::format::PackageFormat;

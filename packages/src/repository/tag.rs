@@ -18,7 +18,51 @@ macro_rules! tags {
     ($($name:ident = $number:literal;)*) => { $(pub(super) const $name: Tag = Tag($number, stringify!($name));)* };
 }
 
-tags! {
+macro_rules! main_tags {
+    ($($name:ident = $number:literal;)*) => {
+        tags! { $($name = $number;)* }
+
+        /// The tags of the main header that have a constant.
+        const MAIN: &[Tag] = &[$($name),*];
+    };
+}
+
+/// Tags of the main header that are only named in messages.
+const NAMED: [Tag; 26] = [
+    Tag(1023, "PREIN"),
+    Tag(1024, "POSTIN"),
+    Tag(1025, "PREUN"),
+    Tag(1026, "POSTUN"),
+    Tag(1033, "FILERDEVS"),
+    Tag(1034, "FILEMTIMES"),
+    Tag(1036, "FILELINKTOS"),
+    Tag(1039, "FILEUSERNAME"),
+    Tag(1040, "FILEGROUPNAME"),
+    Tag(1045, "FILEVERIFYFLAGS"),
+    Tag(1064, "RPMVERSION"),
+    Tag(1065, "TRIGGERSCRIPTS"),
+    Tag(1066, "TRIGGERNAME"),
+    Tag(1067, "TRIGGERVERSION"),
+    Tag(1085, "PREINPROG"),
+    Tag(1086, "POSTINPROG"),
+    Tag(1087, "PREUNPROG"),
+    Tag(1088, "POSTUNPROG"),
+    Tag(1097, "FILELANGS"),
+    Tag(1151, "PRETRANS"),
+    Tag(1152, "POSTTRANS"),
+    Tag(1155, "DISTTAG"),
+    Tag(5010, "FILECAPS"),
+    Tag(5034, "VCS"),
+    Tag(5062, "ENCODING"),
+    Tag(5096, "MODULARITYLABEL"),
+];
+
+/// The name of a tag of the main header; `None` for a rare one.
+pub(crate) fn main_tag_name(number: u32) -> Option<&'static str> {
+    MAIN.iter().chain(&NAMED).find(|tag| tag.0 == number).map(|tag| tag.1)
+}
+
+main_tags! {
     LONGARCHIVESIZE = 271;
     NAME = 1000;
     VERSION = 1001;
@@ -77,7 +121,10 @@ tags! {
     PAYLOADSIZEALT = 5113;
     RPMFORMAT = 5114;
     HEADERIMMUTABLE = 63;
-    // In the signature header, whose numbers mean other things.
+}
+
+// In the signature header, whose numbers mean other things.
+tags! {
     SIGNATURE_PAYLOADSIZE = 1007;
     HEADERSIGNATURES = 62;
     DSAHEADER = 267;
