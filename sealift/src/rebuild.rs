@@ -67,12 +67,61 @@ impl Workshop {
         self.folder.join(name)
     }
 
+    /// A failure of a command on `checkout`, whose texts name files by their paths in the commit, since this folder is removed.
+    pub(crate) fn explained(&self, checkout: &Checkout, mut failure: Failure) -> Failure {
+        if let Failure::Failed(Some(report)) | Failure::Error(report) | Failure::Usage(report) = &mut failure
+        {
+            let text = output::chain(&report.error);
+            let shown = self.shown(&text);
+            if shown != text {
+                let name = printable(checkout.name());
+                report.error = anyhow::Error::msg(format!("at {name}: {shown}"));
+            }
+            for text in [&mut report.snippet, &mut report.remedy].into_iter().flatten() {
+                *text = self.shown(text);
+            }
+        }
+        failure
+    }
+
+    /// A text with the paths of a checkout and its build root in place of those in this folder, unless that is kept.
+    fn shown(&self, text: &str) -> String {
+        if self.lock.is_none() {
+            return text.to_owned();
+        }
+        let mut shown = text.to_owned();
+        // Programs print the second one.
+        for folder in [Some(self.folder.clone()), self.folder.canonicalize().ok()].into_iter().flatten() {
+            shown = relative(&shown, &format!("{}/", folder.display()));
+        }
+        shown
+    }
+
     fn clean(&self) -> Result<(), Failure> {
         if self.lock.is_some() && self.folder.symlink_metadata().is_ok() {
             content::remove(&self.folder)?;
         }
         Ok(())
     }
+}
+
+/// A text with `.` in place of `folder/source`, and `_build` in place of other folders in `folder`, which ends with a slash.
+fn relative(text: &str, folder: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(folder) {
+        shown += before;
+        let ends = |letter: char| letter.is_whitespace() || "/:,;'\"`()".contains(letter);
+        let (name, after) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let inner = after.strip_prefix('/').filter(|_| name == "source");
+        rest = inner.unwrap_or(after);
+        let is_whole = inner.is_none_or(|inner| inner.chars().next().is_none_or(ends));
+        shown += match name {
+            "source" if is_whole => ".",
+            "source" => "",
+            _ => "_build",
+        };
+    }
+    shown + rest
 }
 
 impl Drop for Workshop {
@@ -160,13 +209,14 @@ pub(crate) struct Built {
     pub(crate) digest: Digest,
 }
 
-/// Builds the ISO of the project in a clone in `build_root`, without results of other builds.
+/// Builds the ISO of the project in a clone in the folder `name` of the workshop, without results of other builds.
 pub(crate) fn build(
     checkout: &Checkout,
     parameters: &BuildParameters,
-    build_root: &Path,
+    (workshop, name): (&Workshop, &str),
     signals: &Signals,
 ) -> Result<Built, Failure> {
+    let build_root = &workshop.path(name);
     let mut command = Command::new(std::env::current_exe()?);
     let project = checkout.folder().join(&parameters.project);
     command.arg("run").arg("--project").arg(&project).arg("--build-root").arg(build_root);
@@ -183,7 +233,7 @@ pub(crate) fn build(
         line: &|stream, line| {
             // What it says at its end is about a folder that is removed.
             if stream == Stream::Out {
-                output::forward(line);
+                output::forward(&workshop.shown(line));
             }
         },
         kept: KEPT,
@@ -208,4 +258,27 @@ fn built(build_root: &Path) -> Result<Built, Failure> {
     let found = found.and_then(|(digits, name)| Some((Digest::from_hex(digits).ok()?, name)));
     let (digest, name) = found.ok_or_else(|| anyhow::anyhow!("{} lists no ISO", printable_path(&list)))?;
     Ok(Built { iso: build_root.join(name), digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_a_temporary_folder_are_named_by_their_paths_in_the_commit() {
+        for (text, expected) in [
+            ("/c/rebuild/source/a/sealift.yaml:3:1: no", "a/sealift.yaml:3:1: no"),
+            (
+                "run: --project /c/rebuild/source/ --build-root /c/rebuild/release x",
+                "run: --project . --build-root _build x",
+            ),
+            ("in /c/rebuild/source: no", "in .: no"),
+            ("`/c/rebuild/check/b`, '/c/rebuild/source/'", "`_build/b`, '.'"),
+            ("/c/rebuild2/source, /d/rebuild/source", "/c/rebuild2/source, /d/rebuild/source"),
+            ("/c/rebuild/", "_build"),
+            ("", ""),
+        ] {
+            assert_eq!(relative(text, "/c/rebuild/"), expected, "{text}");
+        }
+    }
 }

@@ -25,23 +25,24 @@ pub(crate) struct ClientArguments {
 }
 
 impl ClientArguments {
-    pub(crate) fn options(self) -> RegistryOptions {
+    /// What these options and the environment say about registries.
+    pub(crate) fn options(&self) -> RegistryOptions {
         let environment = environment();
         let mut options = RegistryOptions {
-            plain_http: self.plain_http.into_iter().collect(),
+            plain_http: self.plain_http.iter().cloned().collect(),
             auth_places: if self.auth_file.is_some() { Vec::new() } else { auth_places(&environment) },
-            auth_files: self.auth_file.map_or_else(|| auth_files(&environment), |file| vec![file]),
+            auth_files: self.auth_file.clone().map_or_else(|| auth_files(&environment), |file| vec![file]),
             certificate_folders: certificate_folders(&environment),
             proxies: Proxies::from_variables(&environment),
             ..RegistryOptions::default()
         };
-        for (host, file) in self.ca {
+        for (host, file) in self.ca.iter().cloned() {
             match host {
                 Some(host) => options.tls.entry(host).or_default().certificate_authorities.push(file),
                 None => options.certificate_authorities.push(file),
             }
         }
-        for (host, files) in self.client_certificate {
+        for (host, files) in self.client_certificate.iter().cloned() {
             options.tls.entry(host).or_default().client_certificate = Some(files);
         }
         options

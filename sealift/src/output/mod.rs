@@ -205,7 +205,7 @@ pub(crate) fn warn_of(lines: &[String], noun: &str) {
 }
 
 /// The error and its sources, without repeating a source that the text has.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for source in error.chain().skip(1) {
         let message = source.to_string();

@@ -1,8 +1,11 @@
 //! Help for errors about archives in registries.
 
+use std::path::Path;
+
 use node::publish::Error;
 
 use crate::failure::Failure;
+use crate::output;
 
 /// An archive that cannot be published.
 pub(crate) fn publish(error: Error) -> Failure {
@@ -22,6 +25,18 @@ pub(crate) fn publish(error: Error) -> Failure {
             Failure::usage_by(error).remedy("publish under another tag, or move this one with --replace")
         }
         error => error.into(),
+    }
+}
+
+/// A release that cannot be published: its ISO is at `iso`.
+pub(crate) fn release(error: Error, iso: &Path) -> Failure {
+    match error {
+        Error::Tagged { .. } => {
+            let word = output::shell_word(iso);
+            Failure::usage_by(error)
+                .remedy(format!("move the tag with `sealift archive publish {word} --to URL --replace`"))
+        }
+        error => publish(error),
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
-use tests::{peer, sealift};
+use tests::daemon::free_port;
+use tests::{peer, registry, sealift};
 
 use crate::project::Project;
 
@@ -62,6 +63,14 @@ fn run(project: &Project, code: i32, words: &[&str]) -> (String, String) {
     (out, err)
 }
 
+/// The tag of the release, if it exists: who created it, its message and its commit.
+fn tagged(project: &Project) -> String {
+    let form = "--format=%(taggername), %(contents:subject), %(*objectname)";
+    let mut command = Command::new("git");
+    let command = command.args(["for-each-ref", form, "refs/tags/v1.2.0"]).current_dir(project.path(""));
+    String::from_utf8(peer::run(command).stdout).unwrap().trim_end().to_owned()
+}
+
 /// The ISO of the candidate.
 fn candidate(project: &Project) -> PathBuf {
     run(project, 0, &["run"]);
@@ -110,10 +119,78 @@ fn a_release_differs_from_its_candidate_only_in_the_version() {
     run(&project, 0, &words);
     assert!(bytes == fs::read(project.path(release)).unwrap());
     git(&project, &["tag", "-d", "v1.2.0"]);
-    run(&project, 0, &["archive", "reproduce", release, "--source", "."]);
+    git(&project, &["clone", "-q", "--bare", ".", "bare"]);
+    run(&project, 0, &["archive", "reproduce", release, "--source", "bare"]);
     fs::write(project.path(release), "another").unwrap();
     let (_, err) = run(&project, 3, &words);
     assert!(err.contains("releases/example-1.2.0.iso exists, and is another ISO"), "{err}");
+}
+
+#[test]
+fn a_release_is_pushed_published_and_tagged_and_a_failure_is_repaired_by_the_same_command() {
+    if peer::find("docker-registry").is_none() {
+        return;
+    }
+    let project = project();
+    candidate(&project);
+    let scratch = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let host = format!("127.0.0.1:{port}");
+    let (push, publish) = (format!("{host}/platform"), format!("oci://{host}/archives/example"));
+    let key = sealift::repository().join("trust/src/tests/data/ed.pk8.pem");
+    let key = ["--key", key.to_str().unwrap()];
+    let promote = |code, words: &[&str]| {
+        let to = ["--push", &push, "--publish", &publish, "--tag", "--plain-http", &host];
+        run(&project, code, &[&PROMOTE[..], &to, &key, words].concat())
+    };
+    // Before anything is built.
+    for (words, reason) in [
+        (["--push", "nodots/a"], "`nodots/a` is not a registry"),
+        (["--publish", "registry.example/a"], "expected oci://HOST[:PORT]/REPOSITORY:TAG"),
+        (["--project", "."], "git does not know who creates the tag"),
+    ] {
+        let mut command = project.command();
+        command.env("HOME", scratch.path()).env("EMAIL", "").args(PROMOTE).args(words).arg("--tag");
+        let (code, _, err) = sealift::told(&command.output().unwrap());
+        assert!(code == 3 && err.contains(reason) && !err.contains("task"), "{code}: {err}");
+    }
+    git(&project, &["config", "user.name", "Jane"]);
+    git(&project, &["config", "user.email", "jane@example.org"]);
+    let (out, _) = promote(0, &["--dry-run"]);
+    let would = format!(
+        "would write ./example-1.2.0.iso\nwould push its images to {push}\nwould publish it at {publish}\n\
+         would create the tag v1.2.0\n"
+    );
+    assert!(out.ends_with(&would), "{out}");
+    // No registry: the ISO is written, and there is no tag.
+    let (_, err) = promote(2, &[]);
+    assert!(err.contains(&host), "{err}");
+    assert!(project.path("example-1.2.0.iso.sigstore.json").exists());
+    assert_eq!(tagged(&project), "");
+
+    let _registry = registry::start(scratch.path(), port).unwrap();
+    let report: Value = serde_json::from_str(&promote(0, &["-o", "json"]).0).unwrap();
+    assert_eq!(report["pushed"]["images"][0]["reference"], format!("{push}/example-1.2.0/hello:1.2.0"));
+    assert_eq!(report["published"]["reference"], format!("{host}/archives/example:1.2.0"));
+    assert_eq!(report["published"]["attached"].as_array().unwrap().len(), 2, "{report}");
+    assert_eq!(report["tagged"], true);
+    assert_eq!(tagged(&project), format!("Jane, 1.2.0, {}", report["commit"].as_str().unwrap()));
+    let (out, _) = promote(0, &[]);
+    for line in [
+        "hello:1.2.0  sha256:",
+        "  already present\n",
+        "the tag v1.2.0 exists\nnext: git push origin v1.2.0\n",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    // Another archive has the tag.
+    let other = format!("{publish}:1.1.0");
+    run(&project, 0, &["archive", "publish", "rc0.iso", "--to", &other, "--plain-http", &host]);
+    let (_, err) = run(&project, 3, &[&PROMOTE[..], &["--publish", &other, "--plain-http", &host]].concat());
+    assert!(
+        err.contains("1.1.0 already exists") && err.contains("./example-1.2.0.iso --to URL --replace"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -134,7 +211,11 @@ fn a_candidate_with_other_content_is_not_promoted() {
     fs::write(tree.join("more"), "").unwrap();
     fs::set_permissions(tree.join("hello.sh"), fs::Permissions::from_mode(0o644)).unwrap();
     pack();
-    let (out, _) = run(&project, 1, &PROMOTE);
+    git(&project, &["config", "user.name", "Jane"]);
+    git(&project, &["config", "user.email", "jane@example.org"]);
+    // Nothing is pushed or tagged: no registry has the port.
+    let carried = ["--push", "127.0.0.1:1/a", "--publish", "oci://127.0.0.1:1/a", "--tag"];
+    let (out, _) = run(&project, 1, &[&PROMOTE[..], &carried].concat());
     assert_eq!(
         out,
         "1.2.0 differs from 1.2.0-rc0 in more than its version: 3 differences\n  \
@@ -143,6 +224,7 @@ fn a_candidate_with_other_content_is_not_promoted() {
            salt/top.sls: its content differs\n"
     );
     assert!(!project.path("example-1.2.0.iso").exists());
+    assert_eq!(tagged(&project), "");
     fs::remove_file(tree.join("more")).unwrap();
     fs::set_permissions(tree.join("hello.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     pack();
@@ -179,5 +261,42 @@ fn a_candidate_with_other_content_is_not_promoted() {
         let (found, _, err) = sealift::told(&output);
         assert!(err.contains(reason), "{err}");
         assert!(found == code || found == 3, "{found}: {err}");
+    }
+}
+
+#[test]
+fn errors_name_files_as_the_commit_has_them() {
+    let project = project();
+    let good = fs::read_to_string(project.path("sealift.yaml")).unwrap();
+    let tasks = "spec:\n  tasks:\n    fails:\n      script: ls \"$PWD/nothing\" {{ build_root }}/none\n      \
+                 outputs: ['{{ build_root }}/made']\n";
+    let commit = |text: &str, name: &str| {
+        project.write("sealift.yaml", text);
+        git(&project, &["commit", "-qam", name]);
+        tag(&project, name);
+    };
+    commit(&good.replace("spec:\n", "spec:\n  evidence: [\n"), "v1.2.0-rc1");
+    let made = good
+        .replace("spec:\n", tasks)
+        .replace("files:\n", "files:\n    - {from: '{{ build_root }}/made', to: made}\n");
+    commit(&made, "v1.2.0-rc2");
+    project.write("sealift.yaml", &good);
+    for (tag, parts) in [
+        ("v1.2.0-rc1", &["error: at v1.2.0-rc1: sealift.yaml:"][..]),
+        (
+            "v1.2.0-rc2",
+            &[
+                "error: at v1.2.0-rc2: the build in . failed:\n",
+                "help: run it alone: sealift run --project . --build-root _build fails",
+                "_build/none",
+            ],
+        ),
+    ] {
+        let mut command = project.command();
+        let output =
+            command.env_remove("SOURCE_DATE_EPOCH").args(["release", "promote", tag]).output().unwrap();
+        let (code, out, err) = sealift::told(&output);
+        assert!(code != 0 && parts.iter().all(|part| err.contains(part)), "{code}: {out}{err}");
+        assert!(!err.contains("rebuild"), "{err}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{GitRepository, ReleaseTag, find};
+use super::{GitRepository, ReleaseTag, find, is_bare};
 use crate::project::error::Error;
 use crate::project::settings::Settings;
 
@@ -10,11 +10,15 @@ use crate::project::settings::Settings;
 #[derive(Debug)]
 pub struct Checkout {
     git: GitRepository,
+    /// The repository that was cloned.
+    source: GitRepository,
     folder: PathBuf,
+    /// The commit, as it was given.
+    name: String,
 }
 
 impl Checkout {
-    /// Clones the repository that `source` is in into `folder`, which must not exist, and checks out `commit`: a hash, or a tag. The
+    /// Clones the repository that `source` is in, or is without a folder of files, into `folder`, which must not exist, and checks out `commit`: a hash, or a tag. The
     /// clone uses the objects of that repository, so it needs it as long as it is used. Files that git ignores, changes that are
     /// not committed, submodules and the content of Git LFS are not in it.
     ///
@@ -34,15 +38,12 @@ impl Checkout {
                 return Err(missing(message, "name the folder of a clone of the project".to_owned()));
             }
         }
-        let place = find(source);
-        let repository = match &place {
-            Some(place) => GitRepository::open(settings, place)?,
-            None => None,
-        };
-        let (Some(place), Some(repository)) = (place, repository) else {
+        let place = if is_bare(source) { Some(source.to_owned()) } else { find(source) };
+        let Some(place) = place else {
             let help = "name the folder of a clone of the project".to_owned();
             return Err(missing("the folder is in no git repository", help));
         };
+        let repository = GitRepository::open_at(settings, source, &place)?;
         // A name that begins with a dash would be an option.
         let name = format!("{commit}^{{commit}}");
         let known = repository.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &name])?;
@@ -56,11 +57,18 @@ impl Checkout {
         command.args(["clone", "--quiet", "--shared", "--no-checkout", "--"]).arg(&place).arg(folder);
         let cloned = command.output().map_err(|error| repository.wrong(error.to_string()))?;
         repository.printed(cloned)?;
+        let source = repository.clone();
         let mut git = GitRepository { root: folder.to_owned(), prefix: Vec::new(), ..repository };
         git.trusted.push(place.to_string_lossy().into_owned());
         let checked_out = git.run(&["checkout", "--quiet", "--detach", &hash])?;
         git.printed(checked_out)?;
-        Ok(Self { git, folder: folder.to_owned() })
+        Ok(Self { git, source, folder: folder.to_owned(), name: commit.to_owned() })
+    }
+
+    /// The name of the commit, as it was given: a hash, or a tag.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The folder of the clone.
@@ -91,7 +99,7 @@ impl Checkout {
                 None => {}
             }
         }
-        if is_tagged { Ok(()) } else { self.tag(version) }
+        if is_tagged { Ok(()) } else { self.tag(version).map(drop) }
     }
 
     /// A candidate of the same release that is newer than the one with the tag `candidate`.
@@ -117,26 +125,69 @@ impl Checkout {
         Ok(self.git.commit()?.map(|commit| commit.hash).unwrap_or_default())
     }
 
-    /// Gives the commit an annotated tag, in the clone only.
+    /// Gives the commit an annotated tag, in the clone only. Returns whether it had no tag of that name.
     ///
     /// # Errors
     ///
     /// [`Error::Repository`] if git fails, or if the tag names another commit already.
-    pub fn tag(&self, name: &str) -> Result<(), Error> {
-        if let Some(known) = self.git.tags()?.into_iter().find(|known| known.name == name) {
-            return match self.git.commit()? {
-                Some(commit) if commit.hash == known.commit => Ok(()),
-                _ => Err(Error::Repository {
-                    path: self.folder.clone(),
-                    message: format!("the tag {} names another commit", content::printable(name)),
-                    help: format!("tag this commit, or use the next version; `git show {}` shows it", name),
-                }),
-            };
+    pub fn tag(&self, name: &str) -> Result<bool, Error> {
+        if self.is_tagged(&self.git, name)? {
+            return Ok(false);
         }
         let person = ["-c", "user.name=sealift", "-c", "user.email=sealift@localhost"];
         let sign = ["-c", "tag.gpgSign=false"];
         let tag = ["tag", "--annotate", "--message", name, "--end-of-options", name];
         let tagged = self.git.run(&[&person[..], &sign[..], &tag[..]].concat())?;
-        self.git.printed(tagged).map(drop)
+        self.git.printed(tagged).map(|_| true)
+    }
+
+    /// Whether the commit has the tag in a repository.
+    fn is_tagged(&self, repository: &GitRepository, name: &str) -> Result<bool, Error> {
+        let Some(known) = repository.tags()?.into_iter().find(|known| known.name == name) else {
+            return Ok(false);
+        };
+        if known.commit == self.commit()? {
+            return Ok(true);
+        }
+        Err(Error::Repository {
+            path: self.source.shown.clone(),
+            message: format!("the tag {} names another commit", content::printable(name)),
+            help: format!("tag this commit, or use the next version; `git show {name}` shows it"),
+        })
+    }
+
+    /// Checks that git can create an annotated tag in the repository that was cloned: it knows who the user is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if it does not.
+    pub fn check_tagger(&self) -> Result<(), Error> {
+        let output = self.source.configured().args(["var", "GIT_COMMITTER_IDENT"]).output();
+        if output.map_err(|error| self.source.wrong(error.to_string()))?.status.success() {
+            return Ok(());
+        }
+        Err(Error::Repository {
+            path: self.source.shown.clone(),
+            message: "git does not know who creates the tag".to_owned(),
+            help: "set your name and address: git config user.name NAME; git config user.email ADDRESS"
+                .to_owned(),
+        })
+    }
+
+    /// Gives the commit an annotated tag in the repository that was cloned, with the configuration of the user, who may sign tags.
+    /// Returns whether it had no tag of that name. Nothing is pushed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Repository`] if git fails, or if the tag names another commit already.
+    pub fn tag_source(&self, name: &str, message: &str) -> Result<bool, Error> {
+        if self.is_tagged(&self.source, name)? {
+            return Ok(false);
+        }
+        let mut command = self.source.configured();
+        command.args(["tag", "--annotate", "--message", message, "--end-of-options", name]);
+        let tagged = command.arg(self.commit()?).output();
+        let tagged = tagged.map_err(|error| self.source.wrong(error.to_string()))?;
+        self.source.printed(tagged).map(|_| true)
     }
 }

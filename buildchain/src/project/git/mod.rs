@@ -33,6 +33,10 @@ const NEUTRAL: [&str; 6] = [
     "core.quotePath=false",
 ];
 
+/// The variables that make git use another repository than that of the folder.
+const PLACES: [&str; 6] =
+    ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"];
+
 /// git without configuration and prompts. Of its own variables it gets only those in `kept`.
 fn isolated(git: &Path, environment: &BTreeMap<String, String>, kept: &[&str]) -> Command {
     let mut command = Command::new(git);
@@ -58,6 +62,8 @@ pub(crate) struct GitRepository {
     environment: BTreeMap<String, String>,
     /// The project's folder.
     root: PathBuf,
+    /// The folder that errors name: that of the repository which the user has, also in a clone of it that is removed afterwards.
+    shown: PathBuf,
     /// `safe.directory`: folders whose repositories the user trusts although another user owns them.
     trusted: Vec<String>,
     /// The folder of the project in the repository: empty, or with a slash at its end.
@@ -112,16 +118,22 @@ impl GitRepository {
     ///
     /// [`Error::Repository`] if git cannot read it.
     pub(crate) fn open(settings: &Settings, root: &Path) -> Result<Option<Self>, Error> {
-        let Some(place) = find(root) else { return Ok(None) };
+        find(root).map(|place| Self::open_at(settings, root, &place)).transpose()
+    }
+
+    /// The repository at `place`, which holds the folder `root`, or is `root` itself without a folder of files.
+    fn open_at(settings: &Settings, root: &Path, place: &Path) -> Result<Self, Error> {
         let mut repository = Self {
             git: settings.git.clone(),
             environment: settings.environment.clone(),
             root: root.to_owned(),
+            shown: root.to_owned(),
             trusted: Vec::new(),
             prefix: Vec::new(),
             shallow: false,
         };
-        let wrong = |message: String, help: String| Error::Repository { path: place.clone(), message, help };
+        let wrong =
+            |message: String, help: String| Error::Repository { path: place.to_owned(), message, help };
         let arguments = ["rev-parse", "--is-shallow-repository", "--show-prefix"];
         let output = repository.git(&arguments).and_then(|output| {
             if output.status.success() || !is_of_another_owner(&output) {
@@ -147,7 +159,7 @@ impl GitRepository {
         repository.shallow = shallow == b"true";
         let prefix = rest.strip_prefix(b"\n").unwrap_or_default();
         repository.prefix = prefix.strip_suffix(b"\n").unwrap_or(prefix).to_owned();
-        Ok(Some(repository))
+        Ok(repository)
     }
 
     /// The commit that is checked out; `None` if there is no commit yet.
@@ -372,6 +384,16 @@ impl GitRepository {
         self.command().args(arguments).output()
     }
 
+    /// git as the user runs it in this repository, with all configuration.
+    fn configured(&self) -> Command {
+        let mut command = Command::new(&self.git);
+        command.env_clear().envs(&self.environment).arg("-C").arg(&self.root);
+        for name in PLACES {
+            command.env_remove(name);
+        }
+        command
+    }
+
     fn command(&self) -> Command {
         let mut command = isolated(&self.git, &self.environment, &["GIT_EXEC_PATH"]);
         command.env("GIT_OPTIONAL_LOCKS", "0");
@@ -400,11 +422,11 @@ impl GitRepository {
 
     fn wrong(&self, message: String) -> Error {
         Error::Repository {
-            path: self.root.clone(),
+            path: self.shown.clone(),
             message,
             help: format!(
                 "`git -C {} fsck` shows what is damaged; a new clone repairs it",
-                graph::quoted(&self.root.to_string_lossy())
+                graph::quoted(&self.shown.to_string_lossy())
             ),
         }
     }
@@ -430,6 +452,11 @@ pub(super) fn find(root: &Path) -> Option<PathBuf> {
         .take_while(|folder| folder.metadata().is_ok_and(|metadata| metadata.dev() == device))
         .find(|folder| is_repository(&folder.join(".git")))
         .map(Path::to_path_buf)
+}
+
+/// Whether `folder` is a repository without a folder of files, as `git clone --bare` makes one.
+fn is_bare(folder: &Path) -> bool {
+    folder.join("HEAD").is_file() && ["objects", "refs"].iter().all(|name| folder.join(name).is_dir())
 }
 
 /// Whether `path` is a repository. In containers an empty folder hides one.

@@ -285,7 +285,7 @@ fn a_commit_is_checked_out_without_changes_of_the_folder_and_can_get_a_tag() {
     // From a folder in the repository, by a tag.
     let first = check_out("project/sub", "v1", "first").unwrap();
     assert!(!scratch.path("first/other").exists());
-    first.tag("v2").unwrap();
+    assert!(first.tag("v2").unwrap() && !first.tag("v2").unwrap());
     let tags = scratch.open("first").tags().unwrap();
     let tags: Vec<_> = tags.iter().map(|tag| (tag.name.as_str(), tag.is_annotated)).collect();
     assert_eq!(tags, [("v1", false), ("v2", true)]);
@@ -300,4 +300,30 @@ fn a_commit_is_checked_out_without_changes_of_the_folder_and_can_get_a_tag() {
         assert!(error.ends_with(reason), "{error}");
         assert!(!scratch.path("third").exists());
     }
+}
+
+#[test]
+fn a_bare_repository_is_checked_out_and_gets_the_tag_with_the_name_of_the_user() {
+    let scratch = Scratch::new();
+    scratch.git("", &["clone", "-q", "--bare", "project", "project/bare.git"]);
+    let bare = scratch.path("project/bare.git");
+    let check_out = |settings: &Settings, into: &str| {
+        checkout::Checkout::new(settings, &bare, "v1", &scratch.path(into)).unwrap()
+    };
+    let nobody = check_out(&scratch.settings(&[("EMAIL", "")]), "nobody");
+    let error = nobody.check_tagger().unwrap_err().to_string();
+    assert!(error.ends_with("bare.git: git does not know who creates the tag"), "{error}");
+    scratch.write(".gitconfig", "[user]\nname = Jane\nemail = jane@example.org\n");
+    let checkout = check_out(&scratch.settings(&[("GIT_DIR", "/nonexistent")]), "clone");
+    assert_eq!(std::fs::read_to_string(checkout.folder().join("sub/read")).unwrap(), "1\n");
+    checkout.check_tagger().unwrap();
+    assert!(checkout.tag_source("v1.0.0", "1.0.0").unwrap());
+    assert!(!checkout.tag_source("v1.0.0", "1.0.0").unwrap());
+    let form = "--format=%(taggername) %(contents:subject) %(*objectname)";
+    let tag = git(scratch.folder.path(), &bare, &["for-each-ref", form, "refs/tags/v1.0.0"]);
+    assert_eq!(tag, format!("Jane 1.0.0 {}", checkout.commit().unwrap()));
+    // A tag of another commit.
+    scratch.git("project/bare.git", &["tag", "v1.0.1", "main"]);
+    let error = checkout.tag_source("v1.0.1", "1.0.1").unwrap_err().to_string();
+    assert!(error.ends_with("bare.git: the tag v1.0.1 names another commit"), "{error}");
 }

@@ -1,15 +1,15 @@
 //! `sealift archive publish`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use content::printable_path;
 use images::{Reference, RegistrySession};
-use node::publish::IsoToPublish;
+use node::publish::{IsoToPublish, Publication};
 
 use crate::args::oci;
 use crate::args::registry_client::ClientArguments;
-use crate::failure::CommandResult;
+use crate::failure::{CommandResult, Failure};
 use crate::output::documents::publishing::ArchivePublication;
 use crate::output::{self, ReportOutput};
 use crate::progress::Bar;
@@ -39,28 +39,59 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
-    let iso = IsoToPublish::open(&arguments.archive).map_err(remedies::publish)?;
-    let reference = match arguments.to.given_tag() {
-        Some(_) => arguments.to,
-        None => arguments.to.with_tag(&iso.tag()).map_err(crate::failure::Failure::usage_by)?,
-    };
-    let publication = {
-        let bar = Bar::bytes("hashing", iso.bytes());
-        iso.publication(arguments.bundle.as_deref(), &bar).map_err(remedies::publish)?
-    };
-    let mut document = ArchivePublication::of(&arguments.archive, &reference, &publication);
-    if !publication.is_signed() {
+    let planned = plan(&arguments.archive, arguments.to, arguments.bundle.as_deref())?;
+    if !planned.publication.is_signed() {
         let (archive, word) = (printable_path(&arguments.archive), output::shell_word(&arguments.archive));
         output::note(&format!("{archive} is not signed: `sealift archive sign {word} --key FILE` signs it"));
     }
-    if !arguments.dry_run {
-        let registries = RegistrySession::new(arguments.client.options());
-        let blobs = Blobs::start("pushing");
-        let report = publication
-            .push(&reference, arguments.replace, &registries, &blobs)
-            .map_err(remedies::publish)?;
-        document.pushed(&report);
-    }
+    let document = match arguments.dry_run {
+        true => planned.document,
+        false => {
+            let registries = RegistrySession::new(arguments.client.options());
+            planned.push(arguments.replace, &registries).map_err(remedies::publish)?
+        }
+    };
     let text = document.lines();
     Ok(arguments.output.report(|| document, || text)?)
+}
+
+/// An archive, and where it goes in a registry.
+pub(crate) struct PlannedPublication {
+    reference: Reference,
+    publication: Publication,
+    /// What would be published.
+    pub(crate) document: ArchivePublication,
+}
+
+/// Plans to publish an ISO with its bundles and its SBOM; without a tag in `to`, under that of its version. The ISO is read.
+pub(crate) fn plan(
+    archive: &Path,
+    to: Reference,
+    bundle: Option<&Path>,
+) -> Result<PlannedPublication, Failure> {
+    let iso = IsoToPublish::open(archive).map_err(remedies::publish)?;
+    let reference = match to.given_tag() {
+        Some(_) => to,
+        None => to.with_tag(&iso.tag()).map_err(Failure::usage_by)?,
+    };
+    let publication = {
+        let bar = Bar::bytes("hashing", iso.bytes());
+        iso.publication(bundle, &bar).map_err(remedies::publish)?
+    };
+    let document = ArchivePublication::of(archive, &reference, &publication);
+    Ok(PlannedPublication { reference, publication, document })
+}
+
+impl PlannedPublication {
+    /// Publishes the archive. A tag that names something else is moved only if `replace`.
+    pub(crate) fn push(
+        self,
+        replace: bool,
+        registries: &RegistrySession,
+    ) -> Result<ArchivePublication, node::publish::Error> {
+        let mut document = self.document;
+        let blobs = Blobs::start("pushing");
+        document.pushed(&self.publication.push(&self.reference, replace, registries, &blobs)?);
+        Ok(document)
+    }
 }

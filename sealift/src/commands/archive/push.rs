@@ -1,12 +1,13 @@
 //! `sealift archive push`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use images::RegistrySession;
 use images::push::{PushReport, PushRequest};
 use node::push::ArchiveImages;
 
+use crate::args::oci;
 use crate::args::registry_client::ClientArguments;
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::node::{ArchivePush, ArchivePushPlan, PlannedImage};
@@ -34,47 +35,58 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
-    let images = ArchiveImages::open(&arguments.archive).map_err(remedies::archives::push)?;
-    let repository = match (arguments.repository, images.product()) {
+    let planned = plan(&arguments.archive, &arguments.to, arguments.repository)?;
+    if arguments.dry_run {
+        let planned = planned.document();
+        let text = would(&planned);
+        return Ok(arguments.output.report(|| planned, || text)?);
+    }
+    let report = planned.push(&RegistrySession::new(arguments.client.options()))?;
+    Ok(arguments.output.report(|| ArchivePush::from(&report), || summary(&report))?)
+}
+
+/// The images of an archive, and where they go.
+pub(crate) struct PlannedPush {
+    images: ArchiveImages,
+    requests: Vec<PushRequest>,
+}
+
+/// Plans to push the images of an archive to a registry, below the path `repository`. Without one, that is the name and version of the
+/// archive.
+pub(crate) fn plan(archive: &Path, to: &str, repository: Option<String>) -> Result<PlannedPush, Failure> {
+    let images = ArchiveImages::open(archive).map_err(remedies::archives::push)?;
+    let repository = match (repository, images.product()) {
         (Some(repository), _) => repository,
         (None, Some(product)) => product.repository_prefix(),
-        (None, None) => {
-            return Err(remedies::archives::no_name());
-        }
+        (None, None) => return Err(remedies::archives::no_name()),
     };
-    // A name without a dot or port would be taken for a repository of Docker Hub.
-    if arguments.to.contains('@') {
-        format!("{}/name", arguments.to).parse::<images::Reference>().map_err(Failure::usage_by)?;
-    }
-    let registry = arguments.to.split('/').next().unwrap_or_default();
-    let is_host = registry.contains(['.', ':']) || registry == "localhost";
-    if !is_host || format!("{registry}/name:tag").parse::<images::Reference>().is_err() {
-        return Err(Failure::usage(format!(
-            "`{}` is not a registry: expected a host with a dot or a port, and a path: `registry.example:5000/mirror`",
-            arguments.to
-        )));
-    }
-    let to = format!("{}/{repository}", arguments.to.trim_end_matches('/'));
+    oci::check_registry(to)?;
+    let to = format!("{}/{repository}", to.trim_end_matches('/'));
     let requests = images.requests(&to).map_err(Failure::usage_by)?;
     if requests.is_empty() {
-        return Err(remedies::archives::no_image(&arguments.archive));
+        return Err(remedies::archives::no_image(archive));
     }
-    if arguments.dry_run {
+    Ok(PlannedPush { images, requests })
+}
+
+impl PlannedPush {
+    /// What would be pushed.
+    fn document(&self) -> ArchivePushPlan {
         let image = |request: &PushRequest| PlannedImage {
             reference: request.reference.to_string(),
             digest: request.digest.to_string(),
         };
-        let planned =
-            ArchivePushPlan { images: requests.iter().map(image).collect(), bytes_at_most: images.bytes() };
-        let text = would(&planned);
-        return Ok(arguments.output.report(|| planned, || text)?);
+        ArchivePushPlan {
+            images: self.requests.iter().map(image).collect(),
+            bytes_at_most: self.images.bytes(),
+        }
     }
-    let report = {
-        let registries = RegistrySession::new(arguments.client.options());
+
+    /// Pushes the images. What the registry has is not sent again.
+    pub(crate) fn push(self, registries: &RegistrySession) -> Result<PushReport, Failure> {
         let blobs = Blobs::start("pushing");
-        images::push::push(&requests, images, &registries, &blobs).map_err(remedies::images::push)?
-    };
-    Ok(arguments.output.report(|| ArchivePush::from(&report), || summary(&report))?)
+        images::push::push(&self.requests, self.images, registries, &blobs).map_err(remedies::images::push)
+    }
 }
 
 fn would(planned: &ArchivePushPlan) -> String {
@@ -87,7 +99,8 @@ fn would(planned: &ArchivePushPlan) -> String {
     text
 }
 
-fn summary(report: &PushReport) -> String {
+/// What was pushed, in words.
+pub(crate) fn summary(report: &PushReport) -> String {
     let mut text = String::new();
     for image in &report.images {
         let changed = if image.changed { "pushed" } else { "already present" };

@@ -52,8 +52,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let checkout = Checkout::new(&settings, &source, &commit, &workshop.path("source"))
         .map_err(crate::remedies::project::project)?;
     let version = &provenance.build_definition.internal_parameters.version;
-    rebuild::set_version(&checkout, parameters, &workshop, version)?;
-    let built = rebuild::build(&checkout, parameters, &workshop.path("build"), &signals)?;
+    let built = rebuild::set_version(&checkout, parameters, &workshop, version)
+        .and_then(|()| rebuild::build(&checkout, parameters, (&workshop, "build"), &signals))
+        .map_err(|failure| workshop.explained(&checkout, failure))?;
     let comparing = Comparing::open(path, &built.iso)?;
     let found = {
         let bar = Bar::bytes("comparing", comparing.bytes());

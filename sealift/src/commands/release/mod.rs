@@ -2,7 +2,7 @@
 
 mod check;
 mod notes;
-mod promote;
+pub(crate) mod promote;
 
 use clap::Subcommand;
 
@@ -22,13 +22,16 @@ pub(crate) enum Command {
     /// Build a candidate again as the release, and prove that only the version differs
     ///
     /// The commit is built in a clone of its own, under the tag of the release. Each file that differs from the candidate is read, also
-    /// in packages and in layers of images: only the version may differ. Then the ISO is written, and signed if a key is given.
+    /// in packages and in layers of images: only the version may differ. Then the ISO is written, and signed if a key is given. Options
+    /// also push its images, publish it, and create the tag of the release. After a failure, the same command continues.
     #[command(
         after_help = "Examples:\n  sealift release promote 1.2.0-rc1 --candidate app-1.2.0-rc1.iso --key vendor.pem\n  \
-                            sealift release promote v1.2.0-rc1 --into releases --dry-run\n\n\
+                            sealift release promote v1.2.0-rc1 --into releases --dry-run\n  \
+                            sealift release promote v1.2.0-rc1 --key vendor.pem --push registry.example/platform \\\n    \
+                            --publish oci://registry.example/archives/app --tag\n\n\
                             Exit codes: 0 success, 1 more than the version differs, or the tag cannot be released"
     )]
-    Promote(promote::Arguments),
+    Promote(Box<promote::Arguments>),
 }
 
 pub(crate) fn run(command: &Command) -> CommandResult {

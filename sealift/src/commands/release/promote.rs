@@ -12,11 +12,17 @@ use buildchain::release::{self, Promotion};
 use buildchain::tasks::build_parameters;
 use clap::Args;
 use content::{AtomicFile, Durability, LinkPolicy, printable, printable_path};
+use images::push::PushReport;
+use images::{Reference, RegistrySession};
 use trust::{BuildParameters, Signer};
 
+use crate::args::oci;
+use crate::args::registry_client::ClientArguments;
 use crate::args::trust::ArchiveSigningArguments;
 use crate::commands::archive::sign::{self, SignedArchive};
+use crate::commands::archive::{publish, push};
 use crate::failure::{CommandResult, Failure};
+use crate::output::documents::publishing::ArchivePublication;
 use crate::output::documents::release::ReleasePromotion;
 use crate::output::{self, ReportOutput, count};
 use crate::progress::Bar;
@@ -42,7 +48,18 @@ pub(crate) struct Arguments {
     into: PathBuf,
     #[command(flatten)]
     signing: ArchiveSigningArguments,
-    /// Build and compare, but write no ISO
+    /// Push the images to this registry, with or without a path: `registry.example[:PORT][/PATH]`
+    #[arg(long, value_name = "REGISTRY", help_heading = "Release")]
+    push: Option<String>,
+    /// Publish the archive at `oci://HOST[:PORT]/REPOSITORY[:TAG]`, as `archive publish` does [default tag: the version]
+    #[arg(long, value_name = "URL", value_parser = oci::target, help_heading = "Release")]
+    publish: Option<Reference>,
+    /// Create the tag of the release in the repository, after all else succeeded
+    #[arg(long = "tag", help_heading = "Release")]
+    tag_source: bool,
+    #[command(flatten)]
+    client: ClientArguments,
+    /// Build and compare, but write, push and tag nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -56,41 +73,106 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     })?;
     // Before anything is built, which takes minutes.
     let signer = arguments.signing.signer()?;
+    if let Some(registry) = &arguments.push {
+        oci::check_registry(registry)?;
+    }
     let project = arguments.selector.load()?;
     let signals = Signals::catch()?;
     let workshop = Workshop::open(&project.settings, None)?;
     let checkout = Checkout::new(&project.settings, &project.root, &arguments.tag, &workshop.path("source"))
         .map_err(remedies::project::project)?;
-    let parameters = parameters(arguments, &project, &promotion, &checkout)?;
+    if arguments.tag_source {
+        checkout.check_tagger().map_err(remedies::project::project)?;
+    }
+    promote(arguments, &project, (&promotion, &checkout), (&workshop, &signals), signer.as_ref())
+        .map_err(|failure| workshop.explained(&checkout, failure))
+}
+
+fn promote(
+    arguments: &Arguments,
+    project: &Project,
+    (promotion, checkout): (&Promotion, &Checkout),
+    (workshop, signals): (&Workshop, &Signals),
+    signer: Option<&Signer>,
+) -> CommandResult {
+    let parameters = parameters(arguments, project, promotion, checkout)?;
     if let Some(newer) = checkout.newer_candidate(&arguments.tag).map_err(remedies::project::project)? {
         output::warn(&format!("{newer} is a newer candidate of {}", promotion.release));
     }
-    let build = |name: &str| rebuild::build(&checkout, &parameters, &workshop.path(name), &signals);
-    check(&checkout, &parameters, &workshop, &arguments.tag)?;
+    let build = |name: &str| rebuild::build(checkout, &parameters, (workshop, name), signals);
+    check(checkout, &parameters, workshop, &arguments.tag)?;
     let candidate = match &arguments.candidate {
         Some(path) => verified(path)?,
         None => build("candidate")?.iso,
     };
-    checkout.tag(&promotion.tag).map_err(remedies::project::project)?;
-    check(&checkout, &parameters, &workshop, &promotion.tag)?;
+    if let Some(registry) = &arguments.push {
+        // The release has the same images.
+        push::plan(&candidate, registry, None)?;
+    }
+    let is_untagged = checkout.tag(&promotion.tag).map_err(remedies::project::project)?;
+    check(checkout, &parameters, workshop, &promotion.tag)?;
     let built = build("release")?;
-    let found = compare(&candidate, &built.iso, &promotion)?;
+    let found = compare(&candidate, &built.iso, promotion)?;
     let refused: Vec<_> = found.other.iter().filter(|one| !is_allowed(&one.path, &arguments.allow)).collect();
     let target = arguments.into.join(target_name(&built.iso, &promotion.release));
     let is_good = refused.is_empty();
-    let signed = if is_good && !arguments.dry_run {
-        place(&built, &target)?;
-        sign(arguments, &target, signer.as_ref())?
-    } else {
-        None
-    };
     let commit = checkout.commit().map_err(remedies::project::project)?;
-    let document = || {
-        ReleasePromotion::of(&promotion, &commit, (&target, built.digest), &found, signed.as_ref(), is_good)
-    };
-    let text = || text(arguments, &promotion, &target, &found, signed.as_ref().zip(signer.as_ref()));
-    arguments.output.report(document, text)?;
+    let mut done = Done { is_untagged, ..Done::default() };
+    if is_good && !arguments.dry_run {
+        place(&built, &target)?;
+        done.signed = sign(arguments, &target, signer)?;
+        if let Err(failure) = carry(arguments, promotion, checkout, &target, &mut done) {
+            output::note(&format!(
+                "{} is written; the same command continues from there",
+                printable_path(&target)
+            ));
+            return Err(failure);
+        }
+    }
+    let text = text(arguments, promotion, &target, &found, (&done, signer));
+    let document =
+        || ReleasePromotion::of(promotion, &commit, (&target, built.digest), &found, done, is_good);
+    arguments.output.report(document, || text)?;
     if is_good { Ok(()) } else { Err(Failure::Failed(None)) }
+}
+
+/// What was done with the ISO of the release.
+#[derive(Default)]
+pub(crate) struct Done {
+    /// Its signature.
+    pub(crate) signed: Option<SignedArchive>,
+    /// Its images in the registry.
+    pub(crate) pushed: Option<PushReport>,
+    /// The archive in the registry.
+    pub(crate) published: Option<ArchivePublication>,
+    /// Whether the tag is new; `None` if none was wanted.
+    pub(crate) tagged: Option<bool>,
+    /// Whether the repository had no tag of the release at the start.
+    is_untagged: bool,
+}
+
+/// Pushes, publishes and tags the release, as the options say. What was done before a failure stays.
+fn carry(
+    arguments: &Arguments,
+    promotion: &Promotion,
+    checkout: &Checkout,
+    iso: &Path,
+    done: &mut Done,
+) -> Result<(), Failure> {
+    let registries = RegistrySession::new(arguments.client.options());
+    if let Some(registry) = &arguments.push {
+        done.pushed = Some(push::plan(iso, registry, None)?.push(&registries)?);
+    }
+    if let Some(reference) = &arguments.publish {
+        let planned = publish::plan(iso, reference.clone(), None)?;
+        let published = planned.push(false, &registries);
+        done.published = Some(published.map_err(|error| remedies::publishing::release(error, iso))?);
+    }
+    if arguments.tag_source {
+        let tagged = checkout.tag_source(&promotion.tag, &promotion.release);
+        done.tagged = Some(tagged.map_err(remedies::project::project)?);
+    }
+    Ok(())
 }
 
 /// How the candidate was built: as its ISO says, else as the command line does.
@@ -231,7 +313,7 @@ fn text(
     promotion: &Promotion,
     target: &Path,
     found: &VersionComparison,
-    signed: Option<(&SignedArchive, &Signer)>,
+    (done, signer): (&Done, Option<&Signer>),
 ) -> String {
     let mut text = String::new();
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
@@ -260,12 +342,32 @@ fn text(
     }
     if arguments.dry_run {
         let _ = writeln!(text, "would write {}", printable_path(target));
+        if let Some(registry) = &arguments.push {
+            let _ = writeln!(text, "would push its images to {}", printable(registry));
+        }
+        if let Some(reference) = &arguments.publish {
+            let _ = writeln!(text, "would publish it at oci://{}", reference.name());
+        }
+        if arguments.tag_source && done.is_untagged {
+            let _ = writeln!(text, "would create the tag {tag}");
+        }
         return text;
     }
     let _ = writeln!(text, "wrote {}", printable_path(target));
-    if let Some((signed, signer)) = signed {
+    if let Some((signed, signer)) = done.signed.as_ref().zip(signer) {
         text += &sign::lines(signed, signer, "wrote");
     }
-    let _ = writeln!(text, "next: git tag -a {tag} {}^{{commit}}", arguments.tag);
+    if let Some(report) = &done.pushed {
+        text += &push::summary(report);
+    }
+    if let Some(published) = &done.published {
+        text += &published.lines();
+    }
+    let commit = format!("{}^{{commit}}", arguments.tag);
+    let _ = match (done.tagged, done.is_untagged) {
+        (None, true) => writeln!(text, "next: git tag -a {tag} -m {release} {commit}"),
+        (Some(true), _) => writeln!(text, "created the tag {tag}\nnext: git push origin {tag}"),
+        _ => writeln!(text, "the tag {tag} exists\nnext: git push origin {tag}"),
+    };
     text
 }

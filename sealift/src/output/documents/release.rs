@@ -8,8 +8,10 @@ use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::node::ArchivePush;
+use super::publishing::ArchivePublication;
 use super::text;
-use crate::commands::archive::sign::SignedArchive;
+use crate::commands::release::promote::Done;
 use crate::output::document::Document;
 
 /// Whether a tag can be released.
@@ -87,6 +89,12 @@ pub(crate) struct ReleasePromotion {
     explained: Vec<String>,
     /// All other differences.
     differences: Vec<PromotionDifference>,
+    /// The images in the registry. Null without `--push`.
+    pushed: Option<ArchivePush>,
+    /// The archive in the registry. Null without `--publish`.
+    published: Option<ArchivePublication>,
+    /// Whether the tag of the release is new; false if the commit had it. Null without `--tag`.
+    tagged: Option<bool>,
 }
 
 /// A difference between a candidate and its release.
@@ -104,13 +112,13 @@ impl Document for ReleasePromotion {
 }
 
 impl ReleasePromotion {
-    /// The promotion with what was compared.
+    /// The promotion with what was compared and done.
     pub(crate) fn of(
         promotion: &Promotion,
         commit: &str,
         (iso, digest): (&Path, Digest),
         found: &VersionComparison,
-        signed: Option<&SignedArchive>,
+        done: Done,
         ok: bool,
     ) -> Self {
         let Promotion { candidate, release, tag } = promotion.clone();
@@ -118,6 +126,7 @@ impl ReleasePromotion {
             path: one.path.clone(),
             reason: one.reason.clone(),
         };
+        let signed = done.signed.as_ref();
         Self {
             candidate,
             release,
@@ -130,6 +139,9 @@ impl ReleasePromotion {
             provenance: signed.and_then(|signed| signed.provenance.as_deref()).map(text),
             explained: found.explained.clone(),
             differences: found.other.iter().map(difference).collect(),
+            pushed: done.pushed.as_ref().map(Into::into),
+            published: done.published,
+            tagged: done.tagged,
         }
     }
 }
