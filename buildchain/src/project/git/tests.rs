@@ -327,3 +327,23 @@ fn a_bare_repository_is_checked_out_and_gets_the_tag_with_the_name_of_the_user()
     let error = checkout.tag_source("v1.0.1", "1.0.1").unwrap_err().to_string();
     assert!(error.ends_with("bare.git: the tag v1.0.1 names another commit"), "{error}");
 }
+
+#[test]
+fn a_folder_that_a_provenance_cannot_name_is_refused_before_anything_is_built() {
+    let scratch = Scratch::new();
+    for (name, evidence, expected) in [
+        (&b"f\xfc"[..], "{provenance: true}", "needs a path of the project in the repository that is UTF-8"),
+        (b"f\xfc", "{sbom: true}", ""),
+        ("f\u{fc}".as_bytes(), "{provenance: true}", ""),
+    ] {
+        let root = scratch.path("project").join(OsStr::from_bytes(name));
+        std::fs::create_dir_all(&root).unwrap();
+        let text = format!(
+            "apiVersion: sealift.dev/v1alpha1\nkind: Platform\nmetadata: {{name: A, version: 1.0.0}}\nspec: {{evidence: {evidence}}}\n"
+        );
+        std::fs::write(root.join("sealift.yaml"), text).unwrap();
+        let loaded = crate::project::Project::load(&root, scratch.settings(&[]));
+        let error = loaded.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(expected) && error.is_empty() == expected.is_empty(), "{error}");
+    }
+}

@@ -190,11 +190,28 @@ impl Project {
         loader.release(&parts);
         loader.project.evidence =
             parts.iter().rev().find_map(|part| part.content.evidence).unwrap_or_default();
+        let named = loader.project.check_provenance();
+        loader.mistakes.note(named);
         loader.selections();
         loader.locked_packages();
         loader.project.look_up_debs(loader.lock.debs());
         loader.solution(&parts, &path, file.metadata.name.place());
         loader.mistakes.end(loader.project)
+    }
+}
+
+impl Project {
+    /// Refuses a provenance if it cannot name the folder of the project, so that nobody could build the archive again.
+    fn check_provenance(&self) -> Result<(), Error> {
+        match self.repository.as_ref().filter(|_| self.evidence.provenance) {
+            Some(repository) if repository.folder().to_str().is_none() => Err(Error::Repository {
+                path: self.root.clone(),
+                message: "`evidence.provenance` needs a path of the project in the repository that is UTF-8"
+                    .to_owned(),
+                help: "rename the folder, or leave out `evidence.provenance`".to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 }
 
