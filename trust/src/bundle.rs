@@ -1,10 +1,10 @@
-//! Sigstore bundles, version 0.3, signed with a key.
+//! Sigstore bundles, version 0.3, signed with a key or a certificate.
 
 use serde::Serialize;
 
 use crate::dsse::{Envelope, PAYLOAD_TYPE, pae};
 use crate::json::{self, Fields};
-use crate::{Fault, PublicKey, Signer, Statement, base64};
+use crate::{Fault, SignedBy, Signer, Signers, Statement, base64};
 
 /// The most bytes of a bundle. One with 1024 subjects, the most that a statement has, has about 200 KiB.
 pub const BUNDLE_MAX: usize = 1 << 20;
@@ -29,18 +29,28 @@ fn too_large(limit: usize) -> Fault {
 /// A bundle whose form is right; its signature is not checked yet.
 #[derive(Clone, Debug)]
 pub struct Bundle {
-    hint: String,
+    material: Material,
     envelope: Envelope,
+    bytes: Vec<u8>,
+}
+
+/// What a signature is checked with.
+#[derive(Clone, Debug)]
+enum Material {
+    /// A key, by a name that nothing proves.
+    Key { hint: String },
+    /// A certificate in the bundle.
+    Certificate,
 }
 
 /// A statement whose signature counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Signed<'a> {
+pub struct Signed {
     /// What is signed.
     pub statement: Statement,
-    /// The key that signed it.
-    pub key: &'a PublicKey,
+    /// Who signed it.
+    pub by: SignedBy,
 }
 
 impl Bundle {
@@ -48,7 +58,7 @@ impl Bundle {
     ///
     /// # Errors
     ///
-    /// [`Fault`] for all that is not exactly one signature of a statement by a key. More than [`BUNDLE_MAX`] bytes are refused.
+    /// [`Fault`] for all that is not exactly one signature of a statement. More than [`BUNDLE_MAX`] bytes are refused.
     pub fn parse(bytes: &[u8]) -> Result<Self, Fault> {
         Self::parse_within(bytes, BUNDLE_MAX)
     }
@@ -70,7 +80,7 @@ impl Bundle {
         let mut material = bundle.object("verificationMaterial")?;
         let (envelope, message) = (bundle.optional("dsseEnvelope"), bundle.optional("messageSignature"));
         bundle.end()?;
-        let hint = hint(&mut material)?;
+        let material_of = read_material(&mut material)?;
         material.end()?;
         let envelope = match (envelope, message) {
             (Some(_), Some(_)) => return Err(Fault::TwoContents),
@@ -78,16 +88,21 @@ impl Bundle {
             (None, Some(_)) => return Err(Fault::MessageSignature),
             (Some(envelope), None) => Envelope::of(Fields::of(envelope, "`dsseEnvelope`")?)?,
         };
-        match &envelope.key_id {
-            Some(key_id) if *key_id != hint => Err(Fault::HintDiffers { hint, key_id: key_id.clone() }),
-            _ => Ok(Self { hint, envelope }),
+        match (&envelope.key_id, &material_of) {
+            (Some(key_id), Material::Key { hint }) if key_id != hint => {
+                Err(Fault::HintDiffers { hint: hint.clone(), key_id: key_id.clone() })
+            }
+            _ => Ok(Self { material: material_of, envelope, bytes: bytes.to_owned() }),
         }
     }
 
-    /// The name of the key, as the bundle has it: nothing proves it.
+    /// The name of the key, as the bundle has it: nothing proves it. `None` if it was signed with a certificate.
     #[must_use]
-    pub fn key_id(&self) -> &str {
-        &self.hint
+    pub fn key_id(&self) -> Option<&str> {
+        match &self.material {
+            Material::Key { hint } => Some(hint),
+            Material::Certificate => None,
+        }
     }
 
     /// The statement as the bundle has it: nothing proves it.
@@ -99,21 +114,25 @@ impl Bundle {
         Statement::parse(&self.envelope.payload)
     }
 
-    /// The statement, if one of `keys` signed it.
+    /// The statement, if one of `signers` signed it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: the signature counts for no key, or what it signs is not a statement.
-    pub fn verify<'a>(&self, keys: impl IntoIterator<Item = &'a PublicKey>) -> Result<Signed<'a>, Fault> {
-        let mut trusted = Vec::new();
-        for key in keys {
-            if key.id() == self.hint || key.spki_id() == self.hint {
-                key.verify(&pae(PAYLOAD_TYPE, &self.envelope.payload), &self.envelope.signature)?;
-                return Ok(Signed { statement: Statement::parse(&self.envelope.payload)?, key });
-            }
-            trusted.push(key.id().to_owned());
-        }
-        Err(Fault::UnknownKey { key_id: self.hint.clone(), trusted })
+    /// [`Fault`]: the signature counts for no signer, or what it signs is not a statement.
+    pub fn verify(&self, signers: &Signers) -> Result<Signed, Fault> {
+        let payload = &self.envelope.payload;
+        let Material::Key { hint } = &self.material else {
+            let statement = Statement::parse(payload)?;
+            // A statement has a subject at least. Whether it is the archive at hand is the question of the caller.
+            let subject = statement.subjects.first().ok_or(Fault::NoSubject)?.digest;
+            let by = signers.certified(|root| root.certified(&self.bytes, subject))?;
+            return Ok(Signed { statement, by });
+        };
+        let Some(key) = signers.keys.iter().find(|key| key.id() == hint || key.spki_id() == hint) else {
+            return Err(Fault::UnknownKey { key_id: hint.clone(), trusted: signers.ids() });
+        };
+        key.verify(&pae(PAYLOAD_TYPE, payload), &self.envelope.signature)?;
+        Ok(Signed { statement: Statement::parse(payload)?, by: SignedBy::of_key(key) })
     }
 
     /// A bundle of a statement, in one line. Equal statements give equal bundles if the key is in a file. `cancelled` stops a
@@ -157,8 +176,8 @@ impl Bundle {
     }
 }
 
-/// The name of the key. Log entries are not looked at: a key that is trusted needs no log.
-fn hint(material: &mut Fields) -> Result<String, Fault> {
+/// What the signature is checked with. Log entries are not looked at here: a key that is trusted needs no log.
+fn read_material(material: &mut Fields) -> Result<Material, Fault> {
     let certificate = ["certificate", "x509CertificateChain"].map(|name| material.optional(name).is_some());
     let key = material.optional("publicKey");
     let log_entries = material.optional_list("tlogEntries")?;
@@ -168,7 +187,7 @@ fn hint(material: &mut Fields) -> Result<String, Fault> {
     let _ = material.optional("timestampVerificationData");
     match (key, certificate.contains(&true)) {
         (Some(_), true) => Err(Fault::TwoMaterials),
-        (None, true) => Err(Fault::Certificate),
+        (None, true) => Ok(Material::Certificate),
         (None, false) => {
             Err(Fault::MissingField { place: "`verificationMaterial`".into(), name: "publicKey" })
         }
@@ -176,7 +195,7 @@ fn hint(material: &mut Fields) -> Result<String, Fault> {
             let mut key = Fields::of(key, "`publicKey`")?;
             let hint = key.text("hint")?;
             key.end()?;
-            Ok(hint)
+            Ok(Material::Key { hint })
         }
     }
 }

@@ -104,9 +104,31 @@ pub enum Fault {
     /// The bundle names a key and has a certificate.
     #[error("the bundle has both a public key and a certificate")]
     TwoMaterials,
-    /// It was signed with a certificate, without a key that lasts.
-    #[error("it was signed with a certificate: only signatures with keys can be verified")]
-    Certificate,
+    /// It was signed with a certificate, and no identity counts.
+    #[error("it was signed with a certificate, and only keys are trusted{}", trusted_keys(.0))]
+    Certificate(Vec<String>),
+    /// The certificate, the log or the timestamp does not count.
+    #[error("the signature with a certificate does not count: {}", printable(.0))]
+    NotCertified(String),
+    /// Another identity signed it.
+    #[error("it was signed by {}, who is not trusted; expected {}", printable(found), trusted.join(" or "))]
+    OtherIdentity {
+        /// The subject and the issuer of the certificate.
+        found: String,
+        /// The identities that count.
+        trusted: Vec<String>,
+    },
+    /// A text that cannot be an identity.
+    #[error("the identity `{}` {reason}", printable(text))]
+    Identity {
+        /// The subject or the issuer.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The file is not a trusted root.
+    #[error("it is not a trusted root of sigstore: {}", printable(.0))]
+    TrustedRoot(String),
     /// The two names of the key differ.
     #[error(
         "the bundle names two keys: {} in its hint, {} in its signature",

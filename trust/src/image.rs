@@ -8,7 +8,7 @@
 use content::Digest;
 
 use crate::json::{self, Fields};
-use crate::{Bundle, Fault, PublicKey, base64};
+use crate::{Bundle, Fault, PayloadCertificate, SignedBy, Signers, base64};
 
 /// The media type of a payload.
 pub const SIMPLE_SIGNING_MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -60,28 +60,45 @@ impl SimpleSigning {
         Ok(Self { digest, reference })
     }
 
-    /// What a payload signs, and the key that signed it. `signature` is in base64, as the annotation of the layer has it. It does
-    /// not name its key, so each of `keys` is tried.
+    /// What a payload signs, and which identity of `signers` signed it with a certificate. `signature` is in base64.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the certificate, the log or the signature does not count, or the bytes are not a payload.
+    pub fn verify_certified(
+        payload: &[u8],
+        signature: &str,
+        certificate: &PayloadCertificate<'_>,
+        signers: &Signers,
+    ) -> Result<(Self, SignedBy), Fault> {
+        let signature = Self::signature(payload, signature)?;
+        let by = signers.certified(|root| root.certified_payload(payload, &signature, certificate))?;
+        Ok((Self::parse(payload)?, by))
+    }
+
+    /// The bytes of the signature of a payload that is small enough.
+    fn signature(payload: &[u8], signature: &str) -> Result<Vec<u8>, Fault> {
+        if payload.len() > SIMPLE_SIGNING_MAX {
+            return Err(Fault::PayloadTooLarge { limit: SIMPLE_SIGNING_MAX >> 10 });
+        }
+        match base64::decode(signature, "signature")? {
+            signature if signature.is_empty() => Err(Fault::EmptySignature),
+            signature => Ok(signature),
+        }
+    }
+
+    /// What a payload signs, and who signed it with one of the keys of `signers`. `signature` is in base64, as the annotation of the layer has it. It does
+    /// not name its key, so each of the keys is tried.
     ///
     /// # Errors
     ///
     /// [`Fault`]: the signature counts for no key, or the bytes are not a payload.
-    pub fn verify<'a>(
-        payload: &[u8],
-        signature: &str,
-        keys: impl IntoIterator<Item = &'a PublicKey>,
-    ) -> Result<(Self, &'a PublicKey), Fault> {
-        if payload.len() > SIMPLE_SIGNING_MAX {
-            return Err(Fault::PayloadTooLarge { limit: SIMPLE_SIGNING_MAX >> 10 });
-        }
-        let signature = base64::decode(signature, "signature")?;
-        if signature.is_empty() {
-            return Err(Fault::EmptySignature);
-        }
+    pub fn verify(payload: &[u8], signature: &str, signers: &Signers) -> Result<(Self, SignedBy), Fault> {
+        let signature = Self::signature(payload, signature)?;
         let mut trusted = Vec::new();
-        for key in keys {
+        for key in &signers.keys {
             match key.verify(payload, &signature) {
-                Ok(()) => return Ok((Self::parse(payload)?, key)),
+                Ok(()) => return Ok((Self::parse(payload)?, SignedBy::of_key(key))),
                 Err(fault) => trusted.push((key.id().to_owned(), fault)),
             }
         }
@@ -97,20 +114,17 @@ impl SimpleSigning {
 }
 
 impl Bundle {
-    /// The digests of the images that the bundle signs, and the key that signed it, if one of `keys` did.
+    /// The digests of the images that the bundle signs, and who signed it, if one of `signers` did.
     ///
     /// # Errors
     ///
     /// [`Fault`]: those of [`Bundle::verify`]; the statement is about something else.
-    pub fn verify_image<'a>(
-        &self,
-        keys: impl IntoIterator<Item = &'a PublicKey>,
-    ) -> Result<(Vec<Digest>, &'a PublicKey), Fault> {
-        let signed = self.verify(keys)?;
+    pub fn verify_image(&self, signers: &Signers) -> Result<(Vec<Digest>, SignedBy), Fault> {
+        let signed = self.verify(signers)?;
         if signed.statement.predicate_type != IMAGE_PREDICATE {
             return Err(Fault::NotAboutImage(signed.statement.predicate_type));
         }
         let digests = signed.statement.subjects.into_iter().map(|subject| subject.digest).collect();
-        Ok((digests, signed.key))
+        Ok((digests, signed.by))
     }
 }

@@ -150,6 +150,12 @@ impl Fields {
         }
     }
 
+    /// A number without a sign and a fraction.
+    pub(crate) fn number(&mut self, name: &'static str) -> Result<u64, Fault> {
+        let wrong = || Fault::WrongType { place: format!("`{name}`"), expected: "a number" };
+        self.required(name)?.as_u64().ok_or_else(wrong)
+    }
+
     /// The text of an optional field.
     pub(crate) fn optional_text(&mut self, name: &'static str) -> Result<Option<String>, Fault> {
         match self.map.contains_key(name) {

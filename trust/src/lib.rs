@@ -21,7 +21,7 @@
 //!
 //! // On the other side of the air gap:
 //! let key = PublicKey::read(public_key)?;
-//! let signed = Bundle::parse(bundle.as_bytes())?.verify([&key])?;
+//! let signed = Bundle::parse(bundle.as_bytes())?.verify(&vec![key].into())?;
 //! assert_eq!(ArchiveStatement::parse(signed.statement)?, statement);
 //! # Ok(())
 //! # }
@@ -29,8 +29,9 @@
 //!
 //! # What is trusted
 //!
-//! Only the keys that the caller names, or that the policy file names. A bundle names its key, but has none. Keys are compared by
-//! their bytes. A key is ECDSA P-256 with SHA-256, or Ed25519: the two that all tools agree on.
+//! Only the keys and identities that the caller names, or that the policy file names. A bundle names its key, but has none. Keys are
+//! compared by their bytes. A key is ECDSA P-256 with SHA-256, or Ed25519: the two that all tools agree on. An identity counts if the
+//! authorities and logs of a trusted root, which is a file too, certify it.
 //!
 //! # What is refused
 //!
@@ -48,9 +49,11 @@ mod fault;
 mod image;
 mod json;
 mod key;
+mod keyless;
 mod policy;
 mod provenance;
 mod signer;
+mod signers;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -61,10 +64,12 @@ pub use dsse::{PAYLOAD_TYPE, pae};
 pub use fault::Fault;
 pub use image::{IMAGE_PREDICATE, SIMPLE_SIGNING_MAX, SIMPLE_SIGNING_MEDIA_TYPE, SimpleSigning};
 pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};
-pub use policy::{Covers, Policy, PolicyError, PolicyProblem, Require, Rule};
+pub use keyless::{Identity, PayloadCertificate, TRUSTED_ROOT_MAX, TrustedRoot};
+pub use policy::{Covers, Policy, PolicyError, PolicyProblem, ReadFile, Require, Rule};
 pub use provenance::{
     BUILD_TYPE, BUILDER_ID, BuildDefinition, BuildParameters, Builder, InternalParameters, Material,
     PROVENANCE_MAX, PROVENANCE_PREDICATE, Provenance, RunDetails, SOURCE,
 };
 pub use signer::Signer;
+pub use signers::{SignedBy, Signers};
 pub use statement::{Statement, Subject};

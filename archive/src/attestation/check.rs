@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use content::{Digest, LinkPolicy};
-use trust::{Algorithm, ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy, Require, Rule};
+use trust::{ArchiveStatement, BUNDLE_MAX, Bundle, Covers, Fault, Policy, Require, Rule, SignedBy};
 
 use super::describe::product_of;
 use super::file::digest_of;
@@ -59,10 +59,8 @@ pub enum Proof {
 pub struct SignedStatement {
     /// The statement.
     pub statement: ArchiveStatement,
-    /// The ID of the key that signed it.
-    pub key_id: String,
-    /// The algorithm of that key.
-    pub algorithm: Algorithm,
+    /// Who signed it.
+    pub by: SignedBy,
     /// What the signature must cover.
     covers: Covers,
 }
@@ -85,7 +83,7 @@ impl SignedStatement {
     ///
     /// # Errors
     ///
-    /// [`AttestationError`]: the archive is not signed by a key of the policy, or the statement is about another one.
+    /// [`AttestationError`]: the archive is not signed by a signer of the policy, or the statement is about another one.
     pub fn check(tree: &Tree, bundle: Option<&Path>, policy: &Policy) -> Result<Self, AttestationError> {
         let product = product_of(tree)?;
         let paths = bundle.map_or_else(|| bundle_paths(tree.path()), |path| vec![path.to_owned()]);
@@ -116,7 +114,7 @@ impl SignedStatement {
         let in_bundle = |fault| AttestationError::Refused { path: path.to_owned(), fault };
         let in_archive = |fault| AttestationError::Refused { path: tree.path().to_owned(), fault };
         let bundle = Bundle::parse(&bytes).map_err(in_bundle)?;
-        let (statement, key) = policy.verify(&product.name, &bundle).map_err(in_bundle)?;
+        let (statement, by) = policy.verify(&product.name, &bundle).map_err(in_bundle)?;
         if (&statement.name, &statement.version) != (&product.name, &product.version) {
             return Err(in_archive(Fault::OtherArchive {
                 signed: format!("{} {}", statement.name, statement.version),
@@ -125,8 +123,7 @@ impl SignedStatement {
         }
         let rule = policy.rule(&product.name);
         refuse_older(tree, product, rule)?;
-        let signed =
-            Self { key_id: key.id().to_owned(), algorithm: key.algorithm(), covers: rule.covers, statement };
+        let signed = Self { by, covers: rule.covers, statement };
         signed.check_sums(tree)?;
         Ok(signed)
     }

@@ -14,7 +14,7 @@ const SECRET: &[u8] = include_bytes!("../../../trust/src/tests/data/ed.pk8.pem")
 const PUBLIC: &[u8] = include_bytes!("../../../trust/src/tests/data/ed.pub");
 
 fn policy(covers: Covers) -> Policy {
-    Policy::of_keys(vec![PublicKey::read(PUBLIC).unwrap()], covers)
+    Policy::of_signers(vec![PublicKey::read(PUBLIC).unwrap()].into(), covers)
 }
 
 fn write_iso(root: &Path, file: &Path) {
@@ -316,7 +316,7 @@ fn a_bundle_that_is_not_about_the_archive_does_not_count() {
     // An old version that was signed too.
     put(&good);
     let text = "require: signature\nkeys: [key.pub]\narchives:\n  sample: {minimumVersion: '1.1'}\n";
-    let read = &mut |_: &Path| Ok(PUBLIC.to_vec());
+    let read = &mut |_: &Path, _: u64| Ok(PUBLIC.to_vec());
     let policy = Policy::parse(text.as_bytes(), Path::new("/etc/sealift/trust.yaml"), read).unwrap();
     let error = SignedStatement::check(&Tree::open(&tree).unwrap(), None, &policy).unwrap_err().to_string();
     assert!(error.ends_with("version 1.0 is older than 1.1, the oldest that the policy accepts"), "{error}");

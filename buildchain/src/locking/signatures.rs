@@ -140,12 +140,12 @@ mod tests {
     fn the_locked_signature_stays_while_it_is_good() {
         let key = include_bytes!("../../../images/src/signatures/data/cosign.pub");
         let key = trust::PublicKey::read(key).unwrap();
-        let (image, keys) = (Digest::of(b"image"), [key.clone()]);
-        let signers = RequiredSigners { keys: &keys, identity: "quay.io/vendor/app".into() };
+        let (image, keys) = (Digest::of(b"image"), vec![key.clone()].into());
+        let signers = RequiredSigners { signers: &keys, identity: "quay.io/vendor/app".into() };
         let wanted = Wanted { image, signers: vec![signers] };
         let signature = |form, manifest: &[u8], identity: Option<&str>| ImageSignature {
             image,
-            key: key.id().into(),
+            signer: key.id().into(),
             form,
             manifest: Digest::of(manifest),
             identity: identity.map(Into::into),

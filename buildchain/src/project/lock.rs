@@ -16,7 +16,7 @@ use super::debian::LockedDebs;
 use super::error::Error;
 use super::field::{ByName, Named};
 use super::file::{self, LockFileContent, LockedSignatureEntry};
-use super::names::{Subject, Tag, Text};
+use super::names::{KeyId, ParsedName as _, Subject, Tag, Text};
 use super::read::{parse_strict, read};
 use super::sources::LockedSources;
 use super::upstream::LockedPackages;
@@ -78,7 +78,11 @@ fn tags(selections: ByName<Text, Vec<Named<Tag>>>) -> BTreeMap<String, Vec<Tag>>
 fn signature((reference, entry): (Reference, LockedSignatureEntry)) -> (Reference, ImageSignature) {
     let signature = ImageSignature {
         image: entry.image.0,
-        key: entry.key.0.to_string(),
+        signer: entry
+            .key
+            .map(|key| key.0.to_string())
+            .or_else(|| entry.signer.map(|signer| signer.0.to_string()))
+            .unwrap_or_default(),
         form: entry.form.into(),
         manifest: entry.manifest.0,
         identity: entry.identity.map(|identity| identity.0.to_string()),
@@ -360,8 +364,13 @@ impl LockFile {
             text.push_str("signatures:\n");
         }
         for (reference, signature) in by_text(&self.signatures) {
-            let ImageSignature { image, key, form, manifest, identity } = signature;
-            let _ = writeln!(text, "  \"{reference}\":\n    image: {image}\n    key: {key}");
+            let ImageSignature { image, signer, form, manifest, identity } = signature;
+            let _ = writeln!(text, "  \"{reference}\":\n    image: {image}");
+            match KeyId::parse(signer) {
+                Ok(key) => drop(writeln!(text, "    key: {key}")),
+                // An identity has no quote, no backslash and no control character.
+                Err(_) => drop(writeln!(text, "    signer: \"{signer}\"")),
+            }
             let _ = writeln!(text, "    form: {form}\n    manifest: {manifest}");
             if let Some(identity) = identity {
                 let _ = writeln!(text, "    identity: \"{identity}\"");
@@ -384,7 +393,6 @@ mod tests {
     use images::signatures::SignatureForm;
 
     use super::*;
-    use crate::project::names::ParsedName as _;
 
     fn reference(text: &str) -> Reference {
         text.parse().unwrap()
@@ -410,7 +418,7 @@ mod tests {
         lock.set_referrers(reference("localhost:5000/c:1"), BTreeMap::new());
         let signed = |form, identity: Option<&str>| ImageSignature {
             image: digest("b"),
-            key: format!("SHA256:{}", "+".repeat(43)),
+            signer: format!("SHA256:{}", "+".repeat(43)),
             form,
             manifest: digest("c"),
             identity: identity.map(ToOwned::to_owned),

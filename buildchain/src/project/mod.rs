@@ -59,12 +59,12 @@ pub use lock::{FILE_NAME as LOCK_FILE_NAME, LockFile, LockedReferrers};
 pub use model::{FILE_NAME, Program, Project, RegistryAccess};
 pub(crate) use names::pool_place as deb_place;
 pub use names::{
-    ArchiveName, CargoPackage, CommitHash, DebArchitecture, DebName, Delimiter, FileMode, FileName, FileUrl,
-    GitLocation, GitRef, HostBuilder, ImageName, ImageOfArchive, ImageRepository, InnerPath, KeyId,
-    LockedPath, MacroName, Mirror, ModuleStream, Nevra, PackageRequest, ParsedName, PathPattern, Pattern,
-    PoolName, ProjectPath, RegistryHost, Release, RepositoryName, RepositoryUrl, RpmArchitecture, SourceName,
-    Subject, SuiteName, Tag, TagPattern, TagRange, TaskName, TemplateSuffix, Text, TimeSpan, VariableName,
-    Version,
+    ArchiveName, CargoPackage, CertifiedSigner, CommitHash, DebArchitecture, DebName, Delimiter, FileMode,
+    FileName, FileUrl, GitLocation, GitRef, HostBuilder, ImageName, ImageOfArchive, ImageRepository,
+    InnerPath, KeyId, LockedPath, MacroName, Mirror, ModuleStream, Nevra, PackageRequest, ParsedName,
+    PathPattern, Pattern, PoolName, ProjectPath, RegistryHost, Release, RepositoryName, RepositoryUrl,
+    RpmArchitecture, SourceName, Subject, SuiteName, Tag, TagPattern, TagRange, TaskName, TemplateSuffix,
+    Text, TimeSpan, VariableName, Version,
 };
 pub use package::read_package;
 pub use paths::Territory;

@@ -2,13 +2,13 @@
 
 use content::printable;
 use serde::{Deserialize, Serialize};
-use trust::PublicKey;
+use trust::{Identity, PublicKey, Signers, TrustedRoot};
 
 use super::{RepositoryPattern, RuleError, SignatureRequirement, SignatureRule, SignatureRules};
 
 /// The most bytes of a file of rules.
 pub const RULES_MAX: u64 = 1 << 20;
-/// The most rules of a file, and keys of a rule.
+/// The most rules of a file, and keys or identities of a rule.
 const ENTRIES_MAX: usize = 1000;
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -45,8 +45,19 @@ pub enum RulesFileError {
         /// The rule.
         repository: RepositoryPattern,
         /// What is wrong.
-        fault: trust::Fault,
+        fault: Box<trust::Fault>,
     },
+    /// An identity, or the trusted root, is not one.
+    #[error("an identity of the rule for {repository}: {fault}")]
+    Identity {
+        /// The rule.
+        repository: RepositoryPattern,
+        /// What is wrong.
+        fault: Box<trust::Fault>,
+    },
+    /// Nothing says whose certificates count.
+    #[error("the rule for {0} has identities, but no trusted root")]
+    NoRoot(RepositoryPattern),
     /// A rule contradicts itself or another one.
     #[error("the rule for {repository}: {source}")]
     Rule {
@@ -73,6 +84,24 @@ struct FileRule {
     identity: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    identities: Vec<FileIdentity>,
+    /// The `trusted_root.json` that certifies the identities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trusted_root: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileIdentity {
+    subject: String,
+    issuer: String,
+}
+
+impl From<&Identity> for FileIdentity {
+    fn from(identity: &Identity) -> Self {
+        Self { subject: identity.subject().to_owned(), issuer: identity.issuer().to_owned() }
+    }
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -94,6 +123,9 @@ impl SignatureRules {
             },
             identity: rule.identity().map(ToString::to_string),
             keys: rule.keys().iter().map(PublicKey::to_pem).collect(),
+            identities: rule.identities().iter().map(FileIdentity::from).collect(),
+            // A rule has one.
+            trusted_root: rule.identities().first().map(|identity| identity.root().as_str().to_owned()),
         };
         let file = File { schema_version: VERSION, rules: self.iter().map(rule).collect() };
         // A structure of texts has no value that JSON cannot have.
@@ -130,15 +162,28 @@ impl SignatureRules {
             let repository = pattern(rule.repository)?;
             let identity = rule.identity.map(pattern).transpose()?;
             let key = |pem: &String| {
-                PublicKey::read(pem.as_bytes())
-                    .map_err(|fault| RulesFileError::Key { repository: repository.clone(), fault })
+                PublicKey::read(pem.as_bytes()).map_err(|fault| RulesFileError::Key {
+                    repository: repository.clone(),
+                    fault: Box::new(fault),
+                })
             };
             let keys = rule.keys.iter().map(key).collect::<Result<_, _>>()?;
+            let root = rule.trusted_root.as_ref().map(|text| TrustedRoot::parse(text.as_bytes()));
+            let of_rule =
+                |fault| RulesFileError::Identity { repository: repository.clone(), fault: Box::new(fault) };
+            let root = root.transpose().map_err(of_rule)?;
+            limited("identities of a rule", rule.identities.len())?;
+            let identity_of = |FileIdentity { subject, issuer }: &FileIdentity| {
+                let root = root.as_ref().ok_or_else(|| RulesFileError::NoRoot(repository.clone()))?;
+                Identity::new(root, subject, issuer).map_err(of_rule)
+            };
+            let identities = rule.identities.iter().map(identity_of).collect::<Result<_, _>>()?;
+            let signers = Signers { keys, identities };
             let requirement = match rule.require {
                 Require::None => SignatureRequirement::None,
                 Require::Signature => SignatureRequirement::Signature,
             };
-            let added = SignatureRule::new(repository.clone(), requirement, keys, identity)
+            let added = SignatureRule::new(repository.clone(), requirement, signers, identity)
                 .and_then(|rule| rules.add(rule));
             added.map_err(|source| RulesFileError::Rule { repository, source })?;
         }

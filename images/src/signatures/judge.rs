@@ -2,7 +2,7 @@
 
 use content::{Digest, printable};
 use trust::{BUNDLE_MAX, BUNDLE_MEDIA_TYPE, Bundle, IMAGE_PREDICATE, SIMPLE_SIGNING_MAX};
-use trust::{SIMPLE_SIGNING_MEDIA_TYPE, SimpleSigning};
+use trust::{PayloadCertificate, SIMPLE_SIGNING_MEDIA_TYPE, SimpleSigning};
 
 use super::{FoundSignatures, ImageSignature, RefusedSignature, RequiredSigners, SignatureForm};
 use crate::Reference;
@@ -14,6 +14,8 @@ const SIGNATURES_MAX: usize = 64;
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 /// The annotation of a layer with the certificate of a key that does not last.
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+/// The annotation of a layer with the entry of the transparency log for its signature.
+const LOG_ENTRY: &str = "dev.sigstore.cosign/bundle";
 /// The annotation of a referrer with the type of the statement in its bundle.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 
@@ -90,7 +92,7 @@ impl<'a> Judge<'a> {
             }
             let Some(payload) = self.read(form, digest, (layer, SIMPLE_SIGNING_MAX), read)? else { continue };
             match self.verify_payload(layer, &payload) {
-                Ok((key, identity)) => self.accept(form, digest, key, Some(identity)),
+                Ok((signer, identity)) => self.accept(form, digest, signer, Some(identity)),
                 Err(reason) => self.refuse(form, digest, reason),
             }
         }
@@ -131,7 +133,7 @@ impl<'a> Judge<'a> {
         }
         let Some(bundle) = self.read(form, digest, (layer, BUNDLE_MAX), read)? else { return Ok(()) };
         match self.verify_bundle(&bundle) {
-            Ok(key) => self.accept(form, digest, key, None),
+            Ok(signer) => self.accept(form, digest, signer, None),
             Err(reason) => self.refuse(form, digest, reason),
         }
         Ok(())
@@ -170,15 +172,19 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The key that signed a payload, and the repository that it names.
+    /// Who signed a payload, and the repository that it names.
     fn verify_payload(&self, layer: &Descriptor, payload: &[u8]) -> Result<(String, String), String> {
         let annotation = |name: &str| layer.annotations.as_ref().and_then(|all| all.get(name)?.as_str());
         let signature = annotation(SIGNATURE).ok_or("its layer has no signature")?;
-        let verified = SimpleSigning::verify(payload, signature, self.signers.keys);
-        let (signed, key) = verified.map_err(|fault| match annotation(CERTIFICATE) {
-            Some(_) => trust::Fault::Certificate.to_string(),
-            None => fault.to_string(),
-        })?;
+        let signers = self.signers.signers;
+        let verified = match annotation(CERTIFICATE) {
+            None => SimpleSigning::verify(payload, signature, signers),
+            Some(certificate) => {
+                let certificate = PayloadCertificate { certificate, log_entry: annotation(LOG_ENTRY) };
+                SimpleSigning::verify_certified(payload, signature, &certificate, signers)
+            }
+        };
+        let (signed, by) = verified.map_err(|fault| fault.to_string())?;
         if signed.digest != self.image {
             return Err(self.other_image(&[signed.digest]));
         }
@@ -187,15 +193,15 @@ impl<'a> Judge<'a> {
             let (found, expected) = (printable(&signed.reference), &self.signers.identity);
             return Err(format!("it signs an image of the repository {found}: expected {expected}"));
         }
-        Ok((key.id().to_owned(), self.signers.identity.clone()))
+        Ok((by.id().to_owned(), self.signers.identity.clone()))
     }
 
-    /// The key that signed a bundle.
+    /// Who signed a bundle.
     fn verify_bundle(&self, bundle: &[u8]) -> Result<String, String> {
         let verified = Bundle::parse(bundle).map_err(|fault| fault.to_string())?;
-        let (images, key) = verified.verify_image(self.signers.keys).map_err(|fault| fault.to_string())?;
+        let (images, by) = verified.verify_image(self.signers.signers).map_err(|fault| fault.to_string())?;
         match images.contains(&self.image) {
-            true => Ok(key.id().to_owned()),
+            true => Ok(by.id().to_owned()),
             false => Err(self.other_image(&images)),
         }
     }
@@ -205,8 +211,8 @@ impl<'a> Judge<'a> {
         format!("it signs the image {}: expected {}", signed.join(", "), self.image)
     }
 
-    fn accept(&mut self, form: SignatureForm, manifest: Digest, key: String, identity: Option<String>) {
-        self.found.good.push(ImageSignature { image: self.image, key, form, manifest, identity });
+    fn accept(&mut self, form: SignatureForm, manifest: Digest, signer: String, identity: Option<String>) {
+        self.found.good.push(ImageSignature { image: self.image, signer, form, manifest, identity });
     }
 
     fn refuse(&mut self, form: SignatureForm, manifest: Digest, reason: impl Into<String>) {

@@ -1,8 +1,8 @@
 //! Signatures of images: the rules that require them, and their check.
 //!
-//! [`SignatureRules`] say for each repository whether an image needs a signature, and by which keys. A registry keeps signatures in
+//! [`SignatureRules`] say for each repository whether an image needs a signature, and by whom. A registry keeps signatures in
 //! two forms, both by cosign: layers of the manifest under the tag `sha256-<hex>.sig`, and bundles in referrers. One good signature
-//! by one of the keys is enough. [`crate::pull::signatures`] finds and checks those of an image. An archive has the rules of its
+//! by one of the signers is enough. [`crate::pull::signatures`] finds and checks those of an image. An archive has the rules of its
 //! project in `attestations/image-policy.json`.
 
 mod file;
@@ -53,8 +53,8 @@ impl fmt::Display for SignatureForm {
 pub struct ImageSignature {
     /// The digest that is signed: that of the index, or of the manifest of an image without one.
     pub image: Digest,
-    /// The ID of the key.
-    pub key: String,
+    /// The ID of the key, or of the identity with a certificate ([`trust::Signers::ids`]).
+    pub signer: String,
     /// Where it is.
     pub form: SignatureForm,
     /// The digest of the manifest that has it.

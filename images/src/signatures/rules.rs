@@ -1,6 +1,6 @@
 //! Rules for the signatures of images.
 
-use trust::PublicKey;
+use trust::{Identity, PublicKey, Signers};
 
 use super::{ImageSignature, RepositoryPattern};
 use crate::Reference;
@@ -10,7 +10,7 @@ use crate::Reference;
 pub enum SignatureRequirement {
     /// No signature.
     None,
-    /// A signature by one of the keys.
+    /// A signature by one of the signers.
     Signature,
 }
 
@@ -19,7 +19,7 @@ pub enum SignatureRequirement {
 pub struct SignatureRule {
     repository: RepositoryPattern,
     requirement: SignatureRequirement,
-    keys: Vec<PublicKey>,
+    signers: Signers,
     identity: Option<RepositoryPattern>,
 }
 
@@ -28,8 +28,8 @@ pub struct SignatureRule {
 #[non_exhaustive]
 pub enum RuleError {
     /// Nobody could sign.
-    #[error("`require: signature` needs `keys`")]
-    NoKeys,
+    #[error("`require: signature` needs `keys` or `identities`")]
+    NoSigners,
     /// A key of the file that changes nothing.
     #[error("`{0}` takes effect only with `require: signature`")]
     WithoutEffect(&'static str),
@@ -50,15 +50,20 @@ impl SignatureRule {
     pub fn new(
         repository: RepositoryPattern,
         requirement: SignatureRequirement,
-        keys: Vec<PublicKey>,
+        signers: Signers,
         identity: Option<RepositoryPattern>,
     ) -> Result<Self, RuleError> {
         match requirement {
-            SignatureRequirement::None if !keys.is_empty() => return Err(RuleError::WithoutEffect("keys")),
+            SignatureRequirement::None if !signers.keys.is_empty() => {
+                return Err(RuleError::WithoutEffect("keys"));
+            }
+            SignatureRequirement::None if !signers.is_empty() => {
+                return Err(RuleError::WithoutEffect("identities"));
+            }
             SignatureRequirement::None if identity.is_some() => {
                 return Err(RuleError::WithoutEffect("identity"));
             }
-            SignatureRequirement::Signature if keys.is_empty() => return Err(RuleError::NoKeys),
+            SignatureRequirement::Signature if signers.is_empty() => return Err(RuleError::NoSigners),
             _ => {}
         }
         let fits = match (&repository, &identity) {
@@ -70,7 +75,7 @@ impl SignatureRule {
         if !fits {
             return Err(RuleError::IdentityForm);
         }
-        Ok(Self { repository, requirement, keys, identity })
+        Ok(Self { repository, requirement, signers, identity })
     }
 
     /// The repositories that it is for.
@@ -85,10 +90,16 @@ impl SignatureRule {
         self.requirement
     }
 
-    /// Whose signatures count.
+    /// The keys whose signatures count.
     #[must_use]
     pub fn keys(&self) -> &[PublicKey] {
-        &self.keys
+        &self.signers.keys
+    }
+
+    /// The persons and pipelines whose signatures count.
+    #[must_use]
+    pub fn identities(&self) -> &[Identity] {
+        &self.signers.identities
     }
 
     /// The repositories that the images were signed in, if these are others.
@@ -117,7 +128,7 @@ pub struct SignatureRules(Vec<SignatureRule>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredSigners<'a> {
     /// Whose signatures count.
-    pub keys: &'a [PublicKey],
+    pub signers: &'a Signers,
     /// The repository that a payload must name.
     pub identity: String,
 }
@@ -127,7 +138,7 @@ impl RequiredSigners<'_> {
     #[must_use]
     pub fn accept(&self, signature: &ImageSignature, image: &content::Digest) -> bool {
         signature.image == *image
-            && self.keys.iter().any(|key| key.id() == signature.key)
+            && self.signers.ids().contains(&signature.signer)
             && signature.identity.as_ref().is_none_or(|identity| *identity == self.identity)
     }
 }
@@ -166,7 +177,7 @@ impl SignatureRules {
         match rule.requirement {
             SignatureRequirement::None => None,
             SignatureRequirement::Signature => {
-                Some(RequiredSigners { keys: &rule.keys, identity: rule.signed_name(&name) })
+                Some(RequiredSigners { signers: &rule.signers, identity: rule.signed_name(&name) })
             }
         }
     }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use base64::Engine as _;
 use content::Digest;
-use trust::{PublicKey, SecretKey, Signer};
+use trust::{PublicKey, SecretKey, Signer, Signers};
 
 use super::*;
 use crate::Reference;
@@ -33,7 +33,12 @@ fn own() -> SecretKey {
 }
 
 fn rule(repository: &str, keys: Vec<PublicKey>, identity: Option<&str>) -> Result<SignatureRule, RuleError> {
-    SignatureRule::new(pattern(repository), SignatureRequirement::Signature, keys, identity.map(pattern))
+    SignatureRule::new(
+        pattern(repository),
+        SignatureRequirement::Signature,
+        keys.into(),
+        identity.map(pattern),
+    )
 }
 
 #[test]
@@ -80,8 +85,9 @@ fn a_pattern_covers_one_repository_or_all_below_a_name() {
 #[test]
 fn the_most_precise_rule_decides() {
     let mut rules = SignatureRules::default();
-    let none =
-        |text| SignatureRule::new(pattern(text), SignatureRequirement::None, Vec::new(), None).unwrap();
+    let none = |text| {
+        SignatureRule::new(pattern(text), SignatureRequirement::None, Signers::default(), None).unwrap()
+    };
     rules.add(rule("*", vec![cosign()], None).unwrap()).unwrap();
     rules.add(none("quay.io/vendor/*")).unwrap();
     rules.add(rule("quay.io/vendor/app", vec![own().public_key().clone()], None).unwrap()).unwrap();
@@ -96,7 +102,7 @@ fn the_most_precise_rule_decides() {
     ] {
         let reference: Reference = image.parse().unwrap();
         let found = rules.required(&reference);
-        let found = found.map(|signers| (signers.identity.clone(), signers.keys.to_vec()));
+        let found = found.map(|signers| (signers.identity.clone(), signers.signers.keys.clone()));
         assert_eq!(found, expected.map(|(name, key)| (name.to_owned(), vec![key])), "{image}");
     }
     assert!(SignatureRules::default().required(&"a:1".parse().unwrap()).is_none());
@@ -106,14 +112,19 @@ fn the_most_precise_rule_decides() {
 fn a_rule_that_contradicts_itself_or_another_one_is_refused() {
     let key = || vec![cosign()];
     let none = |keys, identity: Option<&str>| {
-        SignatureRule::new(pattern("quay.io/*"), SignatureRequirement::None, keys, identity.map(pattern))
+        SignatureRule::new(
+            pattern("quay.io/*"),
+            SignatureRequirement::None,
+            Signers::from(keys),
+            identity.map(pattern),
+        )
     };
     let mut rules = SignatureRules::default();
     rules.add(rule("docker.io/library/nginx", key(), None).unwrap()).unwrap();
     let twice = rules.add(rule("nginx", key(), None).unwrap()).map_err(|error| error.to_string());
     assert_eq!(twice.unwrap_err(), "a second rule for `docker.io/library/nginx`");
     for (found, expected) in [
-        (rule("quay.io/*", Vec::new(), None), "`require: signature` needs `keys`"),
+        (rule("quay.io/*", Vec::new(), None), "`require: signature` needs `keys` or `identities`"),
         (none(key(), None), "`keys` takes effect only with `require: signature`"),
         (none(Vec::new(), Some("a.b/*")), "`identity` takes effect only with `require: signature`"),
         (
@@ -184,7 +195,8 @@ impl Registry {
 
     /// The signatures by these keys.
     fn found(&self, keys: &[PublicKey], identity: &str) -> FoundSignatures {
-        let signers = RequiredSigners { keys, identity: identity.to_owned() };
+        let trusted = keys.to_vec().into();
+        let signers = RequiredSigners { signers: &trusted, identity: identity.to_owned() };
         let mut judge = Judge::new(IMAGE.parse().unwrap(), &signers);
         for (form, text) in &self.manifests {
             let manifest = Manifest::parse(text.as_bytes()).unwrap();
@@ -209,7 +221,7 @@ fn both_forms_that_cosign_writes_count() {
     assert_eq!(found.refused, []);
     let signature = |form, manifest: &str, identity: Option<&str>| ImageSignature {
         image: IMAGE.parse().unwrap(),
-        key: cosign().id().into(),
+        signer: cosign().id().into(),
         form,
         manifest: Digest::of(manifest.as_bytes()),
         identity: identity.map(Into::into),
@@ -220,13 +232,13 @@ fn both_forms_that_cosign_writes_count() {
     ];
     assert_eq!(found.good, expected);
     // What is noted counts for the same key, image and repository alone.
-    let (cosigns, others) = ([cosign()], [own().public_key().clone()]);
-    let signers = |keys, identity: &str| RequiredSigners { keys, identity: identity.into() };
+    let (cosigns, others) = (vec![cosign()].into(), vec![own().public_key().clone()].into());
+    let signers = |signers, identity: &str| RequiredSigners { signers, identity: identity.into() };
     let (tagged, image) = (&found.good[0], IMAGE.parse().unwrap());
-    assert!(signers(&cosigns[..], REPOSITORY).accept(tagged, &image));
-    assert!(!signers(&cosigns[..], "quay.io/other").accept(tagged, &image));
-    assert!(!signers(&others[..], REPOSITORY).accept(tagged, &image));
-    assert!(!signers(&cosigns[..], REPOSITORY).accept(tagged, &Digest::of(b"another")));
+    assert!(signers(&cosigns, REPOSITORY).accept(tagged, &image));
+    assert!(!signers(&cosigns, "quay.io/other").accept(tagged, &image));
+    assert!(!signers(&others, REPOSITORY).accept(tagged, &image));
+    assert!(!signers(&cosigns, REPOSITORY).accept(tagged, &Digest::of(b"another")));
 }
 
 /// Puts something into a registry.
@@ -316,7 +328,7 @@ fn a_signature_that_does_not_fit_the_image_is_refused_with_its_reason() {
             registry.blobs.insert(Digest::of(PAYLOAD.as_bytes()), PAYLOAD.into());
             registry.manifests.push((SignatureForm::Tag, TAGGED.into()));
         }),
-        ("it was signed with a certificate: only signatures with keys can be verified", &|registry| {
+        ("it was signed with a certificate, and only keys are trusted", &|registry| {
             let mut layer = registry.payload(&PAYLOAD.replace("demo", "other"));
             layer["annotations"]["dev.cosignproject.cosign/signature"] = "MEQ=".into();
             layer["annotations"]["dev.sigstore.cosign/certificate"] = "-----BEGIN".into();
@@ -362,7 +374,7 @@ fn one_good_signature_is_enough_and_the_others_are_reported() {
     registry.manifest(SignatureForm::Tag, layers, serde_json::json!({}));
     let keys = [cosign(), own().public_key().clone()];
     let found = registry.found(&keys, REPOSITORY);
-    let good: Vec<&str> = found.good.iter().map(|signature| signature.key.as_str()).collect();
+    let good: Vec<&str> = found.good.iter().map(|signature| signature.signer.as_str()).collect();
     assert_eq!((good, found.refused.len()), (vec![keys[1].id()], 2));
 }
 
@@ -395,7 +407,8 @@ fn rules_come_back_from_the_file_of_an_archive() {
     let mut rules = SignatureRules::default();
     rules.add(rule("quay.io/vendor/*", vec![cosign(), own().public_key().clone()], None).unwrap()).unwrap();
     rules.add(rule("mirror.example/v/*", vec![cosign()], Some("quay.io/vendor/*")).unwrap()).unwrap();
-    let none = SignatureRule::new(pattern("*"), SignatureRequirement::None, Vec::new(), None).unwrap();
+    let none =
+        SignatureRule::new(pattern("*"), SignatureRequirement::None, Signers::default(), None).unwrap();
     rules.add(none).unwrap();
     let text = rules.render();
     assert_eq!(SignatureRules::parse(text.as_bytes()).unwrap(), rules);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use content::LinkPolicy;
-use trust::{Covers, KEY_MAX, Policy, PublicKey, Signer};
+use trust::{Covers, Identity, KEY_MAX, Policy, PublicKey, Signer, Signers, TRUSTED_ROOT_MAX, TrustedRoot};
 
 use crate::failure::Failure;
 use crate::remedies::trust as remedies;
@@ -15,6 +15,8 @@ pub(crate) struct TrustArguments {
     /// Also fail if the archive is not signed by the public key in FILE (PEM; repeatable)
     #[arg(long = "key", value_name = "FILE", group = "signers", help_heading = "Signatures")]
     keys: Vec<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArguments,
     /// Also fail if the archive breaks the policy in FILE, such as /etc/sealift/trust.yaml
     #[arg(long, value_name = "FILE", group = "signers", help_heading = "Signatures")]
     trust: Option<PathBuf>,
@@ -27,10 +29,49 @@ pub(crate) struct TrustArguments {
         value_enum,
         default_value_t,
         value_name = "WHAT",
-        requires = "keys",
+        requires = "signers",
+        conflicts_with = "trust",
         help_heading = "Signatures"
     )]
     covers: CoversArgument,
+}
+
+/// Whose certificates count.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArguments {
+    /// Accept a signature with a certificate for SUBJECT, an email address or a URI; `*` is any text (repeatable)
+    #[arg(
+        long,
+        value_name = "SUBJECT",
+        group = "signers",
+        requires = "issuer",
+        requires = "trusted_root",
+        help_heading = "Signatures"
+    )]
+    identity: Vec<String>,
+    /// Require that the provider at URL knows SUBJECT, such as https://accounts.google.com
+    #[arg(long, value_name = "URL", requires = "identity", help_heading = "Signatures")]
+    issuer: Option<String>,
+    /// Read the authorities and logs whose certificates count from FILE, a trusted_root.json of sigstore
+    #[arg(long, value_name = "FILE", requires = "identity", help_heading = "Signatures")]
+    trusted_root: Option<PathBuf>,
+}
+
+impl IdentityArguments {
+    /// The identities that the options name.
+    fn read(&self) -> Result<Vec<Identity>, Failure> {
+        let (Some(issuer), Some(path)) = (&self.issuer, &self.trusted_root) else { return Ok(Vec::new()) };
+        let bytes = content::open_read(path, LinkPolicy::Follow, TRUSTED_ROOT_MAX)?;
+        let root = TrustedRoot::parse(&bytes).map_err(|fault| remedies::key(path, fault))?;
+        let identity = |subject: &String| Identity::new(&root, subject, issuer).map_err(Failure::usage_by);
+        self.identity.iter().map(identity).collect()
+    }
+}
+
+/// The signers that options name.
+pub(crate) fn signers(keys: &[PathBuf], identity: &IdentityArguments) -> Result<Signers, Failure> {
+    let keys = keys.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?;
+    Ok(Signers { keys, identities: identity.read()? })
 }
 
 /// What signs an archive.
@@ -95,15 +136,15 @@ impl TrustArguments {
         if let Some(path) = &self.trust {
             return Policy::read(path).map(Some).map_err(remedies::policy);
         }
-        if self.keys.is_empty() {
+        let signers = signers(&self.keys, &self.identity)?;
+        if signers.is_empty() {
             return Ok(None);
         }
         let covers = match self.covers {
             CoversArgument::Iso => Covers::Iso,
             CoversArgument::Contents => Covers::Contents,
         };
-        let keys = self.keys.iter().map(|path| public_key(path)).collect::<Result<_, _>>()?;
-        Ok(Some(Policy::of_keys(keys, covers)))
+        Ok(Some(Policy::of_signers(signers, covers)))
     }
 }
 

@@ -112,6 +112,12 @@ pub(crate) fn unproven(error: &AttestationError) -> Option<String> {
         AttestationError::Refused { fault: Fault::UnknownKey { .. }, .. } => {
             "name the key that signed it with --key FILE, if you trust it".into()
         }
+        AttestationError::Refused { fault: Fault::Certificate(_), .. } => {
+            "name who may sign: --identity SUBJECT --issuer URL --trusted-root FILE".into()
+        }
+        AttestationError::Refused { fault: Fault::OtherIdentity { .. }, .. } => {
+            "name the signer with --identity, if you trust them".into()
+        }
         _ => return None,
     })
 }
@@ -124,6 +130,9 @@ pub(crate) fn unproven_on_node(error: &AttestationError) -> Option<String> {
         }
         AttestationError::Refused { fault: Fault::UnknownKey { .. }, .. } => {
             Some("add the key to the policy, if you trust it".into())
+        }
+        AttestationError::Refused { fault: Fault::Certificate(_) | Fault::OtherIdentity { .. }, .. } => {
+            Some("add the signer to `identities` of the policy, if you trust them".into())
         }
         error => unproven(error),
     }

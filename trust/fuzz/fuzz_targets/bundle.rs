@@ -10,7 +10,7 @@ const KEY: &[u8] = include_bytes!("../../src/tests/data/p256.pub");
 fuzz_target!(|bytes: &[u8]| {
     let Ok(bundle) = Bundle::parse(bytes) else { return };
     let key = PublicKey::read(KEY).unwrap();
-    if let Ok(signed) = bundle.verify([&key]) {
+    if let Ok(signed) = bundle.verify(&vec![key].into()) {
         assert_eq!(signed.statement.subjects[0].digest.short(), "2bc795a3fd43");
     }
 });

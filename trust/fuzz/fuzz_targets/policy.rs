@@ -1,4 +1,4 @@
-//! Invariant: whatever the bytes are, they are refused or are a policy, in which each rule that requires signatures has keys.
+//! Invariant: whatever the bytes are, they are refused or are a policy, in which each rule that requires signatures has signers.
 #![no_main]
 
 use std::path::Path;
@@ -9,10 +9,10 @@ use trust::{Policy, Require};
 const KEY: &[u8] = include_bytes!("../../src/tests/data/p256.pub");
 
 fuzz_target!(|bytes: &[u8]| {
-    let policy = Policy::parse(bytes, Path::new("/etc/sealift/trust.yaml"), &mut |_| Ok(KEY.to_vec()));
+    let policy = Policy::parse(bytes, Path::new("/etc/sealift/trust.yaml"), &mut |_, _| Ok(KEY.to_vec()));
     let Ok(policy) = policy else { return };
     for name in ["demo", "a", ""] {
         let rule = policy.rule(name);
-        assert!(rule.require != Require::Signature || !rule.keys.is_empty());
+        assert!(rule.require != Require::Signature || !rule.signers.is_empty());
     }
 });

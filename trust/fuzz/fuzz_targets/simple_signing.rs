@@ -11,12 +11,12 @@ const SIGNATURE: &str =
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = SimpleSigning::parse(bytes);
-    let key = PublicKey::read(KEY).unwrap();
-    if let Ok((signed, _)) = SimpleSigning::verify(bytes, SIGNATURE, [&key]) {
+    let key = vec![PublicKey::read(KEY).unwrap()].into();
+    if let Ok((signed, _)) = SimpleSigning::verify(bytes, SIGNATURE, &key) {
         assert_eq!(signed.reference, "localhost:5999/demo/c2");
     }
     // As the annotation of a layer.
     if let Ok(text) = str::from_utf8(bytes) {
-        assert!(SimpleSigning::verify(b"{}", text, [&key]).is_err());
+        assert!(SimpleSigning::verify(b"{}", text, &key).is_err());
     }
 });

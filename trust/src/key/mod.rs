@@ -1,6 +1,6 @@
 //! Keys: ECDSA P-256 with SHA-256, and Ed25519.
 
-mod pem;
+pub(crate) mod pem;
 mod public;
 mod secret;
 

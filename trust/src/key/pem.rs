@@ -9,13 +9,13 @@ use crate::Fault;
 const STANDARD: ::base64::engine::GeneralPurpose = ::base64::engine::general_purpose::STANDARD;
 
 /// A block of a PEM file.
-pub(super) struct Block {
-    pub(super) label: String,
-    pub(super) der: Zeroizing<Vec<u8>>,
+pub(crate) struct Block {
+    pub(crate) label: String,
+    pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
 /// The blocks of a file, between which only blanks may stand.
-pub(super) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
+pub(crate) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
     if file.len() as u64 > KEY_MAX {
         return Err(Fault::NotPem("the file is too large"));
     }
@@ -68,7 +68,7 @@ pub(super) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
 }
 
 /// What a block is, for messages.
-pub(super) fn noun(label: &str) -> String {
+pub(crate) fn noun(label: &str) -> String {
     match label {
         "PUBLIC KEY" | "EC PUBLIC KEY" | "RSA PUBLIC KEY" => "a public key".into(),
         "CERTIFICATE" => "a certificate".into(),

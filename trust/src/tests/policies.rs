@@ -14,6 +14,7 @@ fn folder(text: &str) -> tempfile::TempDir {
         ("p256.pub", P256_PUBLIC),
         ("ed.pub", ED25519_PUBLIC),
         ("secret.pem", P256),
+        ("root.json", include_bytes!("../keyless/tests/conformance/roots/public.json")),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
@@ -38,13 +39,13 @@ fn a_rule_for_an_archive_takes_the_place_of_the_default() {
     let policy = Policy::read(&folder.path().join("trust.yaml")).unwrap();
     let other = policy.rule("other");
     assert_eq!(
-        (other.require, other.covers, other.keys.as_slice()),
+        (other.require, other.covers, other.signers.keys.as_slice()),
         (Require::Signature, Covers::Iso, &[public(P256_PUBLIC)][..])
     );
     for name in ["metalk8s", "METALK8S"] {
         let rule = policy.rule(name);
         assert_eq!((rule.require, rule.covers), (Require::Signature, Covers::Contents));
-        assert_eq!(rule.keys, [public(ED25519_PUBLIC)]);
+        assert_eq!(rule.signers.keys, [public(ED25519_PUBLIC)]);
         assert_eq!(rule.minimum_version.as_deref(), Some("2.11.0"));
     }
     assert_eq!(policy.rule("legacy").require, Require::Checksum);
@@ -53,6 +54,31 @@ fn a_rule_for_an_archive_takes_the_place_of_the_default() {
     let absent = Policy::read_if_exists(&folder.path().join("none.yaml")).unwrap();
     assert_eq!(absent, None);
     assert_eq!(Policy::default().rule("x").require, Require::Checksum);
+}
+
+/// A rule that names its signers does not also accept those of all archives.
+#[test]
+fn signers_of_a_rule_take_the_place_of_all_others() {
+    let by = |subject: &str| format!("[{{subject: {subject}, issuer: 'https://example.com'}}]");
+    let folder = folder(&format!(
+        "require: signature\nkeys: [p256.pub]\ntrustedRoot: root.json\nidentities: {}\narchives:\n  \
+         a: {{keys: [ed.pub]}}\n  b: {{identities: {}}}\n  c: {{minimumVersion: '1'}}\n",
+        by("all@example.com"),
+        by("b@example.com"),
+    ));
+    let policy = Policy::read(&folder.path().join("trust.yaml")).unwrap();
+    let (p256, ed25519) = (public(P256_PUBLIC), public(ED25519_PUBLIC));
+    let all = "all@example.com (https://example.com)";
+    for (name, expected) in [
+        ("a", &[ed25519.id()][..]),
+        ("b", &["b@example.com (https://example.com)"]),
+        ("c", &[p256.id(), all]),
+        ("other", &[p256.id(), all]),
+    ] {
+        assert_eq!(policy.rule(name).signers.ids(), expected, "{name}");
+    }
+    let files: Vec<_> = policy.files().iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(files, ["trust.yaml", "root.json", "p256.pub", "ed.pub"]);
 }
 
 #[test]
@@ -84,11 +110,17 @@ fn a_policy_that_does_not_say_what_holds_is_refused() {
         ("require: signatures\n", "trust.yaml: unknown variant `signatures`"),
         ("", "trust.yaml: "),
         ("covers: iso\n", "trust.yaml: "),
-        ("require: signature\n", "trust.yaml: the policy requires signatures, but has no `keys`"),
-        ("require: signature\nkeys: []\n", "trust.yaml: the policy requires signatures, but has no `keys`"),
+        (
+            "require: signature\n",
+            "trust.yaml: the policy requires signatures, but has neither `keys` nor `identities`",
+        ),
+        (
+            "require: signature\nkeys: []\n",
+            "trust.yaml: the policy requires signatures, but has neither `keys` nor `identities`",
+        ),
         (
             "require: checksum\narchives:\n  a:\n    require: signature\n",
-            "trust.yaml: the rule for a requires signatures, but has no `keys`",
+            "trust.yaml: the rule for a requires signatures, but has neither `keys` nor `identities`",
         ),
         (
             "require: checksum\narchives:\n  a:\n    keys: [p256.pub]\n",
@@ -118,6 +150,26 @@ fn a_policy_that_does_not_say_what_holds_is_refused() {
         ("require: checksum\narchives:\n  a: {minimumVersion: }\n", "trust.yaml: "),
         ("require: checksum\narchives:\n  a: {require: null}\n", "trust.yaml: "),
         ("require: signature\nkeys: [p256.pub]\narchives:\n  a: {keys: ~}\n", "trust.yaml: "),
+        (
+            "require: signature\nidentities: [{subject: a@example.com, issuer: 'https://example.com'}]\n",
+            "trust.yaml: the policy has `identities`, but no `trustedRoot` is named",
+        ),
+        (
+            "require: signature\nkeys: [p256.pub]\ntrustedRoot: root.json\n",
+            "trust.yaml: `trustedRoot` takes effect only with `identities`",
+        ),
+        (
+            "require: signature\ntrustedRoot: root.json\nidentities: [{subject: '*', issuer: 'https://example.com'}]\n",
+            "trust.yaml: the policy: the identity `*` has a `*` in the host or the domain",
+        ),
+        (
+            "require: signature\ntrustedRoot: root.json\nidentities: [{subject: a@example.com}]\n",
+            "trust.yaml: missing field `issuer`",
+        ),
+        (
+            "require: signature\ntrustedRoot: p256.pub\nidentities: [{subject: a@example.com, issuer: 'https://example.com'}]\n",
+            "p256.pub: the trusted root is not JSON",
+        ),
         ("require: checksum\nrevoked: [abc]\n", "trust.yaml: `abc` is not the ID of a key"),
     ] {
         let folder = folder(text);

@@ -8,7 +8,7 @@ use crate::{Bundle, Signer};
 /// Of a bundle of P-256, with these keys.
 fn outcome(bundle: &str, keys: &[&[u8]]) -> String {
     let keys: Vec<PublicKey> = keys.iter().map(|key| public(key)).collect();
-    match Bundle::parse(bundle.as_bytes()).and_then(|bundle| bundle.verify(&keys).map(drop)) {
+    match Bundle::parse(bundle.as_bytes()).and_then(|bundle| bundle.verify(&keys.into()).map(drop)) {
         Ok(()) => "good".into(),
         Err(fault) => fault.to_string(),
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::ForEach;
 use crate::project::field::{Field, Named};
-use crate::project::names::{ImageRepository, InnerPath, KeyId, Text};
+use crate::project::names::{CertifiedSigner, ImageRepository, InnerPath, KeyId, Text};
 
 /// What the images of some repositories need. If several entries cover a repository, the most precise one counts.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -15,13 +15,19 @@ use crate::project::names::{ImageRepository, InnerPath, KeyId, Text};
 pub struct ImageSignatureEntry {
     /// A repository such as `quay.io/vendor/app`, all repositories below a name (`quay.io/vendor/*`), or all (`*`).
     pub repository: Field<RepositoryPattern>,
-    /// `signature`: `sealift lock` checks that one of `keys` signed each image, and the archive carries the signatures. `none`:
+    /// `signature`: `sealift lock` checks that one of `keys` or `identities` signed each image, and the archive carries the signatures. `none`:
     /// images need no signature. Default: `signature`.
     #[serde(default)]
     pub require: RequireSignature,
     /// Files of the project, each with a public key in PEM: ECDSA P-256 or Ed25519. A signature by one of them is enough.
     #[serde(default)]
     pub keys: Vec<Field<InnerPath>>,
+    /// Persons and pipelines whose signatures with a certificate ("keyless") also count. They need `trustedRoot`.
+    #[serde(default)]
+    pub identities: Vec<SignerIdentity>,
+    /// A file of the project, the `trusted_root.json` of sigstore with the authorities and logs that certify the identities.
+    #[serde(default)]
+    pub trusted_root: Option<Field<InnerPath>>,
     /// The repository that the images were signed in, if it is not `repository`: for copies of images in another registry. It ends
     /// with `/*` if `repository` does.
     #[serde(default)]
@@ -34,13 +40,24 @@ pub struct ImageSignatureEntry {
     pub for_each: ForEach,
 }
 
+/// A person or a pipeline with a certificate.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignerIdentity {
+    /// Whom the certificate names: an email address, or the URI of a pipeline. `*` is any text, but not in a host or a domain:
+    /// `https://github.com/example/app/.github/workflows/release.yml@refs/tags/*`.
+    pub subject: Field<Text>,
+    /// The URL of the provider that knows the subject: `https://token.actions.githubusercontent.com`.
+    pub issuer: Field<Text>,
+}
+
 /// What an image needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RequireSignature {
     /// No signature.
     None,
-    /// A signature by one of the keys.
+    /// A signature by one of the keys or identities.
     #[default]
     Signature,
 }
@@ -52,7 +69,11 @@ pub struct LockedSignatureEntry {
     /// The digest of the image that is signed.
     pub image: Named<Digest>,
     /// The key that signed it.
-    pub key: Named<KeyId>,
+    #[serde(default)]
+    pub key: Option<Named<KeyId>>,
+    /// In place of a key, the identity with a certificate that signed it.
+    #[serde(default)]
+    pub signer: Option<Named<CertifiedSigner>>,
     /// Where the signature is.
     pub form: LockedSignatureForm,
     /// The digest of the manifest that has the signature.

@@ -29,7 +29,7 @@ pub use self::image_of_archive::ImageOfArchive;
 pub use self::packages::{
     HostBuilder, LockedPath, MacroName, ModuleStream, Nevra, PackageRequest, RepositoryUrl, RpmArchitecture,
 };
-pub use self::signatures::KeyId;
+pub use self::signatures::{CertifiedSigner, KeyId};
 pub use self::sources::{CommitHash, FileName, FileUrl, GitLocation, GitRef, SourceName};
 
 /// A text with rules of its own.
@@ -76,7 +76,7 @@ impl NameRule {
     }
 }
 
-const RULES: [NameRule; 55] = [
+const RULES: [NameRule; 56] = [
     NameRule::of::<SuiteName>(),
     NameRule::of::<DebArchitecture>(),
     NameRule::of::<DebName>(),
@@ -132,6 +132,7 @@ const RULES: [NameRule; 55] = [
     NameRule::of::<Subject>(),
     NameRule::of::<RepositoryPattern>(),
     NameRule::of::<KeyId>(),
+    NameRule::of::<CertifiedSigner>(),
 ];
 
 /// The check of the texts that a schema gives the `format`, if there is one.

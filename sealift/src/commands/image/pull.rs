@@ -12,12 +12,12 @@ use images::reference::{check_repository, check_tag};
 use images::signatures::RequiredSigners;
 use images::source::ImageLocation;
 use images::{Platform, Reference, RegistrySession, Store};
-use trust::PublicKey;
+use trust::Signers;
 
 use super::content_store;
 use super::ls::report;
 use crate::args::registry_client::ClientArguments;
-use crate::args::trust::public_key;
+use crate::args::trust::{IdentityArguments, signers};
 use crate::failure::{CommandResult, Failure};
 use crate::output::{self, ReportOutput};
 use crate::progress::blobs::Blobs;
@@ -51,8 +51,10 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     client: ClientArguments,
     /// Pull only images that this public key signed, with cosign (PEM: ECDSA P-256 or Ed25519; repeatable, one key is enough)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "signers", help_heading = "Signatures")]
     key: Vec<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArguments,
     /// Also pull referrers, such as signatures and SBOMs, into DIR/<name>/sha256-<digest>/
     #[arg(long)]
     referrers: bool,
@@ -103,11 +105,11 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
         options.mirrors.entry(host.to_string()).or_default().push(url.to_string());
     }
     content::check_folder(&arguments.into)?;
-    let keys = arguments.key.iter().map(|key| public_key(key)).collect::<Result<Vec<PublicKey>, _>>()?;
+    let trusted = signers(&arguments.key, &arguments.identity)?;
     let local = wanted.iter().find(|(source, _)| !matches!(source, ImageLocation::Registry(_)));
-    if let Some((source, _)) = local.filter(|_| !keys.is_empty()) {
-        return Err(Failure::usage(format!("--key needs a registry, which {source} is not in"))
-            .remedy("pull it with a command of its own, without --key"));
+    if let Some((source, _)) = local.filter(|_| !trusted.is_empty()) {
+        return Err(Failure::usage(format!("signatures need a registry, which {source} is not in"))
+            .remedy("pull it with a command of its own, without --key and --identity"));
     }
     let store = content_store::open(&content_store::root(arguments.store)?)?;
     let named = named(&wanted);
@@ -115,9 +117,9 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     let pulled = {
         let blobs = Blobs::start("pulling");
         refuse_clashing_tags(&requests, &named, &session, &blobs)?;
-        if !keys.is_empty() {
+        if !trusted.is_empty() {
             for request in &mut requests {
-                request.expected = Some(signed(&request.reference, &keys, &store, &session, &blobs)?);
+                request.expected = Some(signed(&request.reference, &trusted, &store, &session, &blobs)?);
             }
         }
         images::pull::pull(&requests, &store, &session, &blobs).map_err(remedies::images::pull)?
@@ -153,16 +155,16 @@ pub(super) fn run(arguments: Arguments) -> CommandResult {
     report(written, arguments.output)
 }
 
-/// The digest of an image that one of `keys` signed.
+/// The digest of an image that one of `trusted` signed.
 fn signed(
     reference: &Reference,
-    keys: &[PublicKey],
+    trusted: &Signers,
     store: &Store,
     session: &RegistrySession,
     progress: &Blobs,
 ) -> Result<Digest, Failure> {
     let image = images::pull::resolve(reference, session, progress).map_err(remedies::images::pull)?.digest;
-    let signers = RequiredSigners { keys, identity: reference.name() };
+    let signers = RequiredSigners { signers: trusted, identity: reference.name() };
     let found = images::pull::signatures(reference, &image, &signers, store, session, progress);
     let found = found.map_err(remedies::images::pull)?;
     if found.good.is_empty() {

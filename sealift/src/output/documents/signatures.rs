@@ -7,7 +7,7 @@ use archive::diff::{Comparison, Sameness};
 use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
-use trust::PublicKey;
+use trust::{PublicKey, SignedBy};
 
 use super::archive_diff::ArchiveDiffDocument;
 use super::text;
@@ -22,15 +22,43 @@ pub(crate) struct SignatureDocument {
     pub(crate) ok: bool,
     /// The path of the bundle.
     pub(crate) bundle: String,
-    /// The key that signed the statement, as `SHA256:` and 43 letters: the fingerprint that `ssh-keygen -l` shows. Null if no
-    /// trusted key did.
-    pub(crate) key_id: Option<String>,
-    /// The algorithm of the key: `ECDSA P-256` or `Ed25519`.
-    pub(crate) algorithm: Option<String>,
+    /// Who signed the statement; each value is null if nobody who is trusted did.
+    #[serde(flatten)]
+    pub(crate) by: SignerDocument,
     /// What the signature covers: `iso`, each byte of the ISO, or `contents`, each file through the signed `SHA256SUMS`.
     pub(crate) covers: Option<&'static str>,
     /// Why the archive is not the signed one.
     pub(crate) reason: Option<String>,
+}
+
+/// Who signed: the holder of a key, or a person or a pipeline with a certificate.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SignedBy")]
+pub(crate) struct SignerDocument {
+    /// The key, as `SHA256:` and 43 letters: the fingerprint that `ssh-keygen -l` shows. Null with a certificate.
+    pub(crate) key_id: Option<String>,
+    /// The algorithm of the key: `ECDSA P-256` or `Ed25519`.
+    pub(crate) algorithm: Option<String>,
+    /// Whom the certificate names: an email address, or the URI of a pipeline. Null with a key.
+    pub(crate) subject: Option<String>,
+    /// The URL of the provider that knows the subject.
+    pub(crate) issuer: Option<String>,
+}
+
+impl From<&SignedBy> for SignerDocument {
+    fn from(by: &SignedBy) -> Self {
+        match by {
+            SignedBy::Identity { subject, issuer, .. } => {
+                Self { subject: Some(subject.clone()), issuer: Some(issuer.clone()), ..Self::default() }
+            }
+            SignedBy::Key { id, algorithm } => Self {
+                key_id: Some(id.clone()),
+                algorithm: Some(algorithm.name().to_owned()),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 /// The files that were verified through the signed checksums.
@@ -41,8 +69,9 @@ pub(crate) struct ArchiveFileVerification {
     pub(crate) archive: String,
     /// Whether all files are the signed ones.
     pub(crate) ok: bool,
-    /// The key that signed the checksums.
-    pub(crate) key_id: String,
+    /// Who signed the checksums.
+    #[serde(flatten)]
+    pub(crate) by: SignerDocument,
     /// The files, in the order of the options.
     pub(crate) files: Vec<VerifiedFile>,
 }

@@ -11,7 +11,7 @@ use images::manifest::{Descriptor, Manifest};
 use images::original_names::Place;
 use images::pull::referrers_tag;
 use images::signatures::{RULES_MAX, RequiredSigners, SignatureRules, under_tag};
-use trust::PublicKey;
+use trust::{PublicKey, Signers};
 
 use super::super::error::Error;
 
@@ -93,7 +93,10 @@ impl SignedRepositories {
             for reference in references {
                 let original = format!("{}/{}", reference.host(), reference.repository());
                 let Ok(parsed) = original.parse::<Reference>() else { continue };
-                let Some(signers) = rules.required(&parsed) else { continue };
+                let Some(required) = rules.required(&parsed) else { continue };
+                // These clients are given keys only.
+                let keys = Signers { identities: Vec::new(), ..required.signers.clone() };
+                let signers = RequiredSigners { signers: &keys, ..required };
                 let served = format!("{prefix}/{}", place.name);
                 let digest = digests.get(place);
                 let signature = digest.and_then(|digest| {
@@ -112,7 +115,7 @@ impl SignedRepositories {
                     original: original.clone(),
                     served: served.clone(),
                     identity: signers.identity.clone(),
-                    keys: signers.keys.to_vec(),
+                    keys: signers.signers.keys.clone(),
                 };
                 repositories.insert((original, served), repository);
             }

@@ -225,7 +225,10 @@ fn a_repository_needs_signatures_only_if_clients_accept_those_in_the_archive() {
         let requirement = SignatureRequirement::Signature;
         let keys = vec![key(key_file)];
         rules
-            .add(SignatureRule::new(pattern(original), requirement, keys, identity.map(pattern)).unwrap())
+            .add(
+                SignatureRule::new(pattern(original), requirement, keys.into(), identity.map(pattern))
+                    .unwrap(),
+            )
             .unwrap();
         put("attestations/image-policy.json", rules.render().as_bytes());
         let tree = || Tree::open(root.path()).unwrap();

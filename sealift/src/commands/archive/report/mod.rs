@@ -62,7 +62,7 @@ struct Report {
 
 /// What is known about the signature.
 enum Signature {
-    Checked(SignatureCheck),
+    Checked(Box<SignatureCheck>),
     /// The policy accepts the archive without one.
     NotRequired,
     /// No key and no policy was given.
@@ -98,7 +98,7 @@ impl Report {
         let options = VerifyOptions { iso_digest: true, ..VerifyOptions::default() };
         let (verified, check) = verify::verify_tree(tree, options, bundle, policy)?;
         let signature = match (check, policy) {
-            (Some(check), _) => Signature::Checked(check),
+            (Some(check), _) => Signature::Checked(Box::new(check)),
             (None, Some(_)) => Signature::NotRequired,
             (None, None) => Signature::NotChecked { exists: expected.exists(), bundle: expected },
         };

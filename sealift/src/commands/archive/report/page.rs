@@ -83,11 +83,11 @@ fn verdict(report: &Report) -> Paragraph {
 fn signed(signature: &Signature) -> Paragraph {
     match signature {
         Signature::Checked(check) => {
-            let document = SignatureDocument::from(check);
+            let document = SignatureDocument::from(check.as_ref());
             match (document.reason, check.covered()) {
                 (None, Some(covered)) => {
-                    let key = document.key_id.unwrap_or_default();
-                    Paragraph::marked(State::Good, "Signed", format!("By the key {key}: {covered}."))
+                    let by = check.by().map(ToString::to_string).unwrap_or_default();
+                    Paragraph::marked(State::Good, "Signed", format!("By {by}: {covered}."))
                 }
                 (reason, _) => Paragraph::marked(
                     State::Bad,
@@ -205,11 +205,13 @@ fn signature(signature: &Signature) -> Vec<Block> {
     let mut blocks = vec![Block::Text(signed(signature))];
     match signature {
         Signature::Checked(check) => {
-            let document = SignatureDocument::from(check);
+            let document = SignatureDocument::from(check.as_ref());
             let mut facts = Vec::new();
             facts.extend(check.name().map(|name| Fact::text("Signed as", name)));
-            facts.extend(document.key_id.map(|key| Fact::code("Key", key)));
-            facts.extend(document.algorithm.map(|algorithm| Fact::text("Algorithm", algorithm)));
+            facts.extend(document.by.key_id.map(|key| Fact::code("Key", key)));
+            facts.extend(document.by.algorithm.map(|algorithm| Fact::text("Algorithm", algorithm)));
+            facts.extend(document.by.subject.map(|subject| Fact::code("Signer", subject)));
+            facts.extend(document.by.issuer.map(|issuer| Fact::code("Issuer", issuer)));
             facts.extend(check.covered().map(|covered| Fact::text("Covers", covered)));
             facts.push(Fact::code("Bundle", document.bundle));
             blocks.push(Block::Facts { facts });

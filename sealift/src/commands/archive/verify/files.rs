@@ -8,16 +8,15 @@ use trust::Policy;
 use super::Arguments;
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents;
-use crate::output::documents::signatures::{ArchiveFileVerification, VerifiedFile};
+use crate::output::documents::signatures::{ArchiveFileVerification, SignerDocument, VerifiedFile};
 use crate::remedies::trust::unproven;
 
 /// Verifies the files of one archive.
 pub(super) fn run(arguments: &Arguments, policy: Option<&Policy>) -> CommandResult {
     let ([path], Some(policy)) = (arguments.archives.as_slice(), policy) else {
         let failure = Failure::usage("--file verifies files of one archive by its signature");
-        return Err(
-            failure.remedy("name one archive, and the key that signed it: --key FILE, or --trust FILE")
-        );
+        return Err(failure
+            .remedy("name one archive, and who signed it: --key FILE, --identity SUBJECT, or --trust FILE"));
     };
     let tree = Tree::open(path)?;
     let signed =
@@ -41,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, policy: Option<&Policy>) -> CommandResu
     let is_ok = files.iter().all(|file| file.ok);
     let text = || {
         let line = |file: &VerifiedFile| match &file.reason {
-            None => format!("{}: signed by the key {}\n", printable(&file.path), signed.key_id),
+            None => format!("{}: signed by {}\n", printable(&file.path), signed.by),
             Some(reason) => format!("{}\n", printable(reason)),
         };
         files.iter().map(line).collect()
@@ -49,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, policy: Option<&Policy>) -> CommandResu
     let document = || ArchiveFileVerification {
         archive: documents::text(path),
         ok: is_ok,
-        key_id: signed.key_id.clone(),
+        by: SignerDocument::from(&signed.by),
         files: files.clone(),
     };
     arguments.output.report(document, text)?;

@@ -6,10 +6,10 @@ use archive::Tree;
 use archive::attestation::{self, AttestationError, Proof, SignedStatement};
 use archive::verify::VerifyReport;
 use content::{printable, printable_path};
-use trust::Policy;
+use trust::{Policy, SignedBy};
 
 use crate::failure::Failure;
-use crate::output::documents::signatures::SignatureDocument;
+use crate::output::documents::signatures::{SignatureDocument, SignerDocument};
 use crate::output::{self, documents};
 use crate::remedies::trust::unproven;
 
@@ -84,6 +84,11 @@ impl SignatureCheck {
         self.proof.is_some() && self.problem.is_none()
     }
 
+    /// Who signed it.
+    pub(in crate::commands::archive) fn by(&self) -> Option<&SignedBy> {
+        self.statement.as_ref().map(|signed| &signed.by)
+    }
+
     /// The name and version that were signed.
     pub(in crate::commands::archive) fn name(&self) -> Option<String> {
         self.statement.as_ref().map(name)
@@ -107,9 +112,8 @@ impl SignatureCheck {
                 format!("{path}: NOT accepted: {reason}{help}\n")
             }
             (None, Some(signed), Some(proof)) => {
-                let (key, algorithm, covered) = (&signed.key_id, signed.algorithm.name(), covered(proof));
-                let name = name(signed);
-                format!("{path}: signed as {name} by the key {key} ({algorithm}): {covered}\n")
+                let (name, covered) = (name(signed), covered(proof));
+                format!("{path}: signed as {name} by {}: {covered}\n", signed.by)
             }
             _ => String::new(),
         }
@@ -132,8 +136,7 @@ impl From<&SignatureCheck> for SignatureDocument {
         Self {
             ok: check.ok(),
             bundle: documents::text(&check.bundle),
-            key_id: check.statement.as_ref().map(|signed| signed.key_id.clone()),
-            algorithm: check.statement.as_ref().map(|signed| signed.algorithm.name().to_owned()),
+            by: check.statement.as_ref().map(|signed| SignerDocument::from(&signed.by)).unwrap_or_default(),
             covers: check.proof.map(|proof| match proof {
                 Proof::Iso => "iso",
                 Proof::Contents => "contents",
