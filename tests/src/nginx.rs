@@ -57,10 +57,16 @@ pub fn start(folder: &Path, includes: &str) -> Option<Nginx> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     #[test]
     fn workers_end_with_their_master() {
         let folder = tempfile::tempdir().unwrap();
         let Some(nginx) = super::start(folder.path(), "") else { return };
+        // The master listens before it has workers; one of them responds.
+        let mut connection = std::net::TcpStream::connect(("127.0.0.1", nginx.port)).unwrap();
+        connection.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+        assert_ne!(connection.read(&mut [0; 16]).unwrap(), 0);
         let master = nginx.child.id();
         let workers = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
         assert!(!workers.trim().is_empty());
