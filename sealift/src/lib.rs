@@ -20,6 +20,7 @@ mod reference;
 mod remedies;
 mod session;
 mod signals;
+mod terminal;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -53,6 +53,7 @@ pub fn command(folder: &Path) -> Command {
         "SEALIFT_SIGN",
         "SEALIFT_SIGNING_KEY",
         "SEALIFT_SIGNING_PASSPHRASE",
+        "SEALIFT_KEY_PASSWORD",
         "CARGO_TARGET_DIR",
     ] {
         command.env_remove(setting);

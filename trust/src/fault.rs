@@ -213,9 +213,18 @@ pub enum Fault {
     /// Text before or after the key.
     #[error("it has text before or after the key")]
     TextAroundKey,
-    /// The key is encrypted.
+    /// The key is encrypted, in a way that is supported.
     #[error("the key is encrypted")]
     EncryptedKey,
+    /// The password is wrong, or the encrypted key was changed.
+    #[error("the password of the key is wrong, or the key is damaged")]
+    WrongPassword,
+    /// A way of encryption that is not supported.
+    #[error("the key is encrypted with {}, which is not supported", printable(.0))]
+    KeyEncryption(String),
+    /// Decrypting the key would take gigabytes or minutes.
+    #[error("decrypting the key would take too much time or memory: it has {0}")]
+    KeyCost(String),
     /// An algorithm that is not supported.
     #[error("it is a key for {0}: expected ECDSA P-256 or Ed25519")]
     KeyAlgorithm(String),

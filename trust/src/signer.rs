@@ -31,8 +31,20 @@ impl Signer {
     ///
     /// Those of [`SecretKey::read`].
     pub fn with_key(file: &[u8]) -> Result<Self, Fault> {
-        let key = SecretKey::read(file)?;
-        Ok(Self { public_key: key.public_key().clone(), method: Method::Key(Box::new(key)) })
+        SecretKey::read(file).map(Self::of_key)
+    }
+
+    /// Signs with the secret key in a PEM file, which may be encrypted with `password`. Equal data give equal signatures.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`SecretKey::decrypt`].
+    pub fn with_encrypted_key(file: &[u8], password: &[u8]) -> Result<Self, Fault> {
+        SecretKey::decrypt(file, password).map(Self::of_key)
+    }
+
+    fn of_key(key: SecretKey) -> Self {
+        Self { public_key: key.public_key().clone(), method: Method::Key(Box::new(key)) }
     }
 
     /// Signs with a command, such as a client of a signing service or of an HSM. It gets the data on standard input, and writes the

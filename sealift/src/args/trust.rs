@@ -1,13 +1,22 @@
 //! The options that say whose signatures count.
 
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use content::LinkPolicy;
-use trust::{Covers, Identity, KEY_MAX, Policy, PublicKey, Signer, Signers, TRUSTED_ROOT_MAX, TrustedRoot};
+use content::{LinkPolicy, printable_path};
+use trust::{
+    Covers, Fault, Identity, KEY_MAX, Policy, PublicKey, Signer, Signers, TRUSTED_ROOT_MAX, TrustedRoot,
+};
 
 use crate::failure::Failure;
 use crate::remedies::trust as remedies;
+use crate::terminal::{self, Answer};
+
+/// The variable with the password of the key that signs archives.
+const PASSWORD: &str = "SEALIFT_KEY_PASSWORD";
+/// The most bytes of a file with a password.
+const PASSWORD_MAX: u64 = 64 << 10;
 
 /// Whose signatures count, and what they must cover.
 #[derive(Debug, Args)]
@@ -80,6 +89,9 @@ pub(crate) struct ArchiveSigningArguments {
     /// Sign with the private key in FILE (PEM): ECDSA P-256 or Ed25519
     #[arg(long, value_name = "FILE", help_heading = "Signing")]
     key: Option<PathBuf>,
+    /// Read the password of an encrypted key from the first line of FILE [default: SEALIFT_KEY_PASSWORD, else ask]
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Signing")]
+    key_password_file: Option<PathBuf>,
     /// Sign with COMMAND: it reads the data from standard input and writes the signature to standard output
     #[arg(
         long,
@@ -109,7 +121,15 @@ impl ArchiveSigningArguments {
         match (&self.key, &self.sign_command, &self.public_key) {
             (Some(path), ..) => {
                 let bytes = content::open_read(path, LinkPolicy::Follow, KEY_MAX)?;
-                Signer::with_key(&bytes).map(Some).map_err(|fault| remedies::key(path, fault))
+                match Signer::with_key(&bytes) {
+                    Err(Fault::EncryptedKey) => {
+                        let (password, source) = self.password(path)?;
+                        Signer::with_encrypted_key(&bytes, &password)
+                            .map_err(|fault| remedies::encrypted_key(path, fault, source))
+                    }
+                    signer => signer.map_err(|fault| remedies::key(path, fault)),
+                }
+                .map(Some)
             }
             (None, Some(command), Some(path)) => {
                 let words = crate::args::signing::command_words(command)?;
@@ -118,6 +138,34 @@ impl ArchiveSigningArguments {
             _ => Ok(None),
         }
     }
+
+    /// The password of an encrypted key, and where it is from.
+    fn password(&self, key: &Path) -> Result<(Vec<u8>, PasswordSource), Failure> {
+        if let Some(path) = &self.key_password_file {
+            let text = content::open_text(path, LinkPolicy::Follow, PASSWORD_MAX)?;
+            let line = text.lines().next().unwrap_or_default();
+            return Ok((line.as_bytes().to_vec(), PasswordSource::File));
+        }
+        if let Some(text) = std::env::var_os(PASSWORD).filter(|text| !text.is_empty()) {
+            return Ok((text.into_vec(), PasswordSource::Environment));
+        }
+        match terminal::password(&format!("Password of {}: ", printable_path(key)))? {
+            Answer::Text(text) => Ok((text, PasswordSource::Terminal)),
+            Answer::Interrupted => Err(Failure::Signal(2)),
+            Answer::NoTerminal => Err(remedies::key(key, Fault::EncryptedKey)),
+        }
+    }
+}
+
+/// Where the password of a key is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PasswordSource {
+    /// The file of `--key-password-file`.
+    File,
+    /// `SEALIFT_KEY_PASSWORD`.
+    Environment,
+    /// The user typed it.
+    Terminal,
 }
 
 /// What the signature of an ISO must cover.

@@ -7,6 +7,7 @@ use archive::verify::VerifyReport;
 use content::printable_path;
 use trust::{Fault, PolicyError, PolicyProblem};
 
+use crate::args::trust::PasswordSource;
 use crate::failure::Failure;
 
 /// A key that cannot be used.
@@ -15,11 +16,23 @@ pub(crate) fn key(path: &Path, fault: Fault) -> Failure {
     super::helped(Failure::usage_by(about(path, fault)), help)
 }
 
+/// An encrypted key that cannot be used with the password from `source`.
+pub(crate) fn encrypted_key(path: &Path, fault: Fault, source: PasswordSource) -> Failure {
+    if !matches!(fault, Fault::WrongPassword) {
+        return key(path, fault);
+    }
+    Failure::usage_by(about(path, fault)).remedy(match source {
+        PasswordSource::File => "correct the first line of the file of --key-password-file",
+        PasswordSource::Environment => "correct SEALIFT_KEY_PASSWORD",
+        PasswordSource::Terminal => "run the command again and type the password of this key",
+    })
+}
+
 fn key_help(fault: &Fault, path: &Path) -> Option<String> {
     let path = printable_path(path);
     Some(match fault {
         Fault::OtherContent { expected, found }
-            if expected.starts_with("a public") && found == "a private key" =>
+            if expected.starts_with("a public") && found.ends_with("private key") =>
         {
             format!("write its public key: `openssl pkey -in {path} -pubout -out key.pub`")
         }
@@ -28,10 +41,18 @@ fn key_help(fault: &Fault, path: &Path) -> Option<String> {
         {
             "name the file of the private key".into()
         }
-        Fault::EncryptedKey => format!(
-            "decrypt it: `openssl pkey -in {path} -out key.pem`; or sign with a command that asks for its \
-             passphrase: --sign-command 'openssl dgst -sha256 -sign {path}' --public-key FILE"
-        ),
+        Fault::OtherContent { expected, found }
+            if expected.starts_with("a public") && found.ends_with("of cosign") =>
+        {
+            format!("write its public key: `cosign public-key --key {path} --outfile key.pub`")
+        }
+        Fault::EncryptedKey => {
+            "add --key-password-file FILE, or set SEALIFT_KEY_PASSWORD; no terminal can ask for the password"
+                .into()
+        }
+        Fault::KeyEncryption(_) | Fault::KeyCost(_) => {
+            format!("encrypt it again: `openssl pkcs8 -topk8 -in {path} -out key.pem`")
+        }
         Fault::KeyAlgorithm(_) => "make one: `openssl genpkey -algorithm ed25519 -out key.pem`".into(),
         _ => return None,
     })

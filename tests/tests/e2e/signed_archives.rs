@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use tests::{peer, sealift};
@@ -150,6 +150,82 @@ fn openssl_and_python_verify_what_we_sign() {
         assert!(text.contains("site.iso: signed as Site 1.0 by the key SHA256:"), "{text}");
         assert!(text.ends_with("): each byte of the ISO is the signed one\n"), "{text}");
     }
+}
+
+#[test]
+fn a_key_that_a_password_protects_signs() {
+    let folder = archive();
+    let path = folder.path();
+    let data = sealift::repository().join("trust/src/tests/data");
+    for (file, name) in [
+        ("keys/encrypted/cosign.pem", "cosign.key"),
+        ("keys/encrypted/ed-scrypt.pem", "ed.key"),
+        ("keys/encrypted/pbes1.pem", "old.key"),
+        ("cosign.pub", "cosign.pub"),
+        ("ed.pub", "ed.pub"),
+    ] {
+        fs::copy(data.join(file), path.join(name)).unwrap();
+    }
+    fs::write(path.join("password"), "pw\nanother line\n").unwrap();
+    fs::write(path.join("wrong"), "pw \n").unwrap();
+    // Without the terminal of whoever runs the tests.
+    let sign = |code, variable: Option<&str>, words: &[&str]| {
+        let mut command = Command::new("setsid");
+        command.arg("--wait").arg(sealift::binary()).current_dir(path).stdin(Stdio::null());
+        command.args(["archive", "sign", "site.iso"]).args(words).env_remove("SEALIFT_KEY_PASSWORD");
+        command.envs(variable.map(|password| ("SEALIFT_KEY_PASSWORD", password)));
+        let (found, out, err) = sealift::told(&command.output().unwrap());
+        assert_eq!(found, code, "{words:?}\n{out}{err}");
+        out + &err
+    };
+    for key in ["cosign", "ed"] {
+        let (secret, public) = (format!("{key}.key"), format!("{key}.pub"));
+        for (variable, options) in [
+            (None, &["--key-password-file", "password"][..]),
+            (Some("pw"), &[]),
+            // The option has priority.
+            (Some("wrong"), &["--key-password-file", "password"]),
+        ] {
+            sign(0, variable, &[&["--key", &secret], options].concat());
+            let text = run(path, 0, &["archive", "verify", "site.iso", "--key", &public]);
+            assert!(text.contains("site.iso: signed as Site 1.0"), "{text}");
+            fs::remove_file(path.join("site.iso.sigstore.json")).unwrap();
+        }
+    }
+    let wrong = "ed.key: the password of the key is wrong, or the key is damaged";
+    for (variable, options, reason, help) in [
+        (
+            None,
+            &[][..],
+            "ed.key: the key is encrypted",
+            "add --key-password-file FILE, or set SEALIFT_KEY_PASSWORD",
+        ),
+        // An empty value counts as unset.
+        (
+            Some(""),
+            &[],
+            "ed.key: the key is encrypted",
+            "add --key-password-file FILE, or set SEALIFT_KEY_PASSWORD",
+        ),
+        (Some("other"), &[], wrong, "correct SEALIFT_KEY_PASSWORD"),
+        (
+            None,
+            &["--key-password-file", "wrong"],
+            wrong,
+            "correct the first line of the file of --key-password-file",
+        ),
+    ] {
+        let text = sign(3, variable, &[&["--key", "ed.key"], options].concat());
+        assert!(text.contains(reason) && text.contains(&format!("help: {help}")), "{text}");
+    }
+    let text = sign(3, Some("pw"), &["--key", "old.key"]);
+    assert!(
+        text.contains("help: encrypt it again: `openssl pkcs8 -topk8 -in old.key -out key.pem`"),
+        "{text}"
+    );
+    let text = run(path, 3, &["archive", "verify", "site.iso", "--key", "cosign.key"]);
+    assert!(text.contains("`cosign public-key --key cosign.key --outfile key.pub`"), "{text}");
+    assert!(!path.join("site.iso.sigstore.json").exists());
 }
 
 #[test]

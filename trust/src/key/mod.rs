@@ -1,5 +1,6 @@
 //! Keys: ECDSA P-256 with SHA-256, and Ed25519.
 
+mod encrypted;
 pub(crate) mod pem;
 mod public;
 mod secret;

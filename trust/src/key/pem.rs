@@ -39,12 +39,9 @@ pub(crate) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
             }
             // The header of keys that OpenSSL encrypted before version 1.0.
             if line.starts_with("Proc-Type:") && line.contains("ENCRYPTED") {
-                return Err(Fault::EncryptedKey);
+                return Err(Fault::KeyEncryption("OpenSSL's form before PKCS#8".into()));
             }
             body.push_str(line);
-        }
-        if label.starts_with("ENCRYPTED ") {
-            return Err(Fault::EncryptedKey);
         }
         let mut der = Zeroizing::new(vec![0; body.len()]);
         let length = STANDARD.decode_slice(body.as_bytes(), &mut der);
@@ -73,6 +70,10 @@ pub(crate) fn noun(label: &str) -> String {
         "PUBLIC KEY" | "EC PUBLIC KEY" | "RSA PUBLIC KEY" => "a public key".into(),
         "CERTIFICATE" => "a certificate".into(),
         "PRIVATE KEY" | "EC PRIVATE KEY" | "RSA PRIVATE KEY" | "DSA PRIVATE KEY" => "a private key".into(),
+        "ENCRYPTED PRIVATE KEY" => "an encrypted private key".into(),
+        "ENCRYPTED SIGSTORE PRIVATE KEY" | "ENCRYPTED COSIGN PRIVATE KEY" => {
+            "an encrypted private key of cosign".into()
+        }
         "OPENSSH PRIVATE KEY" => "a private key for SSH".into(),
         "PGP PUBLIC KEY BLOCK" | "PGP PRIVATE KEY BLOCK" => "an OpenPGP key".into(),
         other => format!("`{}`", content::printable(other)),

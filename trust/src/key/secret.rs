@@ -6,7 +6,7 @@ use p256::ecdsa::signature::Signer as _;
 use p256::pkcs8::der::Decode as _;
 use p256::pkcs8::{DecodePrivateKey as _, PrivateKeyInfo};
 
-use super::{Algorithm, PublicKey, algorithm, pem};
+use super::{Algorithm, PublicKey, algorithm, encrypted, pem};
 use crate::Fault;
 
 /// A secret key. It signs without randomness (RFC 6979, RFC 8032): equal messages have equal signatures.
@@ -26,13 +26,32 @@ impl SecretKey {
     ///
     /// # Errors
     ///
-    /// [`Fault`]: those about keys.
+    /// [`Fault`]: those about keys. [`Fault::EncryptedKey`] if [`Self::decrypt`] can read the file with the right password.
     pub fn read(file: &[u8]) -> Result<Self, Fault> {
-        let mut blocks = pem::blocks(file)?;
-        if blocks.len() > 1 && blocks.first().is_some_and(|block| block.label == "EC PARAMETERS") {
-            blocks.remove(0);
+        let block = block(file)?;
+        if encrypted::is_encrypted(&block) {
+            encrypted::check(&block)?;
+            return Err(Fault::EncryptedKey);
         }
-        let [block] = blocks.as_slice() else { return Err(Fault::SeveralKeys(blocks.len())) };
+        Self::plain(&block)
+    }
+
+    /// Reads a PEM file with one secret key that is encrypted: PKCS#8 with PBES2 (`ENCRYPTED PRIVATE KEY`), as OpenSSL writes it, or
+    /// that of cosign (`ENCRYPTED SIGSTORE PRIVATE KEY`). The file may come from anyone: the memory and the time are bounded, to
+    /// 130 MB and some seconds. A key that is not encrypted is read as by [`Self::read`].
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: those about keys. [`Fault::WrongPassword`] if `password` does not fit.
+    pub fn decrypt(file: &[u8], password: &[u8]) -> Result<Self, Fault> {
+        let block = block(file)?;
+        match encrypted::is_encrypted(&block) {
+            true => Self::pkcs8(&encrypted::decrypt(&block, password)?),
+            false => Self::plain(&block),
+        }
+    }
+
+    fn plain(block: &pem::Block) -> Result<Self, Fault> {
         match block.label.as_str() {
             "PRIVATE KEY" => Self::pkcs8(&block.der),
             "EC PRIVATE KEY" => match p256::SecretKey::from_sec1_der(&block.der) {
@@ -84,6 +103,16 @@ impl SecretKey {
             Key::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
         }
     }
+}
+
+/// The only key of a file.
+fn block(file: &[u8]) -> Result<pem::Block, Fault> {
+    let mut blocks = pem::blocks(file)?;
+    if blocks.len() > 1 && blocks.first().is_some_and(|block| block.label == "EC PARAMETERS") {
+        blocks.remove(0);
+    }
+    let count = blocks.len();
+    blocks.pop().filter(|_| count == 1).ok_or(Fault::SeveralKeys(count))
 }
 
 impl fmt::Debug for SecretKey {

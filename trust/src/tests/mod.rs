@@ -1,6 +1,7 @@
 //! Tests. Attacks are tables: each has a reason of its own.
 
 mod bundles;
+mod encrypted_keys;
 mod images;
 mod keys;
 mod policies;
