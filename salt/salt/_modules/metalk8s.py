@@ -403,6 +403,7 @@ def _places():
         ("--mounts", _setting("mount_root", "")),
         ("--units", _setting("unit_directory", "")),
         ("--lock-file", _setting("lock_file", "")),
+        ("--trust-config", _setting("trust_config", "")),
     ):
         if place:
             options += [flag, place]

@@ -2,6 +2,11 @@
 #   salt-call state.apply metalk8s.archives.configured pillar='{"archives": ["/archives/metalk8s.iso"]}'
 {%- from "metalk8s/map.jinja" import metalk8s with context %}
 {%- set remove = salt["pillar.get"]("remove", false) %}
+{%- if metalk8s.trust.policy %}
+
+include:
+  - metalk8s.archives.trusted
+{%- endif %}
 
 {%- for archive in salt["pillar.get"]("archives", []) %}
 
@@ -15,6 +20,10 @@
     - mount: {{ metalk8s.mount }}
     {%- if metalk8s.unverified %}
     - unverified: true
+    {%- endif %}
+    {%- if metalk8s.trust.policy %}
+    - require:
+        - sls: metalk8s.archives.trusted
     {%- endif %}
   {%- endif %}
 {%- else %}

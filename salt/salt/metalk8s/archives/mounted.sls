@@ -2,6 +2,11 @@
 # now and at each boot. sealift does it, so that there is one mechanism for states, scripts and operators.
 {%- from "metalk8s/map.jinja" import metalk8s with context %}
 {%- set archives = salt["metalk8s.get_archives"]() %}
+{%- if metalk8s.trust.policy %}
+
+include:
+  - metalk8s.archives.trusted
+{%- endif %}
 
 {%- for name, archive in archives | dictsort %}
 
@@ -11,6 +16,10 @@ Import archive {{ name }}:
     - mount: {{ metalk8s.mount }}
     {%- if metalk8s.unverified %}
     - unverified: true
+    {%- endif %}
+    {%- if metalk8s.trust.policy %}
+    - require:
+        - sls: metalk8s.archives.trusted
     {%- endif %}
 {%- else %}
 

@@ -5,6 +5,11 @@
 {%- set config = solutions.get("config") or {} %}
 {%- set errors = (solutions.get("_errors") or []) + (config.get("_errors") or []) %}
 {%- set listed = config.get("archives") or [] %}
+{%- if metalk8s.trust.policy %}
+
+include:
+  - metalk8s.archives.trusted
+{%- endif %}
 
 {%- if errors %}
 Read the Solutions:
@@ -19,6 +24,10 @@ Import Solution {{ archive | tojson }}:
     - mount: {{ metalk8s.mount }}
     {%- if metalk8s.unverified %}
     - unverified: true
+    {%- endif %}
+    {%- if metalk8s.trust.policy %}
+    - require:
+        - sls: metalk8s.archives.trusted
     {%- endif %}
   {%- endfor %}
 

@@ -8,6 +8,7 @@ mod orchestrations;
 mod rendered;
 mod site;
 mod solutions;
+mod trust;
 mod versions;
 
 use std::fs;
