@@ -3,7 +3,7 @@
 //! Versions that all follow [Semantic Versioning](https://semver.org) are compared by it: 1.10.0 is newer than 1.9.0, and
 //! 1.0.0-rc.10 is newer than 1.0.0-rc.9 and older than 1.0.0. If one of them does not, such as 1.0 or 2.10.0.1, all are
 //! compared by the rule of RPM (rpm-version(7)), where a hyphen counts as `~`: 1.0-rc1 is older than 1.0. The Salt module
-//! `metalk8s` has the same rule.
+//! `metalk8s` has the same rule. There, 1.0 is older than 1.0.0; only [`is_older`] completes versions.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -24,18 +24,49 @@ pub fn sort<T>(items: &mut [T], version: impl Fn(&T) -> &str) {
     }
 }
 
-/// Whether a version is older than another one.
+/// Whether a version is older than another one. Parts that one of them lacks count as 0.
 ///
 /// ```
 /// assert!(archive::version::is_older("1.9.0", "1.10.0"));
-/// assert!(!archive::version::is_older("1.10.0", "1.10.0"));
+/// assert!(!archive::version::is_older("1.10", "1.10.0"));
 /// ```
 #[must_use]
 pub fn is_older(version: &str, other: &str) -> bool {
+    let parts = numbers(version).max(numbers(other));
     // Equal versions keep their order.
-    let mut both = [(other, false), (version, true)];
+    let mut both = [(with_numbers(other, parts), false), (with_numbers(version, parts), true)];
     sort(&mut both, |(text, _)| text);
     both.first().is_some_and(|(_, is_version)| *is_version)
+}
+
+/// The end of the numbers at the start of a version; 0 if something else than a pre-release or a build follows them.
+fn end_of_numbers(version: &str) -> usize {
+    let is_number = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let end = version.find(|letter| !is_number(letter)).unwrap_or(version.len());
+    let (numbers, rest) = version.split_at(end);
+    if numbers.ends_with('.') || !(rest.is_empty() || rest.starts_with(['-', '~', '+', '^'])) {
+        0
+    } else {
+        end
+    }
+}
+
+/// How many numbers a version begins with.
+fn numbers(version: &str) -> usize {
+    match end_of_numbers(version) {
+        0 => 0,
+        end => version.bytes().take(end).filter(|byte| *byte == b'.').count() + 1,
+    }
+}
+
+/// The version with at least `parts` numbers, if it begins with any.
+fn with_numbers(version: &str, parts: usize) -> String {
+    let missing = match numbers(version) {
+        0 => 0,
+        found => parts.saturating_sub(found),
+    };
+    let (numbers, rest) = version.split_at(end_of_numbers(version));
+    format!("{numbers}{}{rest}", ".0".repeat(missing))
 }
 
 /// Sorts archives in the order in which they provide an image that several of them have under one name: the newest version
@@ -73,6 +104,28 @@ mod tests {
 
     /// Versions from the oldest to the newest. The end-to-end test of the Salt module reads the same file.
     const ORDERED: &str = include_str!("versions.txt");
+
+    #[test]
+    fn missing_numbers_of_a_version_count_as_zero() {
+        for (version, other, expected) in [
+            ("1.0", "1.0.0", false),
+            ("1.0.0", "1.0", false),
+            ("1", "1.0.0.0", false),
+            ("1.0", "1.0.1", true),
+            ("1.0.1", "1.0", false),
+            ("1.9", "1.10.0", true),
+            ("1.10", "1.9.9", false),
+            ("1.0-rc1", "1.0.0", true),
+            ("1.0", "1.0.0-rc1", false),
+            ("1.0+7", "1.0.0", false),
+            ("1.0a", "1.0", false),
+            ("1.", "1.0", true),
+            ("", "1.0", true),
+            ("main", "1.0", true),
+        ] {
+            assert_eq!(is_older(version, other), expected, "{version} {other}");
+        }
+    }
 
     #[test]
     fn versions_are_ordered_as_the_file_lists_them() {
