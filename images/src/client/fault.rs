@@ -156,8 +156,13 @@ pub enum RegistryFault {
     #[error("the redirection is refused: {0}")]
     Redirect(String),
     /// The disk is too small for what is to come.
-    #[error("not enough space in the store: {needed} bytes to fetch, {free} bytes free")]
+    #[error(
+        "not enough space in {}: {needed} bytes to fetch, {free} bytes free",
+        content::printable_path(folder)
+    )]
     NoSpace {
+        /// The folder of the store.
+        folder: PathBuf,
         /// Bytes to fetch.
         needed: u64,
         /// Bytes free.

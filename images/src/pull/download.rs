@@ -238,9 +238,10 @@ impl Transfer<'_> {
         if size > limit {
             return Err(self.too_large(target));
         }
-        let free = fetcher.store()?.free_space()?;
+        let store = fetcher.store()?;
+        let free = store.free_space()?;
         if let Some(needed) = announced.filter(|needed| *needed > free) {
-            return Err(RegistryFault::NoSpace { needed, free });
+            return Err(RegistryFault::NoSpace { folder: store.root().to_owned(), needed, free });
         }
         if !std::mem::replace(&mut self.has_begun, true) {
             let (blob, image) = (self.key, self.wanted.name.clone());

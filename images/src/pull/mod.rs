@@ -103,7 +103,11 @@ async fn fetch_all(
     progress.planned(missing.len(), bytes);
     let free = store.free_space().map_err(|error| Error::of_all(error.into()))?;
     if bytes > free {
-        return Err(Error::of_all(RegistryFault::NoSpace { needed: bytes, free }));
+        return Err(Error::of_all(RegistryFault::NoSpace {
+            folder: store.root().to_owned(),
+            needed: bytes,
+            free,
+        }));
     }
     let fetch = |fetcher: Arc<Fetcher>, blob| async move {
         Ok(fetcher.blob(blob).await?.map_or(Worked::Done(()), Worked::Later))

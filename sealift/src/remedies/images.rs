@@ -53,6 +53,8 @@ fn login_of(error: &pull::Error, named_by: &str) -> Option<String> {
 
 /// What a user can change where images are pulled.
 struct Settings {
+    /// How a larger disk is chosen.
+    folder: &'static str,
     /// Where a certificate authority is named.
     authority: &'static str,
     /// What names a file with credentials.
@@ -60,17 +62,28 @@ struct Settings {
 }
 
 /// Those of commands on images.
-const OF_COMMANDS: Settings = Settings { authority: AUTHORITY, credentials: "--auth-file" };
+const OF_COMMANDS: Settings =
+    Settings { folder: "SEALIFT_CACHE", authority: AUTHORITY, credentials: "--auth-file" };
+/// Those of `archive fetch`, which needs no content store.
+const OF_FETCHES: Settings =
+    Settings { folder: "--into DIR", authority: AUTHORITY, credentials: "--auth-file" };
 /// Those of projects.
-const OF_PROJECTS: Settings = Settings { authority: AUTHORITY_OF_PROJECT, credentials: "REGISTRY_AUTH_FILE" };
+const OF_PROJECTS: Settings =
+    Settings { folder: "SEALIFT_CACHE", authority: AUTHORITY_OF_PROJECT, credentials: "REGISTRY_AUTH_FILE" };
 
 /// What to do about a transfer that failed: `again` says it of a failure that may not happen again.
 fn after(error: &pull::Error, settings: &Settings, again: &str) -> Option<String> {
     let faults = || error.failures.iter().map(|failure| &failure.fault);
     let text = if let Some(missing) = login_of(error, settings.credentials) {
         return Some(missing);
-    } else if faults().any(|fault| matches!(fault, RegistryFault::NoSpace { .. })) {
-        "free space, or name a folder on a larger disk with SEALIFT_CACHE"
+    } else if let Some(RegistryFault::NoSpace { folder, .. }) =
+        faults().find(|fault| matches!(fault, RegistryFault::NoSpace { .. }))
+    {
+        return Some(format!(
+            "free space on the disk of {}, or name a folder on a larger disk with {}",
+            printable_path(folder),
+            settings.folder
+        ));
     } else if faults().all(|fault| matches!(fault, RegistryFault::Unreachable(_))) {
         NETWORK
     } else if faults().any(|fault| matches!(fault, RegistryFault::Tls(_))) {
@@ -86,6 +99,12 @@ fn after(error: &pull::Error, settings: &Settings, again: &str) -> Option<String
 /// An image that cannot be pulled.
 pub(crate) fn pull(error: pull::Error) -> Failure {
     let help = after(&error, &OF_COMMANDS, "re-run the command to resume");
+    helped(Failure::from(error), help)
+}
+
+/// An archive that cannot be fetched from a registry.
+pub(super) fn fetch(error: pull::Error) -> Failure {
+    let help = after(&error, &OF_FETCHES, "re-run the command to resume");
     helped(Failure::from(error), help)
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn release(error: Error, iso: &Path) -> Failure {
 /// An archive that cannot be fetched.
 pub(crate) fn fetch(error: Error) -> Failure {
     match error {
-        Error::Pull(error) => super::images::pull(error),
+        Error::Pull(error) => super::images::fetch(error),
         Error::Occupied(_) => Failure::usage_by(error)
             .remedy("name another folder with --into DIR, or replace the file with --replace"),
         Error::OtherType { .. } => Failure::from(error)

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{archives, environments, images, iso, packages, project, serving, tasks};
+use super::{archives, environments, images, iso, packages, project, publishing, serving, tasks};
 use crate::failure::Failure;
 use crate::output::failure_text;
 
@@ -322,7 +322,7 @@ fn registry_faults() -> Vec<::images::pull::RegistryFault> {
         Fault::Damaged("blob e3 has 1 byte, expected 2".into()),
         Fault::Sparse { left_out: 2, status: 400, message: "manifest blob unknown".into() },
         Fault::Redirect("it leads to plain HTTP".into()),
-        Fault::NoSpace { needed: 2_000, free: 1_000 },
+        Fault::NoSpace { folder: "/var/cache/sealift".into(), needed: 2_000, free: 1_000 },
         Fault::Configuration("no proxy can be used: it is not a URL".into()),
     ]
 }
@@ -342,7 +342,10 @@ fn of_pulls() -> Vec<Failure> {
         source: failed(fault),
     };
     let of_locks = faults().take(6).map(|fault| images::lock(looked_up(fault)));
-    faults().map(|fault| images::pull(failed(fault))).chain(of_locks).collect()
+    // `archive fetch` has a store of its own.
+    let full = Fault::NoSpace { folder: "archives/.sealift-fetch-1".into(), needed: 2_000, free: 1_000 };
+    let of_fetches = [publishing::fetch(node::publish::Error::Pull(failed(full)))];
+    faults().map(|fault| images::pull(failed(fault))).chain(of_locks).chain(of_fetches).collect()
 }
 
 fn of_pushes() -> Vec<Failure> {
