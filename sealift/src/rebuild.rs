@@ -134,25 +134,27 @@ impl Drop for Workshop {
 
 /// Refuses parameters that this machine cannot build with: a path that leads out of the repository, unknown settings, missing
 /// variables of the environment.
-pub(crate) fn check(parameters: &BuildParameters) -> Result<(), Failure> {
+pub(crate) fn check(archive: &Path, parameters: &BuildParameters) -> Result<(), Failure> {
+    let archive = printable_path(archive);
     if !parameters.project.is_empty() {
-        check_path(&parameters.project)?;
+        check_path(&parameters.project)
+            .map_err(|error| Failure::usage(format!("{archive}: the folder of its project: {error}")))?;
     }
     if let Some(name) = parameters.settings.keys().find(|name| !SETTINGS.contains(&name.as_str())) {
-        let message = format!("the archive was built with the setting {}, which is unknown", printable(name));
+        let message = format!("{archive} was built with the setting {}, which is unknown", printable(name));
         return Err(Failure::usage(message).remedy("use the version of sealift that built the archive"));
     }
     let given = parameters.variables.iter().chain(&parameters.settings);
     let mut texts = given.flat_map(|(name, value)| [name, value]).chain(&parameters.profiles);
     if texts.any(|text| text.contains('\0')) {
-        return Err(Failure::usage(
-            "the archive was built with a text that has a NUL, which no program gets",
-        ));
+        return Err(Failure::usage(format!(
+            "{archive} was built with a text that has a NUL, which no program gets"
+        )));
     }
     if let Some(name) = parameters.environment.iter().find(|name| std::env::var_os(name).is_none()) {
         let name = printable(name);
         return Err(Failure::usage(format!(
-            "the build reads {name} from the environment, where it is not set"
+            "the build of {archive} reads {name} from the environment, where it is not set"
         ))
         .remedy(format!("set it to the value of the first build: {name}=VALUE sealift …")));
     }

@@ -93,7 +93,10 @@ fn an_archive_that_nobody_can_build_again_is_refused_with_the_reason() {
     let list = fs::read_to_string(project.path("_build/root/attestations/provenance.json")).unwrap();
     assert!(list.contains("\"TOKEN\"") && !list.contains("secret"), "{list}");
     let text = reproduce(&project, 3, &[]);
-    assert!(text.contains("the build reads TOKEN from the environment, where it is not set"), "{text}");
+    assert!(
+        text.contains("the build of site.iso reads TOKEN from the environment, where it is not set"),
+        "{text}"
+    );
     // It was built with the date that the tests set.
     with_token(&["archive", "reproduce", "site.iso", "--source", "."]);
     assert!(iso == fs::read(project.path("site.iso")).unwrap());
@@ -127,9 +130,18 @@ fn a_hostile_provenance_runs_nothing() {
         (
             "\"settings\": {}",
             "\"settings\": {\"GIT_BIN\": \"/evil\"}",
-            "the setting GIT_BIN, which is unknown",
+            "site.iso was built with the setting GIT_BIN, which is unknown",
         ),
-        ("\"project\": \"\"", "\"project\": \"../..\"", "is not a path inside an archive"),
+        (
+            "\"project\": \"\"",
+            "\"project\": \"../..\"",
+            "site.iso: the folder of its project: \"../..\" is not a path inside an archive",
+        ),
+        (
+            "\"profiles\": []",
+            "\"profiles\": [\"a\\u0000b\"]",
+            "site.iso was built with a text that has a NUL, which no program gets",
+        ),
         ("\"gitCommit\": \"", "\"gitCommit\": \"--upload-pack=/evil", "was not built from a commit"),
         ("\"profiles\": []", "\"profiles\": [\"--help\"]", "no profile `--help`"),
     ] {

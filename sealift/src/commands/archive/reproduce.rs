@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let provenance = attestation::provenance(&tree)?.ok_or_else(|| remedies::no_provenance(path))?;
     let commit = buildable(path, &provenance)?.to_owned();
     let parameters = &provenance.build_definition.external_parameters;
-    rebuild::check(parameters)?;
+    rebuild::check(path, parameters)?;
     let settings = arguments.settings.settings()?;
     let signals = Signals::catch()?;
     let source = std::path::absolute(&arguments.source)?;

@@ -208,7 +208,7 @@ fn parameters(
             .remedy("build the candidate from its tag with `sealift run --release`, and test that"));
     }
     let parameters = provenance.build_definition.external_parameters;
-    rebuild::check(&parameters)?;
+    rebuild::check(path, &parameters)?;
     Ok(parameters)
 }
 
