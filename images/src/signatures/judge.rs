@@ -22,19 +22,20 @@ const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 /// Gets the content of a layer, or the reason why it cannot be used. An error of type `E` ends the check.
 pub type ReadLayer<'a, E> = dyn FnMut(&Descriptor) -> Result<Result<Vec<u8>, String>, E> + 'a;
 
-/// Checks the signatures in the manifest under the tag `sha256-<hex>.sig` of the image `image`.
+/// Checks the signatures of the image `image` in a manifest: that under the tag `sha256-<hex>.sig`, or a referrer.
 ///
 /// # Errors
 ///
 /// Those of `read`, which must return the bytes that have the digest of the layer. That no signature is good is no error.
-pub fn under_tag<E>(
+pub fn in_manifest<E>(
+    form: SignatureForm,
     image: Digest,
     signers: &RequiredSigners<'_>,
     (digest, manifest): (Digest, &Manifest),
     read: &mut ReadLayer<'_, E>,
 ) -> Result<FoundSignatures, E> {
     let mut judge = Judge::new(image, signers);
-    judge.look_at(SignatureForm::Tag, (digest, manifest), read)?;
+    judge.look_at(form, (digest, manifest), read)?;
     Ok(judge.end())
 }
 

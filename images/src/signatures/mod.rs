@@ -18,7 +18,7 @@ use content::Digest;
 
 pub use self::file::{RULES_MAX, RulesFileError};
 pub(crate) use self::judge::Judge;
-pub use self::judge::{ReadLayer, under_tag};
+pub use self::judge::{ReadLayer, in_manifest};
 pub use self::pattern::RepositoryPattern;
 pub use self::rules::{RequiredSigners, RuleError, SignatureRequirement, SignatureRule, SignatureRules};
 

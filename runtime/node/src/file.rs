@@ -38,7 +38,21 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 
 /// As [`replace`], but the file gets `attributes` if there are any.
 pub(crate) fn replace_as(path: &Path, content: &[u8], attributes: Option<Attributes>) -> io::Result<()> {
-    let new = AtomicFile::create(path, 0o644, Durability::Durable).map_err(|error| error.source)?;
+    replace_or_create(path, content, 0o644, attributes)
+}
+
+/// As [`replace`], but a new file can also be executed by all.
+pub(crate) fn replace_program(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_or_create(path, content, 0o755, None)
+}
+
+fn replace_or_create(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    attributes: Option<Attributes>,
+) -> io::Result<()> {
+    let new = AtomicFile::create(path, mode, Durability::Durable).map_err(|error| error.source)?;
     match content::open(new.target(), LinkPolicy::Refuse) {
         Ok(former) => new.take_attributes(&former)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -24,14 +24,14 @@ pub(crate) fn client(error: client_config::Error) -> Failure {
         Error::NoHost => Failure::usage_by(error)
             .remedy("name archives whose images have original names, or registries with --host"),
         Error::NoSigned => Failure::usage_by(error)
-            .remedy("name archives whose projects have `spec.images.signatures`, or leave out --policy"),
+            .remedy("name archives whose projects have `spec.images.signatures`, or do without a policy"),
         Error::PolicyConflict { .. } => Failure::failed(error).remedy(
             "change it by hand to what the command prints without --root, or replace it with --force",
         ),
         Error::TwoRules(_) => {
             Failure::failed(error).remedy("give the images different names, or name one archive alone")
         }
-        Error::Policy(_) => Failure::failed(error).remedy("correct the file"),
+        Error::Policy { .. } => Failure::failed(error).remedy("correct the file"),
         Error::ConfigPath(_)
         | Error::Node { .. }
         | Error::NoNode

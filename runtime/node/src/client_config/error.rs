@@ -80,12 +80,26 @@ pub enum Error {
     /// Two images of one name have different rules.
     #[error("there are different rules for the signatures of {0}")]
     TwoRules(String),
+    /// A name that the patterns of admission controllers cannot have.
+    #[error("`{}` cannot be in a policy: expected letters, digits and . _ : / -", content::printable(.0))]
+    ImageName(String),
     /// The policy of the client breaks its format.
-    #[error("/etc/containers/policy.json: {0}")]
-    Policy(String),
+    #[error("{}: {reason}", content::printable_path(path))]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// The policy of the client has another requirement for a repository.
-    #[error("/etc/containers/policy.json has another requirement for {scope}: {}", content::printable(found))]
+    #[error(
+        "{} has another requirement for {scope}: {}",
+        content::printable_path(path),
+        content::printable(found)
+    )]
     PolicyConflict {
+        /// The file.
+        path: PathBuf,
         /// The repository.
         scope: String,
         /// What is in force.

@@ -28,7 +28,8 @@ mod status_page;
 pub use error::Error;
 pub use file::{ClientConfigFile, stale, write};
 pub use image_policy::{
-    PolicyNames, ReportedImage, SignedRepositories, SignedRepository, existing_policy, image_policy,
+    AdmissionController, ExistingPolicy, PolicyNames, PullVerdict, ReportedImage, SignedRepositories,
+    SignedRepository, admission_policy, existing_policy, image_policy, judge_pull,
 };
 pub use node::NodeAddress;
 pub use obstacle::{Obstacle, k3s_obstacle, obstacles};
@@ -36,7 +37,7 @@ pub use original_names::{
     CONFIG_PATH, K3sDistribution, OriginalNames, containerd_original_names, crio_original_names, k3s,
 };
 pub use packages::{ArchivePackages, KeyLocation, PackageSource, apt, dnf};
-pub use registries::{HOST, containerd, crio};
+pub use registries::{HOST, containerd, containerd_verifier, crio};
 pub use status_page::StatusPackageFiles;
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use super::node::{NodeAddress, distinct_nodes};
 /// The registry in every image reference of the platform. The name does not resolve: only mirrors serve it.
 pub const HOST: &str = "metalk8s-registry-from-config.invalid";
 
+/// The program that containerd asks before each pull.
+const VERIFIER: &str = "opt/containerd/image-verifier/bin/sealift";
+
 /// `hosts.toml` of containerd, for images of `host`. containerd's own configuration must name
 /// `/etc/containerd/certs.d` as `config_path`; it reads the file at each pull.
 ///
@@ -33,6 +36,24 @@ pub fn containerd(
     );
     containerd_hosts(&mut content, nodes, authority);
     Ok(ClientConfigFile { path: format!("etc/containerd/certs.d/{host}/hosts.toml"), content })
+}
+
+/// The program that containerd 2.1 and later call before each pull, in their default folder: it lets `sealift registry verify-pull`
+/// decide by the archives of the node.
+#[must_use]
+pub fn containerd_verifier(nodes: &[NodeAddress]) -> ClientConfigFile {
+    let header = header("registry containerd-config --policy", "#", nodes);
+    let content = format!(
+        "#!/bin/sh\n{header}\n\
+         # containerd calls it with `-name NAME -digest DIGEST -stdin-media-type TYPE`, and pulls if it exits with 0.\n\
+         for word; do\n    \
+             shift\n    \
+             case $word in -name | -digest | -stdin-media-type) word=-$word ;; esac\n    \
+             set -- \"$@\" \"$word\"\n\
+         done\n\
+         exec sealift registry verify-pull --configured \"$@\"\n"
+    );
+    ClientConfigFile { path: VERIFIER.into(), content }
 }
 
 /// Writes the table `[host]` of a `hosts.toml`, also if it is empty.

@@ -8,7 +8,7 @@ use clap::Args;
 use node::archives::configured;
 use node::client_config::{
     self, CONFIG_PATH, ClientConfigFile, K3sDistribution, NodeAddress, OriginalNames, PolicyNames,
-    SignedRepositories,
+    SignedRepositories, SignedRepository,
 };
 
 use crate::args::client_config::{ConfigDestination, NodeArguments, parsed};
@@ -55,6 +55,9 @@ pub(crate) struct ContainerdArguments {
     /// With --original-names: write to DIR, the config_path of containerd
     #[arg(long, value_name = "DIR", default_value = CONFIG_PATH, requires = "original_names")]
     config_path: String,
+    /// Also let containerd ask before each pull whether the rules of the archives for signatures allow it
+    #[arg(long)]
+    policy: bool,
 }
 
 #[derive(Debug, Args)]
@@ -90,14 +93,19 @@ pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
     let (registry, authority) = (&arguments.registry, arguments.ca.as_deref());
     let nodes = parsed(&registry.nodes.node)?;
     registry.check(false)?;
+    let verifier = arguments.policy.then(|| client_config::containerd_verifier(&nodes));
     if !registry.original_names {
         let files = registry.platform_hosts().map(|host| client_config::containerd(host, &nodes, authority));
-        return registry.target.put(&files.collect::<Result<Vec<_>, _>>().map_err(explained)?);
+        let mut files = files.collect::<Result<Vec<_>, _>>().map_err(explained)?;
+        files.extend(verifier);
+        return registry.target.put(&files);
     }
     let (hosts, fallback) = (registry.hosts()?, registry.fallback);
     let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority };
     let files = client_config::containerd_original_names(&names, &arguments.config_path);
-    registry.target.put_original_names(&files.map_err(explained)?, |_| None)
+    let mut files = files.map_err(explained)?;
+    files.extend(verifier);
+    registry.target.put_original_names(&files, |_| None)
 }
 
 pub(super) fn crio(arguments: &CrioArguments) -> CommandResult {
@@ -163,14 +171,7 @@ impl RegistryArguments {
 
     /// The files that require signatures of the images in the archives.
     fn policy(&self, nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
-        let (mut repositories, mut reported) = (Vec::new(), Vec::new());
-        for archive in self.archives()? {
-            let tree = Tree::open(&archive).map_err(|error| error.in_archive(&archive))?;
-            let found = SignedRepositories::read(&tree).map_err(explained)?;
-            repositories.extend(found.repositories);
-            reported.extend(found.reported.iter().map(|image| format!("{image}; its repository needs none")));
-        }
-        output::warn_of(&reported, "images");
+        let repositories = signed_repositories(&self.archives()?)?;
         let hosts: Vec<String> = self.platform_hosts().map(str::to_owned).collect();
         let names = match self.original_names {
             true => PolicyNames::Original { fallback: self.fallback },
@@ -178,13 +179,8 @@ impl RegistryArguments {
         };
         let existing = self.target.root().map(client_config::existing_policy).transpose();
         let existing = existing.map_err(explained)?.flatten();
-        let files = client_config::image_policy(
-            &repositories,
-            names,
-            nodes,
-            existing.as_deref(),
-            self.target.force(),
-        );
+        let files =
+            client_config::image_policy(&repositories, names, nodes, existing.as_ref(), self.target.force());
         files.map_err(explained)
     }
 
@@ -211,6 +207,35 @@ impl RegistryArguments {
         }
         Ok(hosts)
     }
+}
+
+/// The archives with the rules for images: those that are named, or those of this node.
+pub(super) fn named_archives(
+    archives: &[PathBuf],
+    is_configured: bool,
+    paths: &NodePaths,
+) -> Result<Vec<PathBuf>, Failure> {
+    match is_configured {
+        true => configured(&paths.paths()).map_err(remedies::archives::explained),
+        false if archives.is_empty() => {
+            Err(Failure::usage("no archive is named: archives have the rules and the keys")
+                .remedy("name archives, or use those of this node with --configured"))
+        }
+        false => Ok(archives.to_vec()),
+    }
+}
+
+/// The repositories of archives whose images need signatures. Warns of images without one that the clients read.
+pub(super) fn signed_repositories(archives: &[PathBuf]) -> Result<Vec<SignedRepository>, Failure> {
+    let (mut repositories, mut reported) = (Vec::new(), Vec::new());
+    for archive in archives {
+        let tree = Tree::open(archive).map_err(|error| error.in_archive(archive))?;
+        let found = SignedRepositories::read(&tree).map_err(explained)?;
+        repositories.extend(found.repositories);
+        reported.extend(found.reported.iter().map(|image| format!("{image}; its repository needs none")));
+    }
+    output::warn_of(&reported, "images");
+    Ok(repositories)
 }
 
 /// The hosts in the original names of the images of an archive, or of a folder of images.

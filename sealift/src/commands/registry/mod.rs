@@ -1,9 +1,11 @@
 //! `sealift registry`: serve images and packages, and configure nginx and the clients.
 
+mod admission_policy;
 mod client_config;
 mod index;
 mod nginx_config;
 pub(crate) mod serve;
+mod verify_pull;
 
 use std::path::PathBuf;
 
@@ -42,7 +44,8 @@ pub(crate) enum Command {
                             sealift registry containerd-config --original-names --config-path /etc/docker/certs.d --node http://10.0.0.1:8080 --root /\n\n\
                             containerd reads the file at each pull. Its config_path must be /etc/containerd/certs.d.\n\n\
                             With --original-names, images keep the names of their own registries, such as docker.io/library/nginx:1.25. \
-                            No other host is asked for them, unless --fallback allows it."
+                            No other host is asked for them, unless --fallback allows it.\n\n\
+                            --policy writes /opt/containerd/image-verifier/bin/sealift, which containerd 2.1 and later call."
     )]
     ContainerdConfig(Box<client_config::ContainerdArguments>),
     /// Configure CRI-O, podman and skopeo to pull from the nodes: registries.conf.d
@@ -64,6 +67,15 @@ pub(crate) enum Command {
                             `disable-default-registry-endpoint: true`."
     )]
     K3sConfig(client_config::K3sArguments),
+    /// Generate the policy for signatures of images for Kyverno or policy-controller
+    #[command(
+        after_help = "Examples:\n  sealift registry admission-policy --for kyverno --host registry.example:8443 example.iso \\\n      \
+                            | kubectl apply -f -\n  \
+                            sealift registry admission-policy --for policy-controller --original-names --configured\n\n\
+                            The controller fetches the signatures from the host in the name of the image, which must reach a node. It \
+                            asks no transparency log. Images that no archive has, or that need no signature, are not covered."
+    )]
+    AdmissionPolicy(Box<admission_policy::Arguments>),
     /// Serve images and packages over HTTP, straight from ISO files
     #[command(after_help = "Examples:\n  sealift registry serve metalk8s.iso\n  \
                             sealift registry serve metalk8s.iso solution.iso --listen 0.0.0.0:8080 --no-tls\n  \
@@ -77,6 +89,14 @@ pub(crate) enum Command {
                             page       http://HOST/  (for a browser; text for curl)\n  \
                             state      /healthz /readyz /metrics")]
     Serve(Box<serve::Arguments>),
+    /// Check whether the rules of archives for signatures allow an image to be pulled
+    #[command(
+        after_help = "Example:\n  sealift registry verify-pull --configured --name quay.io/vendor/app:1.0 --digest sha256:6b11842236d7…\n\n\
+                            containerd asks for this before each pull, through the program that `containerd-config --policy` writes. The \
+                            exit code is 0 if the image may be pulled, because a signature in an archive counts or no rule covers the \
+                            name; else it is 1. No network is used."
+    )]
+    VerifyPull(Box<verify_pull::Arguments>),
 }
 
 pub(crate) fn run(command: Command) -> CommandResult {
@@ -86,6 +106,8 @@ pub(crate) fn run(command: Command) -> CommandResult {
         Command::ContainerdConfig(arguments) => client_config::containerd(&arguments),
         Command::CrioConfig(arguments) => client_config::crio(&arguments),
         Command::K3sConfig(arguments) => client_config::k3s(&arguments),
+        Command::VerifyPull(arguments) => verify_pull::run(&arguments),
+        Command::AdmissionPolicy(arguments) => admission_policy::run(&arguments),
         Command::Serve(arguments) => serve::run(*arguments),
     }
 }

@@ -44,6 +44,7 @@ const fn kind<D: Document>(source: &'static str) -> DocumentKind {
 
 /// The kinds of documents in alphabetical order.
 pub(crate) const KINDS: &[DocumentKind] = &[
+    kind::<node::AdmissionPolicy>("`registry admission-policy`"),
     kind::<List<node::ArchiveChange>>(
         "`archive import`, `mount`, `unmount` and `delete`; `solution import` and `unimport`",
     ),

@@ -457,6 +457,17 @@ pub(crate) struct ClientFile {
     pub(crate) content: Option<String>,
 }
 
+/// What an admission controller requires of images.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AdmissionPolicy {
+    /// The objects of Kubernetes, in the order in which they are applied.
+    pub(crate) objects: Vec<serde_json::Value>,
+}
+
+impl Document for AdmissionPolicy {
+    const KIND: &'static str = "AdmissionPolicy";
+}
+
 /// The configuration of nginx.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct NginxConfiguration {

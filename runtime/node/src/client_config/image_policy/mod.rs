@@ -1,19 +1,23 @@
-//! The policy of containers/image (CRI-O, podman, skopeo, buildah) for images that need signatures.
+//! The policies for images that need signatures: of containers/image (CRI-O, podman, skopeo, buildah), and of admission controllers.
 //!
 //! Archives have the rules of their project, with the keys, in `attestations/image-policy.json`. Each repository of the archives that
 //! a rule covers gets a scope in `policy.json`. Everything else in that file stays: a requirement that is in force for a scope is
 //! replaced only if it accepts everything.
 
+mod admission;
+mod pull;
 mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use content::{IoError, LinkPolicy};
 use serde_json::{Map, Value, json};
 
+pub use self::admission::{AdmissionController, admission_policy};
+pub use self::pull::{PullVerdict, judge_pull};
 pub use self::signed::{ReportedImage, SignedRepositories, SignedRepository};
 use super::error::Error;
 use super::file::{ClientConfigFile, header};
@@ -38,18 +42,26 @@ pub enum PolicyNames<'a> {
     Served(&'a [String]),
 }
 
+/// The policy that a system has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExistingPolicy {
+    /// Its path, for messages.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
 /// Reads the policy of the system whose root is `root`.
 ///
 /// # Errors
 ///
 /// [`Error::Io`]: it cannot be read.
-pub fn existing_policy(root: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match content::open_read(&root.join(POLICY), LinkPolicy::Follow, POLICY_MAX) {
-        Ok(bytes) => Ok(Some(bytes)),
+pub fn existing_policy(root: &Path) -> Result<Option<ExistingPolicy>, Error> {
+    let path = root.join(POLICY);
+    match content::open_read(&path, LinkPolicy::Follow, POLICY_MAX) {
+        Ok(bytes) => Ok(Some(ExistingPolicy { path, bytes })),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(IoError { operation, source, .. }) => {
-            Err(IoError { operation, path: root.join(POLICY), source }.into())
-        }
+        Err(IoError { operation, source, .. }) => Err(IoError { operation, path, source }.into()),
     }
 }
 
@@ -64,37 +76,22 @@ pub fn image_policy(
     repositories: &[SignedRepository],
     names: PolicyNames<'_>,
     nodes: &[NodeAddress],
-    existing: Option<&[u8]>,
+    existing: Option<&ExistingPolicy>,
     force: bool,
 ) -> Result<Vec<ClientConfigFile>, Error> {
     let nodes = distinct_nodes(nodes)?;
     if nodes.is_empty() {
         return Err(Error::NoNode);
     }
-    if repositories.is_empty() {
-        return Err(Error::NoSigned);
-    }
-    let mut scopes: BTreeMap<String, Value> = BTreeMap::new();
     let mut registries: BTreeSet<String> = nodes.iter().map(NodeAddress::location).collect();
-    for repository in repositories {
-        let names: Vec<String> = match names {
-            PolicyNames::Original { fallback } => {
-                registries.extend(Some(repository.original.clone()).filter(|_| fallback));
-                vec![repository.original.clone()]
-            }
-            PolicyNames::Served(hosts) => {
-                hosts.iter().map(|host| format!("{host}/{}", repository.served)).collect()
-            }
-        };
-        for name in names {
-            let requirement = requirement(repository, &name);
-            match scopes.get(&name) {
-                Some(other) if *other != requirement => return Err(Error::TwoRules(name)),
-                _ => drop(scopes.insert(name, requirement)),
-            }
-        }
+    if let PolicyNames::Original { fallback: true } = names {
+        registries.extend(repositories.iter().map(|repository| repository.original.clone()));
     }
-    let policy = merged(existing, scopes, force)?;
+    let scopes = by_name(repositories, names)?.into_iter().map(|(name, repository)| {
+        let requirement = requirement(repository, &name);
+        (name, requirement)
+    });
+    let policy = merged(existing, scopes.collect(), force)?;
     let mut attachments = header("registry crio-config --policy", "#", nodes);
     attachments.push_str("docker:\n");
     for registry in registries {
@@ -106,6 +103,34 @@ pub fn image_policy(
         ClientConfigFile { path: ATTACHMENTS.into(), content: attachments },
         ClientConfigFile { path: POLICY.into(), content: policy },
     ])
+}
+
+/// The repositories by the names under which their images are pulled.
+fn by_name<'a>(
+    repositories: &'a [SignedRepository],
+    names: PolicyNames<'_>,
+) -> Result<BTreeMap<String, &'a SignedRepository>, Error> {
+    if repositories.is_empty() {
+        return Err(Error::NoSigned);
+    }
+    let mut found: BTreeMap<String, &SignedRepository> = BTreeMap::new();
+    for repository in repositories {
+        let names: Vec<String> = match names {
+            PolicyNames::Original { .. } => vec![repository.original.clone()],
+            PolicyNames::Served(hosts) => {
+                hosts.iter().map(|host| format!("{host}/{}", repository.served)).collect()
+            }
+        };
+        for name in names {
+            match found.get(&name) {
+                Some(other) if (&other.keys, &other.identity) != (&repository.keys, &repository.identity) => {
+                    return Err(Error::TwoRules(name));
+                }
+                _ => drop(found.insert(name, repository)),
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// What the images of `name` need. Older clients know no list of keys, and refuse the whole file.
@@ -131,12 +156,20 @@ fn accepts_everything() -> Value {
 }
 
 /// A policy with these scopes of registries.
-fn merged(existing: Option<&[u8]>, scopes: BTreeMap<String, Value>, force: bool) -> Result<String, Error> {
+fn merged(
+    existing: Option<&ExistingPolicy>,
+    scopes: BTreeMap<String, Value>,
+    force: bool,
+) -> Result<String, Error> {
+    let path = || existing.map_or_else(|| Path::new("/").join(POLICY), |existing| existing.path.clone());
+    let damaged = |reason: String| Error::Policy { path: path(), reason };
     let policy = match existing {
-        Some(bytes) => serde_json::from_slice(bytes).map_err(|error| Error::Policy(error.to_string()))?,
+        Some(existing) => {
+            serde_json::from_slice(&existing.bytes).map_err(|error| damaged(error.to_string()))?
+        }
         None => json!({"default": accepts_everything()}),
     };
-    let wrong = |what: &str| Error::Policy(format!("`{what}` is not what it must be"));
+    let wrong = |what: &str| damaged(format!("`{what}` is not what it must be"));
     let Value::Object(mut policy) = policy else { return Err(wrong("policy.json")) };
     let default = policy.get("default").filter(|default| default.is_array());
     let default = default.cloned().ok_or_else(|| wrong("default"))?;
@@ -149,12 +182,12 @@ fn merged(existing: Option<&[u8]>, scopes: BTreeMap<String, Value>, force: bool)
         let in_force = in_force(&before, &scope).unwrap_or(&default);
         if *in_force != accepts_everything() && *in_force != requirement && !force {
             let found = in_force.to_string().chars().take(200).collect();
-            return Err(Error::PolicyConflict { scope, found });
+            return Err(Error::PolicyConflict { path: path(), scope, found });
         }
         docker.insert(scope, requirement);
     }
-    let mut text = serde_json::to_string_pretty(&Value::Object(policy))
-        .map_err(|error| Error::Policy(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(&Value::Object(policy)).map_err(|error| damaged(error.to_string()))?;
     text.push('\n');
     Ok(text)
 }

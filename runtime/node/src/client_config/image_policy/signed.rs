@@ -1,22 +1,24 @@
 //! The repositories of an archive whose images need signatures, and whether the archive has those that containers/image reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use archive::image::{ArchiveImage, ImageDefect};
+use archive::image::{ArchiveImage, ImageDefect, StoredBlob, StoredManifest};
 use archive::{Tree, image, layout};
 use content::Digest;
 use images::Reference;
 use images::manifest::{Descriptor, Manifest};
 use images::original_names::Place;
 use images::pull::referrers_tag;
-use images::signatures::{RULES_MAX, RequiredSigners, SignatureRules, under_tag};
+use images::signatures::{
+    FoundSignatures, RULES_MAX, RequiredSigners, SignatureForm, SignatureRules, in_manifest,
+};
 use trust::{PublicKey, Signers};
 
 use super::super::error::Error;
 
 /// The end of the tag of a manifest with signatures.
-const SIGNATURES: &str = ".sig";
+pub(super) const SIGNATURES: &str = ".sig";
 
 /// A repository of an archive whose images need signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,13 +144,26 @@ fn problem(
         Ok(stored) => stored,
         Err(defect) => return refused(defect),
     };
+    match found_signatures(tree, image, (SignatureForm::Tag, stored, &signature.blobs), signers)? {
+        Ok(found) => Ok(found.good.is_empty().then(|| found.problem())),
+        Err(reason) => refused(&reason),
+    }
+}
+
+/// The signatures of the image `image` in a manifest, whose layers are among `blobs`; or why it is no manifest.
+pub(super) fn found_signatures(
+    tree: &Tree,
+    image: Digest,
+    (form, stored, blobs): (SignatureForm, &StoredManifest, &HashMap<Digest, StoredBlob>),
+    signers: &RequiredSigners<'_>,
+) -> Result<Result<FoundSignatures, String>, Error> {
     let manifest = match Manifest::parse(&read_at(tree, &stored.path, &stored.entry)?) {
         Ok(manifest) => manifest,
-        Err(error) => return refused(&error),
+        Err(error) => return Ok(Err(error.to_string())),
     };
     let mut read = |layer: &Descriptor| -> Result<Result<Vec<u8>, String>, Error> {
         let missing = ImageDefect::BlobMissing { digest: layer.digest };
-        let Some(blob) = signature.blobs.get(&layer.digest) else { return Ok(Err(missing.to_string())) };
+        let Some(blob) = blobs.get(&layer.digest) else { return Ok(Err(missing.to_string())) };
         let (expected, found) = (layer.size, blob.entry.size);
         if expected != found {
             let defect = ImageDefect::BlobSize { digest: layer.digest, expected, found };
@@ -161,8 +176,7 @@ fn problem(
             false => Err(format!("blob {} has the digest {found}", layer.digest)),
         })
     };
-    let found = under_tag(image, signers, (stored.digest, &manifest), &mut read)?;
-    Ok(found.good.is_empty().then(|| found.problem()))
+    in_manifest(form, image, signers, (stored.digest, &manifest), &mut read).map(Ok)
 }
 
 fn read_at(tree: &Tree, path: &str, entry: &archive::tree::TreeEntry) -> Result<Vec<u8>, Error> {

@@ -38,8 +38,9 @@ const ORIGINAL: PolicyNames<'_> = PolicyNames::Original { fallback: false };
 /// The policy for one repository, whose keys are one.
 fn policy(existing: Option<&str>, force: bool) -> Result<Value, Error> {
     let repositories = [repository("quay.io/vendor/app", "quay.io/vendor/app", &["cosign.pub"])];
-    let existing = existing.map(str::as_bytes);
-    let files = image_policy(&repositories, ORIGINAL, &nodes(), existing, force)?;
+    let existing = existing
+        .map(|text| ExistingPolicy { path: "/x/etc/containers/policy.json".into(), bytes: text.into() });
+    let files = image_policy(&repositories, ORIGINAL, &nodes(), existing.as_ref(), force)?;
     assert_eq!(files[1].path, "etc/containers/policy.json");
     Ok(serde_json::from_str(&files[1].content).unwrap())
 }
@@ -125,7 +126,8 @@ fn what_a_policy_requires_already_is_never_loosened() {
                 assert_eq!(*docker, kept, "{existing}");
                 assert_eq!(found["default"], before["default"], "{existing}");
             }
-            (Err(Error::PolicyConflict { scope, found }), Some(expected)) => {
+            (Err(Error::PolicyConflict { path, scope, found }), Some(expected)) => {
+                assert_eq!(path, Path::new("/x/etc/containers/policy.json"));
                 assert!(scope == "quay.io/vendor/app" && found.contains(expected), "{existing}: {found}");
                 let forced = policy(Some(&existing), true).unwrap();
                 assert_eq!(forced["transports"]["docker"]["quay.io/vendor/app"], required());
@@ -135,7 +137,8 @@ fn what_a_policy_requires_already_is_never_loosened() {
     }
     for damaged in ["", "[]", "{}", r#"{"default":{}}"#, r#"{"default":[],"transports":[]}"#, "{\"default\":"]
     {
-        assert!(matches!(policy(Some(damaged), true), Err(Error::Policy(_))), "{damaged}");
+        let error = policy(Some(damaged), true).unwrap_err().to_string();
+        assert!(error.starts_with("/x/etc/containers/policy.json: "), "{damaged}: {error}");
     }
 }
 
@@ -168,7 +171,9 @@ fn policies_of_users_and_other_files_about_the_nodes_are_found() {
     let repositories = [repository("quay.io/a", "quay.io/a", &["cosign.pub"])];
     let files = image_policy(&repositories, ORIGINAL, &nodes(), None, false).unwrap();
     write(root.path(), &files, false).unwrap();
-    assert_eq!(existing_policy(root.path()).unwrap().as_deref(), Some(files[1].content.as_bytes()));
+    let existing = existing_policy(root.path()).unwrap().unwrap();
+    assert_eq!(existing.path, root.path().join("etc/containers/policy.json"));
+    assert_eq!(existing.bytes, files[1].content.as_bytes());
     let folder = root.path().join("etc/containers/registries.d");
     let expected = [
         Obstacle::PolicyOfUser { path: root.path().join("root/.config/containers/policy.json") },
@@ -248,5 +253,80 @@ fn a_repository_needs_signatures_only_if_clients_accept_those_in_the_archive() {
         let found = SignedRepositories::read(&tree()).unwrap();
         assert_eq!((found.repositories.len(), found.reported.len()), (0, 1));
         assert_eq!(found.reported[0].problem, None);
+    }
+}
+
+#[test]
+fn admission_controllers_cover_all_names_of_a_repository() {
+    let repositories = [
+        repository("docker.io/library/nginx", "docker.io/library/nginx", &["cosign.pub"]),
+        repository("docker.io/vendor/app", "quay.io/vendor/app", &["other.pub", "cosign.pub"]),
+        repository("quay.io/vendor/tool", "quay.io/vendor/tool", &["cosign.pub"]),
+    ];
+    let make = |names, controller| admission_policy(&repositories, names, controller).unwrap();
+    let pem = |name: &str| key(name).to_pem();
+
+    let policies = make(ORIGINAL, AdmissionController::Kyverno);
+    let [policy] = policies.as_slice() else { panic!("{policies:?}") };
+    assert_eq!(policy["metadata"]["name"], "sealift-original-names");
+    assert_eq!(policy["spec"]["rules"].as_array().unwrap().len(), 2);
+    let images = |rule: usize| {
+        let rule = &policy["spec"]["rules"][rule]["verifyImages"][0];
+        (rule["imageReferences"].clone(), rule["attestors"][0].clone())
+    };
+    // Kyverno does not complete `library/`.
+    let (references, attestors) = images(0);
+    let expected = [
+        "docker.io/library/nginx:*",
+        "docker.io/library/nginx@*",
+        "index.docker.io/library/nginx:*",
+        "index.docker.io/library/nginx@*",
+        "docker.io/nginx:*",
+        "docker.io/nginx@*",
+        "index.docker.io/nginx:*",
+        "index.docker.io/nginx@*",
+        "quay.io/vendor/tool:*",
+        "quay.io/vendor/tool@*",
+    ];
+    assert_eq!(references, json!(expected));
+    let keys = |name: &str| {
+        json!({"keys": {
+            "publicKeys": pem(name), "signatureAlgorithm": "sha256",
+            "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true},
+        }})
+    };
+    assert_eq!(attestors, json!({"count": 1, "entries": [keys("cosign.pub")]}));
+    let (_, attestors) = images(1);
+    let mut entries = [keys("cosign.pub"), keys("other.pub")];
+    entries.sort_by_key(ToString::to_string);
+    assert_eq!(attestors, json!({"count": 1, "entries": entries}), "any of the keys");
+
+    // policy-controller completes names to those of `index.docker.io`.
+    let policies = make(ORIGINAL, AdmissionController::PolicyController);
+    let names: Vec<&Value> = policies.iter().map(|policy| &policy["metadata"]["name"]).collect();
+    assert_eq!(names, ["sealift-original-names-1", "sealift-original-names-2"]);
+    let expected = [
+        "index.docker.io/library/nginx:*",
+        "index.docker.io/library/nginx@*",
+        "quay.io/vendor/tool:*",
+        "quay.io/vendor/tool@*",
+    ]
+    .map(|glob| json!({"glob": glob}));
+    assert_eq!(policies[0]["spec"]["images"], json!(expected));
+    assert_eq!(policies[0]["spec"]["authorities"][0]["key"]["data"], pem("cosign.pub"));
+    assert_eq!(policies[1]["spec"]["authorities"].as_array().unwrap().len(), 2);
+
+    let hosts = ["a.example:8443".to_owned()];
+    let policies = make(PolicyNames::Served(&hosts), AdmissionController::PolicyController);
+    assert_eq!(policies[0]["metadata"]["name"], "sealift-images-1");
+    assert!(policies[0].to_string().contains("a.example:8443/example-1.0/app:*"));
+    assert!(policies[1].to_string().contains("a.example:8443/example-1.0/nginx:*"));
+
+    let kyverno = AdmissionController::Kyverno;
+    assert!(matches!(admission_policy(&[], ORIGINAL, kyverno), Err(Error::NoSigned)));
+    for host in ["*", "[::1]:5000", "a b"] {
+        let hosts = [host.to_owned()];
+        let refused = admission_policy(&repositories, PolicyNames::Served(&hosts), kyverno);
+        assert!(matches!(refused, Err(Error::ImageName(name)) if name.starts_with(host)));
     }
 }

@@ -1,0 +1,47 @@
+//! `sealift registry verify-pull`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use content::Digest;
+use images::Reference;
+use node::client_config::{self, PullVerdict};
+
+use super::client_config::named_archives;
+use crate::args::node_paths::NodePaths;
+use crate::failure::{CommandResult, Failure};
+use crate::output;
+use crate::remedies;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Compare with the images and the rules in these ISO files or folders
+    #[arg(value_name = "ARCHIVE")]
+    archives: Vec<PathBuf>,
+    /// Compare with the archives of this node
+    #[arg(long, conflicts_with = "archives")]
+    configured: bool,
+    /// The name by which the image is pulled
+    #[arg(long, value_name = "REFERENCE")]
+    name: String,
+    /// The digest of its manifest or index, `sha256:…`
+    #[arg(long, value_name = "DIGEST")]
+    digest: Digest,
+    /// The type of what is on standard input, which is not read
+    #[arg(long, value_name = "TYPE", hide = true)]
+    stdin_media_type: Option<String>,
+    #[command(flatten)]
+    paths: NodePaths,
+}
+
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let archives = named_archives(&arguments.archives, arguments.configured, &arguments.paths)?;
+    let reference: Reference = arguments.name.parse().map_err(Failure::usage_by)?;
+    let verdict = client_config::judge_pull(&archives, &reference, arguments.digest)
+        .map_err(remedies::serving::client)?;
+    output::print(&format!("{verdict}\n"))?;
+    match verdict {
+        PullVerdict::NotCovered | PullVerdict::Signed { .. } => Ok(()),
+        PullVerdict::Refused { .. } => Err(Failure::Failed(None)),
+    }
+}
