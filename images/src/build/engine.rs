@@ -233,7 +233,10 @@ impl Work<'_> {
         let mut output = OsString::from("type=oci,rewrite-timestamp=true,dest=");
         output.push(&out);
         let mut build = Command::new(&self.engine.program);
-        build.args(["buildx", "build", "--provenance=false", "--sbom=false", "--output"]).arg(output);
+        // The layers of an older build could be those of an older base, or hide that a build depends on when it runs.
+        build
+            .args(["buildx", "build", "--no-cache", "--provenance=false", "--sbom=false", "--output"])
+            .arg(output);
         build.env("SOURCE_DATE_EPOCH", self.recipe.source_date.to_string());
         for (position, (base, digest)) in self.recipe.bases.iter().enumerate() {
             let folder = self.folder.join(format!("base-{position}"));
