@@ -233,6 +233,12 @@ pub fn timestamp(source_date: i64) -> Option<String> {
     jiff::Timestamp::from_second(source_date).ok().map(|date| date.to_string())
 }
 
+/// A time in RFC 3339, in the form of [`timestamp`]; `None` for another text.
+#[must_use]
+pub fn time(text: &str) -> Option<String> {
+    timestamp(text.parse::<jiff::Timestamp>().ok()?.as_second())
+}
+
 /// The marks of the `manifest.yaml` of a Solution.
 #[derive(serde::Deserialize)]
 struct Head {
@@ -359,6 +365,14 @@ mod tests {
         );
         assert_eq!(product.repository_prefix(), "metalk8s-2.10.0-dev_a");
         assert_eq!(timestamp(i64::MAX), None);
+        for (text, expected) in [
+            ("2026-11-20T10:00:00Z", Some("2026-11-20T10:00:00Z")),
+            ("2026-11-20T12:00:00.5+02:00", Some("2026-11-20T10:00:00Z")),
+            ("2026-11-20T10:00:00", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(time(text).as_deref(), expected, "{text}");
+        }
     }
 
     const MANIFEST: &str = "apiVersion: solutions.metalk8s.scality.com/v1alpha1\nkind: Solution\n\

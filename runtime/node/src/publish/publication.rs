@@ -152,10 +152,11 @@ impl IsoToPublish {
         let Product { name, version, git, build_timestamp, .. } = &self.product;
         let mut annotations = BTreeMap::from([(TITLE, name.clone()), (VERSION, version.clone())]);
         let optional = [
-            ("org.opencontainers.image.created", build_timestamp),
-            ("org.opencontainers.image.revision", git),
+            // The specification asks for RFC 3339.
+            ("org.opencontainers.image.created", build_timestamp.as_deref().and_then(product::time)),
+            ("org.opencontainers.image.revision", git.clone()),
         ];
-        annotations.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
+        annotations.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value?))));
         let layer = titled(ISO_TYPE, digest, bytes, &self.name.to_string());
         ArtifactManifest::of(ARCHIVE_TYPE, layer, None, annotations, blobs)
     }
