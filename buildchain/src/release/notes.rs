@@ -9,6 +9,9 @@ use super::changelog::sections;
 use crate::project::git::ReleaseTag;
 use crate::project::{Error, Project, read_text};
 
+/// The version before the first release.
+const NO_RELEASE: &str = "0.0.0";
+
 /// Why there are no notes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +58,7 @@ pub enum NotesError {
 }
 
 /// The notes of the release `to` for users of `from`, in Markdown: the sections of the changelog after `from` up to `to`, in its order.
-/// Without a changelog, the subjects of the commits between the two tags.
+/// Without a changelog, the subjects of the commits between the two tags; `0.0.0` stands for the time before the first release.
 ///
 /// A candidate has the section of its release, or its own.
 ///
@@ -112,7 +115,11 @@ fn of_commits(project: &Project, first: &ReleaseTag, last: &ReleaseTag) -> Resul
         });
         found.map(|tag| tag.name.as_str()).ok_or(NotesError::NoTag { name, fetching })
     };
-    let subjects = repository.subjects(tag_of(first)?, tag_of(last)?)?;
+    let from = match tag_of(first) {
+        Err(NotesError::NoTag { .. }) if first.version() == NO_RELEASE => None,
+        found => Some(found?),
+    };
+    let subjects = repository.subjects(from, tag_of(last)?)?;
     let mut text = format!("## {}\n\n", last.version());
     subjects.iter().for_each(|subject| _ = writeln!(text, "- {subject}"));
     Ok(text)

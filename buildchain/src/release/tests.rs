@@ -420,6 +420,9 @@ fn without_a_changelog_the_notes_are_the_commits() {
     assert_eq!(notes(&repository.project(), "v1.0.0", "1.0.2").unwrap(), text.replace("1.0.1", "1.0.2"));
     let missing = notes(&repository.project(), "0.9.0", "1.0.1");
     assert!(matches!(&missing, Err(NotesError::NoTag { name, .. }) if name == "0.9.0"), "{missing:?}");
+    // The first release.
+    let first = notes(&repository.project(), "0.0.0", "1.0.0").unwrap();
+    assert!(first.starts_with("## 1.0.0\n\n- "), "{first}");
     let clone = Repository(tempfile::tempdir().unwrap());
     let source = format!("file://{}", repository.root().display());
     clone.git(&["clone", "-q", "--depth=1", "--branch=main", &source, "."]);

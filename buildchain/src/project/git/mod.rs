@@ -278,13 +278,14 @@ impl GitRepository {
         Ok(tags.collect())
     }
 
-    /// The subjects of the commits of `to` that `from` has not, the newest first, without merges.
+    /// The subjects of the commits of `to` that `from` has not, if it is given, the newest first, without merges.
     ///
     /// # Errors
     ///
     /// [`Error::Repository`] if one of the two tags does not exist, or if git cannot read it.
-    pub(crate) fn subjects(&self, from: &str, to: &str) -> Result<Vec<String>, Error> {
-        let range = format!("refs/tags/{from}..refs/tags/{to}");
+    pub(crate) fn subjects(&self, from: Option<&str>, to: &str) -> Result<Vec<String>, Error> {
+        let from = from.map(|from| format!("refs/tags/{from}..")).unwrap_or_default();
+        let range = format!("{from}refs/tags/{to}");
         let listed = self.printed(self.run(&["log", "--no-merges", "--format=%s", &range, "--"])?)?;
         Ok(String::from_utf8_lossy(&listed).lines().map(|line| printable(line).to_string()).collect())
     }
