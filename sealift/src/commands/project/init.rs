@@ -79,9 +79,12 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
         None => None,
     };
     if !arguments.dry_run {
-        draft.write().map_err(remedies::project::project)?;
         if let Some(pipeline) = &pipeline {
             pipeline.write().map_err(remedies::project::pipeline)?;
+        }
+        if let Err(error) = draft.write() {
+            pipeline.iter().for_each(PipelineDraft::remove);
+            return Err(remedies::project::project(error));
         }
     }
     draft.warnings.iter().for_each(|warning| output::warn(warning));

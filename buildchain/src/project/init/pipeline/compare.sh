@@ -3,10 +3,10 @@ cp -a . "$WORK/second/source"
 rm -rf "$WORK/second/source/_pipeline"
 SEALIFT_CACHE_SIZE=0 sealift run --release --project "$WORK/second/source/$PROJECT" \
     --build-root "$WORK/second/build"
-for iso in _pipeline/release/*.iso; do
-    second=$WORK/second/build/${iso##*/}
-    if ! cmp "$iso" "$second"; then
-        sealift iso diff "$iso" "$second" || :
+for second in "$WORK"/second/build/*.iso; do
+    first=$WORK/first/build/${second##*/}
+    if ! cmp "$first" "$second"; then
+        sealift iso diff "$first" "$second" || :
         exit 1
     fi
 done

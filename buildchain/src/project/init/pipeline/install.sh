@@ -1,5 +1,9 @@
-: "${SEALIFT_URL:?set this variable to the URL of the program sealift}"
-: "${SEALIFT_SHA256:?set this variable to the SHA-256 of the program sealift}"
+for name in SEALIFT_URL SEALIFT_SHA256; do
+    if [ -z "${!name:-}" ]; then
+        echo "error: $name is not set: add the variable on the server. The pipeline of a fork does not get it: write the value into the file of the pipeline, in place of the variable" >&2
+        exit 1
+    fi
+done
 mkdir -p "$WORK/bin"
 curl --fail --silent --show-error --location --retry 3 --output "$WORK/bin/sealift" "$SEALIFT_URL"
 echo "$SEALIFT_SHA256  $WORK/bin/sealift" | sha256sum --check --strict -

@@ -2,25 +2,34 @@
 //!
 //! The templates are beside this file; the steps are shell scripts, which all servers share. The same project gives the same text.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use content::{IoError, Root};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, context};
 
 use super::super::error::Error;
 use super::super::git;
+use super::MODE;
 use super::text::scalar;
-use super::write_new;
 
 /// The steps of a pipeline, by the names that the templates use.
-const STEPS: [(&str, &str); 7] = [
+const STEPS: [(&str, &str); 13] = [
     ("result", include_str!("result.sh")),
+    ("hook", include_str!("hook.sh")),
     ("install", include_str!("install.sh")),
     ("check", include_str!("check.sh")),
     ("build", include_str!("build.sh")),
     ("compare", include_str!("compare.sh")),
     ("notes", include_str!("notes.sh")),
+    ("test", include_str!("test.sh")),
+    ("promote", include_str!("promote.sh")),
+    ("collect", include_str!("collect.sh")),
     ("sign", include_str!("sign.sh")),
+    ("publish", include_str!("publish.sh")),
+    ("notify", include_str!("notify.sh")),
 ];
 
 /// A CI server.
@@ -52,6 +61,10 @@ impl CiServer {
 /// The file of a pipeline that is not written yet.
 #[derive(Debug, Clone)]
 pub struct PipelineDraft {
+    /// The repository, or the folder of a project without one.
+    top: PathBuf,
+    /// The path of the file in it.
+    file: &'static Path,
     /// Where it belongs: in the repository of the project, or in the folder of the project if that is in no repository.
     pub path: PathBuf,
     /// Its content.
@@ -72,15 +85,29 @@ impl PipelineDraft {
         let project = project(top, root)?;
         let text = render(server, &project, name)
             .map_err(|error| Error::Setting { name: server.file().into(), message: error.to_string() })?;
-        Ok(Self { path: top.join(server.file()), text, has_repository: repository.is_some() })
+        Ok(Self {
+            path: top.join(server.file()),
+            text,
+            has_repository: repository.is_some(),
+            top: top.to_owned(),
+            file: Path::new(server.file()),
+        })
     }
 
-    /// Checks that no file has the path.
+    /// Checks that no file has the path, and that its folders are none, or folders: no link may lead the file elsewhere.
     ///
     /// # Errors
     ///
-    /// [`Error::Exists`] if one has.
+    /// [`Error::Exists`] if the file exists, [`Error::File`] if it cannot be written.
     pub fn check(&self) -> Result<(), Error> {
+        let inner = self.file.parent().into_iter().flat_map(Path::components);
+        let mut folder = self.top.clone();
+        for part in inner {
+            folder.push(part);
+            if folder.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+                return Err(Error::file("create", &folder, std::io::ErrorKind::NotADirectory.into()));
+            }
+        }
         if self.path.symlink_metadata().is_ok() { Err(Error::Exists(self.path.clone())) } else { Ok(()) }
     }
 
@@ -90,11 +117,29 @@ impl PipelineDraft {
     ///
     /// [`Error::Exists`] if the file exists, [`Error::File`] if it cannot be written.
     pub fn write(&self) -> Result<(), Error> {
-        if let Some(folder) = self.path.parent() {
-            content::create_folder(folder)
-                .map_err(|error| Error::file(error.operation, &error.path, error.source))?;
+        let failed = |error: IoError| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Error::Exists(error.path),
+            _ => Error::file(error.operation, &error.path, error.source),
+        };
+        content::create_folder(&self.top).map_err(failed)?;
+        let root = Root::open(&self.top).map_err(failed)?;
+        if let Some(folder) = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            root.create_dir_all(folder).map_err(failed)?;
         }
-        write_new(&self.path, &self.text)
+        let fill = |mut file: &File| {
+            file.write_all(self.text.as_bytes())?;
+            file.sync_all()
+        };
+        root.create_whole(self.file, MODE, fill).map_err(failed)
+    }
+
+    /// Removes what [`write`](Self::write) wrote, because the rest of the command failed. Folders with other files stay.
+    pub fn remove(&self) {
+        // The failure of the command is what counts.
+        if std::fs::remove_file(&self.path).is_ok() {
+            let folders = self.path.ancestors().skip(1).take_while(|folder| *folder != self.top);
+            let _ = folders.map(std::fs::remove_dir).take_while(Result::is_ok).count();
+        }
     }
 }
 
@@ -120,6 +165,8 @@ fn render(server: CiServer, project: &str, name: &str) -> Result<String, minijin
         .block_delimiters("<%", "%>")
         .comment_delimiters("<#", "#>")
         .keep_trailing_newline(true)
+        .trim_blocks(true)
+        .lstrip_blocks(true)
         .build()?;
     environment.set_syntax(syntax);
     for (step, script) in STEPS {
@@ -172,6 +219,30 @@ mod tests {
             let draft = PipelineDraft::new(CiServer::Github, &folder.path().join(inner), "web");
             assert!(matches!(draft, Err(Error::Setting { .. })), "{inner}: {draft:?}");
         }
+    }
+
+    #[test]
+    fn no_link_leads_the_file_elsewhere_and_a_failure_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        let top = folder.path().join("project");
+        std::fs::create_dir_all(elsewhere.join("workflows")).unwrap();
+        std::fs::create_dir(&top).unwrap();
+        let draft = PipelineDraft::new(CiServer::Github, &top, "web").unwrap();
+        for (link, target) in [(".github", "../elsewhere"), (".github/workflows", "../../elsewhere")] {
+            std::fs::create_dir_all(top.join(link).parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, top.join(link)).unwrap();
+            for result in [draft.check(), draft.write()] {
+                let error = result.unwrap_err().to_string();
+                assert!(error.contains(link), "{error}");
+            }
+            std::fs::remove_file(top.join(link)).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(elsewhere.join("workflows")).unwrap().count(), 0);
+        std::fs::remove_dir(top.join(".github")).unwrap();
+        draft.write().unwrap();
+        draft.remove();
+        assert_eq!(std::fs::read_dir(&top).unwrap().count(), 0);
     }
 
     #[test]

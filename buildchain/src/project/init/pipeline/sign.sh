@@ -1,4 +1,3 @@
-(cd _pipeline/release && sha256sum --check --strict SHA256SUMS)
 if [ -n "${KEY_FILE:-}" ]; then
     # openssl prints a name that it cannot read, and this one could be the key itself.
     [ -f "$KEY_FILE" ] || { echo "error: SEALIFT_RELEASE_KEY is not the name of a file: give the variable the type File" >&2; exit 1; }
