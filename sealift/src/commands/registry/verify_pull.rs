@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use content::Digest;
 use images::Reference;
+use node::archives::served;
 use node::client_config::{self, PullVerdict};
 
 use super::client_config::named_archives;
@@ -35,9 +36,15 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let archives = named_archives(&arguments.archives, arguments.configured, &arguments.paths)?;
+    let (archives, refused) = match arguments.configured {
+        true => {
+            let served = served(&arguments.paths.paths()).map_err(remedies::archives::explained)?;
+            (served.archives, served.refused.into_iter().map(|(path, _)| path).collect())
+        }
+        false => (named_archives(&arguments.archives, false, &arguments.paths)?, Vec::new()),
+    };
     let reference: Reference = arguments.name.parse().map_err(Failure::usage_by)?;
-    let verdict = client_config::judge_pull(&archives, &reference, arguments.digest)
+    let verdict = client_config::judge_pull(&archives, &refused, &reference, arguments.digest)
         .map_err(remedies::serving::client)?;
     output::print(&format!("{verdict}\n"))?;
     match verdict {

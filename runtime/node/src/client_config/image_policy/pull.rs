@@ -53,19 +53,32 @@ impl fmt::Display for PullVerdict {
 }
 
 /// Compares an image that is pulled as `reference`, whose manifest or index has the digest `digest`, with the archives of the node. A
-/// signature of an index also counts for the manifests that it lists.
+/// signature of an index also counts for the manifests that it lists. The archives in `refused` are those that the policy of the node
+/// no longer accepts: their rules cover names, but their keys and images do not count.
 ///
 /// # Errors
 ///
 /// [`Error::Archive`]: an archive cannot be read, so that its rules are unknown; [`Error::Rules`].
-pub fn judge_pull(archives: &[PathBuf], reference: &Reference, digest: Digest) -> Result<PullVerdict, Error> {
+pub fn judge_pull(
+    archives: &[PathBuf],
+    refused: &[PathBuf],
+    reference: &Reference,
+    digest: Digest,
+) -> Result<PullVerdict, Error> {
     let mut problem = None;
-    for path in archives {
+    let all = archives.iter().map(|path| (path, true)).chain(refused.iter().map(|path| (path, false)));
+    for (path, counts) in all {
         let tree = Tree::open(path).map_err(|error| error.in_archive(path))?;
         match judge(&tree, path, reference, digest)? {
             PullVerdict::NotCovered => {}
             PullVerdict::Refused { reason } => problem = problem.or(Some(reason)),
-            signed @ PullVerdict::Signed { .. } => return Ok(signed),
+            signed @ PullVerdict::Signed { .. } if counts => return Ok(signed),
+            PullVerdict::Signed { image, .. } => {
+                let path = path.display();
+                let reason =
+                    format!("only {path} has {image}, and the policy of this node refuses this archive");
+                problem = problem.or(Some(reason));
+            }
         }
     }
     Ok(match problem {
@@ -241,7 +254,7 @@ mod tests {
 
     fn judged(archives: &[&tempfile::TempDir], name: &str, digest: Digest) -> PullVerdict {
         let archives: Vec<PathBuf> = archives.iter().map(|folder| folder.path().to_owned()).collect();
-        judge_pull(&archives, &name.parse().unwrap(), digest).unwrap()
+        judge_pull(&archives, &[], &name.parse().unwrap(), digest).unwrap()
     }
 
     fn is_signed(verdict: &PullVerdict) -> bool {
@@ -277,6 +290,12 @@ mod tests {
             for name in ["quay.io/vendor/c3:1", "quay.io/c2:1", "10.0.0.1:8080/example-2.0/c2:1"] {
                 assert_eq!(judged(&[&root], name, image), PullVerdict::NotCovered, "{name}");
             }
+            // An archive that the policy of the node refuses can forbid, and not allow.
+            let refused = [root.path().to_owned()];
+            let ask = |name: &str| judge_pull(&[], &refused, &name.parse().unwrap(), image).unwrap();
+            let PullVerdict::Refused { reason } = ask("quay.io/vendor/c2:1") else { panic!("accepted") };
+            assert!(reason.ends_with("the policy of this node refuses this archive"), "{reason}");
+            assert_eq!(ask("quay.io/vendor/c3:1"), PullVerdict::NotCovered);
             // The rules of an archive without the image do not hinder one that has it.
             let empty = archive("quay.io/vendor/c2", &cosign());
             std::fs::remove_dir_all(empty.path().join("images/c2")).unwrap();
@@ -296,7 +315,7 @@ mod tests {
         assert!(reason.contains("it was signed by another key, or changed"), "{reason}");
         // A folder that is no archive has rules that nobody knows.
         let missing = [root.path().join("missing")];
-        assert!(judge_pull(&missing, &"quay.io/x:1".parse().unwrap(), image).is_err());
+        assert!(judge_pull(&missing, &[], &"quay.io/x:1".parse().unwrap(), image).is_err());
     }
 
     #[test]
