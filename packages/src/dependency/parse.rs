@@ -438,6 +438,7 @@ impl Rich {
                     break;
                 }
                 rest.take(1);
+                rich.closes()?;
                 rich.parts.push(Part::Close);
                 let limits = level.close()?;
                 let Some(around) = outer.pop() else {
@@ -456,12 +457,21 @@ impl Rich {
             return Err(DependencyFault::RichNameMissing);
         }
         let dependency = rest.simple(Rest::rich_word)?;
-        // rpmbuild accepts such a name, but writes an expression that rpm cannot read.
-        if dependency.name.matches('(').count() > dependency.name.matches(')').count() {
-            return Err(DependencyFault::RichNameOpen(dependency.name));
-        }
         self.parts.push(Part::Simple(dependency));
         Ok(())
+    }
+
+    /// Refuses a name that takes the parenthesis after it for its own, once the separators between them are gone: rpmbuild writes
+    /// such an expression, and rpm cannot read it.
+    fn closes(&self) -> Result<(), DependencyFault> {
+        match self.parts.last() {
+            Some(Part::Simple(Dependency { name, version: None }))
+                if name.matches('(').count() > name.matches(')').count() =>
+            {
+                Err(DependencyFault::RichNameOpen(name.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn operator(&mut self, rest: &mut Rest<'_>, level: &mut Level) -> Result<(), DependencyFault> {
@@ -527,6 +537,7 @@ mod tests {
             ("font(:lang=en)", &["font(:lang=en)"]),
             ("libc.so.6(GLIBC_2.34)(64bit)", &["libc.so.6(GLIBC_2.34)(64bit)"]),
             ("(firewalld or\tnftables==1)x", &["(firewalld or nftables==1)", "x"]),
+            ("(a(x or b)", &["(a(x or b)"]),
             ("( (a),or (b with c =< 1) )", &["((a) or (b with c <= 1))"]),
         ] {
             assert_eq!(written(&list(Relation::Requires, text).unwrap()), expected, "{text}");
@@ -558,7 +569,7 @@ mod tests {
             (Requires, "(a or)", "write `(a or b)`"),
             (Requires, "(a or", "a name is missing"),
             (Requires, "(a or b", "closing parenthesis"),
-            (Requires, "(a(,) or b)", "in the name `a(` is not closed"),
+            (Requires, "(b or a(,)", "in the name `a(` is not closed"),
             (Requires, "(a nor b)", "`nor` is not an operator"),
             (Requires, "(a or b and c)", "`or` and `and` cannot be combined"),
             (Requires, "(a if b if c)", "`if` occurs twice"),
