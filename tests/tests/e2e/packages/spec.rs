@@ -416,8 +416,8 @@ fn a_container_of_the_locked_image_builds_without_a_network_and_is_stopped_with_
         "packages/redhat/8/hello.spec",
         &sources.spec(&format!("cp /usr/bin/sleep {mark}\n./{mark} 600")),
     );
-    let mut command = one.command();
-    command.env("STORAGE_DRIVER", "vfs").args(["run", "packaging"]);
+    let mut command = with_buildah(&one);
+    command.args(["run", "packaging"]);
     let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     while !is_running(&mark) {
         assert!(run.try_wait().unwrap().is_none(), "the build ended");
@@ -429,10 +429,21 @@ fn a_container_of_the_locked_image_builds_without_a_network_and_is_stopped_with_
     assert_eq!(fs::read_dir(one.path(".cache/new")).unwrap().count(), 0);
 }
 
-/// Runs `sealift` with a storage of buildah that needs no right to mount.
-fn ran_in(project: &Project, arguments: &[&str]) -> Vec<String> {
+/// Prepares `sealift` with a storage of buildah that needs no right to mount. Debian's crun refuses kernels with control groups of
+/// both versions; runc takes them.
+fn with_buildah(project: &Project) -> Command {
     let mut command = project.command();
-    command.env_remove("SOURCE_DATE_EPOCH").env("STORAGE_DRIVER", "vfs").args(arguments);
+    command.env("STORAGE_DRIVER", "vfs");
+    if let Some(runc) = peer::find("runc") {
+        command.env("BUILDAH_RUNTIME", runc);
+    }
+    command
+}
+
+/// Runs `sealift` with buildah.
+fn ran_in(project: &Project, arguments: &[&str]) -> Vec<String> {
+    let mut command = with_buildah(project);
+    command.env_remove("SOURCE_DATE_EPOCH").args(arguments);
     let (code, out, err) = sealift::told(&command.output().unwrap());
     assert_eq!(code, 0, "{out}{err}");
     ran(&out)
