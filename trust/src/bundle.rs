@@ -1,9 +1,11 @@
 //! Sigstore bundles, version 0.3, signed with a key or a certificate.
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::dsse::{Envelope, PAYLOAD_TYPE, pae};
 use crate::json::{self, Fields};
+use crate::keyless::CertifiedKey;
 use crate::{Fault, SignedBy, Signer, Signers, Statement, base64};
 
 /// The most bytes of a bundle. One with 1024 subjects, the most that a statement has, has about 200 KiB.
@@ -136,7 +138,7 @@ impl Bundle {
     }
 
     /// A bundle of a statement, in one line. Equal statements give equal bundles if the key is in a file. `cancelled` stops a
-    /// program that signs.
+    /// program that signs. With a certificate, the services are asked for it and for the record of the signature.
     ///
     /// # Errors
     ///
@@ -157,8 +159,11 @@ impl Bundle {
         limit: usize,
     ) -> Result<String, Fault> {
         let payload = statement.as_bytes();
-        Statement::parse(payload)?;
+        let statement = Statement::parse(payload)?;
         let signature = signer.sign(&pae(PAYLOAD_TYPE, payload), cancelled)?;
+        if let Some(key) = signer.certified() {
+            return Self::certified(&statement, payload, &signature, key, limit);
+        }
         let id = signer.public_key().id();
         let written = Written {
             media_type: BUNDLE_MEDIA_TYPE,
@@ -169,11 +174,40 @@ impl Bundle {
                 signatures: [WrittenSignature { sig: base64::encode(&signature), keyid: id }],
             },
         };
-        let mut text = serde_json::to_string(&written)
+        let text = serde_json::to_string(&written)
             .map_err(|error| Fault::NotJson { what: "the bundle", reason: error.to_string() })?;
-        text.push('\n');
-        if text.len() > limit { Err(too_large(limit)) } else { Ok(text) }
+        line(text, limit)
     }
+
+    /// A bundle with a certificate.
+    fn certified(
+        statement: &Statement,
+        payload: &[u8],
+        signature: &[u8],
+        key: &CertifiedKey,
+        limit: usize,
+    ) -> Result<String, Fault> {
+        let envelope = json!({
+            "payload": base64::encode(payload),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"sig": base64::encode(signature)}],
+        });
+        let bundle = json!({
+            "mediaType": BUNDLE_MEDIA_TYPE,
+            "verificationMaterial": key.material(&envelope.to_string())?,
+            "dsseEnvelope": envelope,
+        });
+        let text = line(bundle.to_string(), limit)?;
+        let subject = statement.subjects.first().ok_or(Fault::NoSubject)?.digest;
+        key.check(&text, subject)?;
+        Ok(text)
+    }
+}
+
+/// The text of a bundle as a line, if it is not too large.
+fn line(mut text: String, limit: usize) -> Result<String, Fault> {
+    text.push('\n');
+    if text.len() > limit { Err(too_large(limit)) } else { Ok(text) }
 }
 
 /// What the signature is checked with. Log entries are not looked at here: a key that is trusted needs no log.

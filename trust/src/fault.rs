@@ -225,6 +225,20 @@ pub enum Fault {
     /// Decrypting the key would take gigabytes or minutes.
     #[error("decrypting the key would take too much time or memory: it has {0}")]
     KeyCost(String),
+    /// The token for a certificate is not one.
+    #[error("it is not a token of an OpenID Connect provider: {0}")]
+    Token(&'static str),
+    /// The authority or the log does not do what it should.
+    #[error("{}: {}", printable(url), printable(reason))]
+    Service {
+        /// The URL of the request.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The system has no random numbers for a new key.
+    #[error("the system has no random numbers")]
+    NoRandomness,
     /// An algorithm that is not supported.
     #[error("it is a key for {0}: expected ECDSA P-256 or Ed25519")]
     KeyAlgorithm(String),

@@ -64,7 +64,9 @@ pub use dsse::{PAYLOAD_TYPE, pae};
 pub use fault::Fault;
 pub use image::{IMAGE_PREDICATE, SIMPLE_SIGNING_MAX, SIMPLE_SIGNING_MEDIA_TYPE, SimpleSigning};
 pub use key::{Algorithm, KEY_MAX, PublicKey, SecretKey};
-pub use keyless::{Identity, PayloadCertificate, TRUSTED_ROOT_MAX, TrustedRoot};
+pub use keyless::{
+    CertificateServices, Identity, PayloadCertificate, PostJson, TOKEN_MAX, TRUSTED_ROOT_MAX, TrustedRoot,
+};
 pub use policy::{Covers, Policy, PolicyError, PolicyProblem, ReadFile, Require, Rule};
 pub use provenance::{
     BUILD_TYPE, BUILDER_ID, BuildDefinition, BuildParameters, Builder, InternalParameters, Material,

@@ -1,10 +1,11 @@
-//! What signs: a key in a file, or a command.
+//! What signs: a key in a file, a command, or a key with a certificate.
 
 use std::ffi::OsString;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::{Fault, PublicKey, SecretKey, base64};
+use crate::keyless::CertifiedKey;
+use crate::{CertificateServices, Fault, PublicKey, SecretKey, SignedBy, base64};
 
 /// How long a command may take, since a user may type a passphrase or touch a card.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -22,6 +23,7 @@ pub struct Signer {
 enum Method {
     Key(Box<SecretKey>),
     Command(Vec<OsString>),
+    Certified(Box<CertifiedKey>),
 }
 
 impl Signer {
@@ -54,6 +56,43 @@ impl Signer {
         Self { method: Method::Command(words), public_key }
     }
 
+    /// Signs with a certificate: with a new key, which an authority certifies for the holder of `token`, a JSON Web Token of an OpenID
+    /// Connect provider. Each signature is recorded in a public log, and differs. Asks no service before something is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Token`]: the token is not one.
+    pub fn with_certificate(token: &str, services: CertificateServices) -> Result<Self, Fault> {
+        let key = CertifiedKey::new(token, services)?;
+        Ok(Self { public_key: key.public_key().clone(), method: Method::Certified(Box::new(key)) })
+    }
+
+    /// Who signs. With a certificate, asks the authority if nothing has been signed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]: the authority certifies nothing.
+    pub fn signed_by(&self) -> Result<SignedBy, Fault> {
+        match &self.method {
+            Method::Certified(key) => key.signed_by(),
+            Method::Key(_) | Method::Command(_) => Ok(SignedBy::of_key(&self.public_key)),
+        }
+    }
+
+    /// Whether a public log records each signature, since it has a certificate.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.certified().is_some()
+    }
+
+    /// The certificate that signatures have, if they have one.
+    pub(crate) fn certified(&self) -> Option<&CertifiedKey> {
+        match &self.method {
+            Method::Certified(key) => Some(key),
+            Method::Key(_) | Method::Command(_) => None,
+        }
+    }
+
     /// The key that signatures are checked with.
     #[must_use]
     pub fn public_key(&self) -> &PublicKey {
@@ -68,6 +107,7 @@ impl Signer {
                 self.public_key.verify(message, &signature)?;
                 Ok(signature)
             }
+            Method::Certified(key) => Ok(key.sign(message)),
             Method::Command(words) => {
                 let mut words = words.iter();
                 let program = words.next().cloned().unwrap_or_default();

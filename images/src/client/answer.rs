@@ -135,6 +135,9 @@ fn message(body: &[u8], plain: bool) -> String {
         error: String,
         #[serde(default)]
         error_description: String,
+        /// Services of sigstore.
+        #[serde(default)]
+        message: String,
     }
     #[derive(Deserialize)]
     struct One {
@@ -149,7 +152,7 @@ fn message(body: &[u8], plain: bool) -> String {
     let text = match serde_json::from_slice::<Errors>(body) {
         Ok(found) => {
             let errors = found.errors.iter().map(|one| format!("{} {}", one.code, one.message));
-            let others = [found.details, found.error, found.error_description].into_iter();
+            let others = [found.details, found.error, found.error_description, found.message].into_iter();
             let all: Vec<String> = errors.chain(others).filter(|text| !text.trim().is_empty()).collect();
             all.join(", ")
         }

@@ -2,21 +2,31 @@
 
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use content::{LinkPolicy, printable_path};
+use images::DocumentClient;
+use images::pull::{Proxies, RegistryOptions};
 use trust::{
-    Covers, Fault, Identity, KEY_MAX, Policy, PublicKey, Signer, Signers, TRUSTED_ROOT_MAX, TrustedRoot,
+    CertificateServices, Covers, Fault, Identity, KEY_MAX, Policy, PostJson, PublicKey, Signer, Signers,
+    TOKEN_MAX, TRUSTED_ROOT_MAX, TrustedRoot,
 };
 
 use crate::failure::Failure;
 use crate::remedies::trust as remedies;
+use crate::session::environment;
 use crate::terminal::{self, Answer};
 
 /// The variable with the password of the key that signs archives.
 const PASSWORD: &str = "SEALIFT_KEY_PASSWORD";
 /// The most bytes of a file with a password.
 const PASSWORD_MAX: u64 = 64 << 10;
+
+/// The most bytes of what the services for certificates respond.
+const RESPONSE_MAX: u64 = 4 << 20;
+/// How long they may take.
+const RESPONSE_TIME: Duration = Duration::from_secs(60);
 
 /// Whose signatures count, and what they must cover.
 #[derive(Debug, Args)]
@@ -70,8 +80,7 @@ impl IdentityArguments {
     /// The identities that the options name.
     fn read(&self) -> Result<Vec<Identity>, Failure> {
         let (Some(issuer), Some(path)) = (&self.issuer, &self.trusted_root) else { return Ok(Vec::new()) };
-        let bytes = content::open_read(path, LinkPolicy::Follow, TRUSTED_ROOT_MAX)?;
-        let root = TrustedRoot::parse(&bytes).map_err(|fault| remedies::key(path, fault))?;
+        let root = trusted_root(path)?;
         let identity = |subject: &String| Identity::new(&root, subject, issuer).map_err(Failure::usage_by);
         self.identity.iter().map(identity).collect()
     }
@@ -110,6 +119,25 @@ pub(crate) struct ArchiveSigningArguments {
         help_heading = "Signing"
     )]
     public_key: Option<PathBuf>,
+    /// Sign with a certificate for the holder of the OpenID Connect token in FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["key", "sign_command"],
+        requires = "fulcio_url",
+        requires = "rekor_url",
+        help_heading = "Signing"
+    )]
+    identity_token: Option<PathBuf>,
+    /// Get the certificate from the authority at URL, such as https://fulcio.sigstore.dev
+    #[arg(long, value_name = "URL", requires = "identity_token", help_heading = "Signing")]
+    fulcio_url: Option<String>,
+    /// Record the signature in the log at URL, such as https://rekor.sigstore.dev
+    #[arg(long, value_name = "URL", requires = "identity_token", help_heading = "Signing")]
+    rekor_url: Option<String>,
+    /// Verify the signature with the authorities and logs in FILE, a trusted_root.json of sigstore, before it is written
+    #[arg(long, value_name = "FILE", requires = "identity_token", help_heading = "Signing")]
+    trusted_root: Option<PathBuf>,
     /// Name the builder in the signed provenance by a URI [default: https://sealift.dev/builder/v1]
     #[arg(long, value_name = "URI", value_parser = uri, help_heading = "Signing")]
     pub(crate) builder_id: Option<String>,
@@ -118,6 +146,20 @@ pub(crate) struct ArchiveSigningArguments {
 impl ArchiveSigningArguments {
     /// What signs; `None` if no option says it.
     pub(crate) fn signer(&self) -> Result<Option<Signer>, Failure> {
+        if let (Some(token), Some(authority), Some(log)) =
+            (&self.identity_token, &self.fulcio_url, &self.rekor_url)
+        {
+            let services = CertificateServices {
+                authority: authority.clone(),
+                log: log.clone(),
+                trusted_root: self.trusted_root.as_deref().map(trusted_root).transpose()?,
+                post: post_json()?,
+            };
+            let text = content::open_read(token, LinkPolicy::Follow, TOKEN_MAX)?;
+            return Signer::with_certificate(&String::from_utf8_lossy(&text), services)
+                .map(Some)
+                .map_err(|fault| remedies::key(token, fault));
+        }
         match (&self.key, &self.sign_command, &self.public_key) {
             (Some(path), ..) => {
                 let bytes = content::open_read(path, LinkPolicy::Follow, KEY_MAX)?;
@@ -207,6 +249,24 @@ fn uri(text: &str) -> Result<String, String> {
     is_uri
         .then(|| text.to_owned())
         .ok_or_else(|| "expected a URI such as https://ci.example/release".to_owned())
+}
+
+/// The trusted root in a file.
+fn trusted_root(path: &Path) -> Result<TrustedRoot, Failure> {
+    let bytes = content::open_read(path, LinkPolicy::Follow, TRUSTED_ROOT_MAX)?;
+    TrustedRoot::parse(&bytes).map_err(|fault| remedies::key(path, fault))
+}
+
+/// Posts documents to the services that certify and record signatures.
+fn post_json() -> Result<Box<PostJson>, Failure> {
+    let options =
+        RegistryOptions { proxies: Proxies::from_variables(&environment()), ..RegistryOptions::default() };
+    let client =
+        DocumentClient::with_options(&options, RESPONSE_MAX, RESPONSE_TIME).map_err(Failure::usage_by)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(Box::new(move |url, document| {
+        runtime.block_on(client.post_json(url, document.to_owned())).map_err(|fault| fault.to_string())
+    }))
 }
 
 /// The public key in a file.

@@ -7,6 +7,7 @@ mod archive;
 mod archive_report;
 mod blocks;
 mod build;
+mod certificates;
 mod cli;
 mod completion;
 mod examples;

@@ -111,6 +111,8 @@ const PYTHON: [(&str, &[&str]); 7] = [
         "sigstore_models",
         &["securesystemslib[crypto]==1.6.0", "in-toto-attestation==0.9.3", "sigstore-models==0.0.6"],
     ),
+    // It verifies signatures with certificates.
+    ("sigstore", &["sigstore==4.5.1"]),
 ];
 
 /// The accessibility checks that only npm's registry has: the package, and the SHA-256 of its file there.

@@ -64,6 +64,14 @@ pub(crate) fn blocks(file: &[u8]) -> Result<Vec<Block>, Fault> {
     }
 }
 
+/// A file with one block.
+pub(crate) fn write(label: &str, der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let lines = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let body: String = lines.map(|line| format!("{line}\n")).collect();
+    format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
+}
+
 /// What a block is, for messages.
 pub(crate) fn noun(label: &str) -> String {
     match label {

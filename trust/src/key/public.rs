@@ -99,10 +99,12 @@ impl PublicKey {
     /// A PEM file with it (`PUBLIC KEY`), as OpenSSL writes it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        let encoded = base64::encode(&self.spki);
-        let lines = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy);
-        let body: String = lines.map(|line| format!("{line}\n")).collect();
-        format!("-----BEGIN PUBLIC KEY-----\n{body}-----END PUBLIC KEY-----\n")
+        pem::write("PUBLIC KEY", &self.spki)
+    }
+
+    /// Its form in DER, `SubjectPublicKeyInfo`.
+    pub(crate) fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// Its algorithm.

@@ -82,6 +82,11 @@ impl SecretKey {
         }
     }
 
+    /// The ECDSA key with this secret number; `None` if the number is zero or too large.
+    pub(crate) fn of_number(number: &[u8; 32]) -> Option<Self> {
+        p256::SecretKey::from_slice(number).ok().map(|key| Self::p256(&key))
+    }
+
     fn p256(key: &p256::SecretKey) -> Self {
         Self { public_key: PublicKey::p256(&key.public_key()), key: Key::P256(key.into()) }
     }

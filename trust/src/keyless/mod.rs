@@ -6,6 +6,7 @@
 
 mod payload;
 mod provider;
+mod sign;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use sigstore_verify::types::{Artifact, Bundle as SigstoreBundle, Sha256Hash};
 use sigstore_verify::{VerificationPolicy, Verifier};
 
 pub use payload::PayloadCertificate;
+pub(crate) use sign::CertifiedKey;
+pub use sign::{CertificateServices, PostJson, TOKEN_MAX};
 
 use crate::{Fault, json};
 
@@ -148,8 +151,13 @@ impl Identity {
         if !fixes_owner(subject) {
             return refused(subject, "has a `*` in the host or the domain, so others could choose theirs");
         }
-        let id = format!("{subject} ({issuer})");
+        let id = Self::id_of(subject, issuer);
         Ok(Self { root: root.clone(), subject: subject.to_owned(), issuer: issuer.to_owned(), id })
+    }
+
+    /// How a subject and its issuer are named together.
+    fn id_of(subject: &str, issuer: &str) -> String {
+        format!("{subject} ({issuer})")
     }
 
     /// The authorities and logs that certify it.

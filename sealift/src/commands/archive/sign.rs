@@ -7,7 +7,7 @@ use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use clap::Args;
 use content::{AtomicFile, Durability, printable, printable_path};
-use trust::{Bundle, PROVENANCE_BUNDLE_MAX, Signer};
+use trust::{Bundle, PROVENANCE_BUNDLE_MAX, SignedBy, Signer};
 
 use crate::args::trust::ArchiveSigningArguments;
 use crate::failure::{CommandResult, Failure};
@@ -41,6 +41,8 @@ pub(crate) struct SignedArchive {
     pub(crate) bundle: PathBuf,
     /// The bundle of the provenance, if the archive has one.
     pub(crate) provenance: Option<PathBuf>,
+    /// Who signed it; `None` if nothing was signed.
+    pub(crate) by: Option<SignedBy>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
@@ -53,12 +55,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let signed = sign(path, bundle, (&signer, builder_id), &options, arguments.dry_run)?;
     let document = || {
         let bundles = (signed.bundle.as_path(), signed.provenance.as_deref());
-        ArchiveSignature::of(path, bundles, &signed.described, signer.public_key())
+        ArchiveSignature::of(path, bundles, &signed.described, signed.by.as_ref())
     };
-    let lines = || {
-        let wrote = if arguments.dry_run { "would write" } else { "wrote" };
-        lines(&signed, &signer, wrote)
-    };
+    let lines = || lines(&signed, if arguments.dry_run { "would write" } else { "wrote" });
     Ok(arguments.output.report(document, lines)?)
 }
 
@@ -81,6 +80,11 @@ pub(crate) fn sign(
         return Err(remedies::damaged(path, &report));
     }
     let statement = described.statement.render().map_err(|fault| remedies::fault(path, fault))?;
+    // A public log would record a signature with a certificate.
+    if dry_run && signer.is_recorded() {
+        let provenance = described.provenance.is_some().then(|| attestation::provenance_bundle_path(&bundle));
+        return Ok(SignedArchive { described, bundle, provenance, by: None });
+    }
     let text = Bundle::sign(&statement, signer, &|| false).map_err(|fault| remedies::signer(path, fault))?;
     let provenance = provenance(path, &described, signer, builder_id)?;
     let provenance = provenance.map(|text| (attestation::provenance_bundle_path(&bundle), text));
@@ -92,7 +96,8 @@ pub(crate) fn sign(
         }
         AtomicFile::write(&bundle, text.as_bytes(), 0o644, Durability::Durable)?;
     }
-    Ok(SignedArchive { described, bundle, provenance: provenance.map(|(path, _)| path) })
+    let by = signer.signed_by().map_err(|fault| remedies::signer(path, fault))?;
+    Ok(SignedArchive { described, bundle, provenance: provenance.map(|(path, _)| path), by: Some(by) })
 }
 
 /// The bundle of the provenance; `None` if the archive has none.
@@ -130,17 +135,15 @@ fn refuse_inside(archive: &Path, bundle: &Path) -> Result<(), Failure> {
 }
 
 /// What was written, in words.
-pub(crate) fn lines(signed: &SignedArchive, signer: &Signer, wrote: &str) -> String {
+pub(crate) fn lines(signed: &SignedArchive, wrote: &str) -> String {
     let ArchiveDescription { statement, omitted, .. } = &signed.described;
-    let key = signer.public_key();
     let mut text = format!(
-        "{wrote} {}: {} {}, {}, by the key {} ({})\n",
+        "{wrote} {}: {} {}, {}{}\n",
         printable_path(&signed.bundle),
         printable(&statement.name),
         printable(&statement.version),
         count(statement.subjects.len() as u64, "digest"),
-        key.id(),
-        key.algorithm().name(),
+        signed.by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default(),
     );
     if *omitted > 0 {
         // Writing to a string cannot fail.

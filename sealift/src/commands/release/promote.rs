@@ -129,7 +129,7 @@ fn promote(
             return Err(failure);
         }
     }
-    let text = text(arguments, promotion, &target, &found, (&done, signer));
+    let text = text(arguments, promotion, &target, &found, &done);
     let document =
         || ReleasePromotion::of(promotion, &commit, (&target, built.digest), &found, done, is_good);
     arguments.output.report(document, || text)?;
@@ -313,7 +313,7 @@ fn text(
     promotion: &Promotion,
     target: &Path,
     found: &VersionComparison,
-    (done, signer): (&Done, Option<&Signer>),
+    done: &Done,
 ) -> String {
     let mut text = String::new();
     let (mut allowed, mut refused) = (Vec::new(), Vec::new());
@@ -354,8 +354,8 @@ fn text(
         return text;
     }
     let _ = writeln!(text, "wrote {}", printable_path(target));
-    if let Some((signed, signer)) = done.signed.as_ref().zip(signer) {
-        text += &sign::lines(signed, signer, "wrote");
+    if let Some(signed) = &done.signed {
+        text += &sign::lines(signed, "wrote");
     }
     if let Some(report) = &done.pushed {
         text += &push::summary(report);

@@ -7,7 +7,7 @@ use archive::diff::{Comparison, Sameness};
 use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
-use trust::{PublicKey, SignedBy};
+use trust::SignedBy;
 
 use super::archive_diff::ArchiveDiffDocument;
 use super::text;
@@ -108,10 +108,9 @@ pub(crate) struct ArchiveSignature {
     name: String,
     /// The version of the archive.
     version: String,
-    /// The key that signed it, as `SHA256:` and 43 letters: the fingerprint that `ssh-keygen -l` shows.
-    key_id: String,
-    /// The algorithm of the key: `ECDSA P-256` or `Ed25519`.
-    algorithm: String,
+    /// Who signed it; each value is null in a dry run with a certificate.
+    #[serde(flatten)]
+    by: SignerDocument,
     /// What is signed.
     subjects: Vec<SignedSubject>,
     /// The number of manifests of images and of metadata of repositories that only `SHA256SUMS` covers: a statement has at most
@@ -139,7 +138,7 @@ impl ArchiveSignature {
         archive: &Path,
         (bundle, provenance): (&Path, Option<&Path>),
         described: &ArchiveDescription,
-        key: &PublicKey,
+        by: Option<&SignedBy>,
     ) -> Self {
         let statement = &described.statement;
         let subjects = statement
@@ -152,8 +151,7 @@ impl ArchiveSignature {
             provenance: provenance.map(text),
             name: statement.name.clone(),
             version: statement.version.clone(),
-            key_id: key.id().to_owned(),
-            algorithm: key.algorithm().name().to_owned(),
+            by: by.map(SignerDocument::from).unwrap_or_default(),
             subjects: subjects.collect(),
             omitted: described.omitted as u64,
         }
