@@ -313,7 +313,10 @@ fn an_archive_that_is_not_the_signed_one_is_refused_with_the_reason() {
     assert!(text.contains("missing.yaml: it cannot be read: No such file"), "{text}");
     fs::write(path.join("trust.yaml"), "require: signature\n").unwrap();
     let text = verify(3, &["site.iso", "--trust", "trust.yaml"]);
-    assert!(text.contains("trust.yaml: the policy requires signatures, but has no `keys`"), "{text}");
+    assert!(
+        text.contains("trust.yaml: the policy requires signatures, but has neither `keys` nor `identities`"),
+        "{text}"
+    );
     let text = verify(3, &["site.iso", "--key", "ed.pk8.pem"]);
     assert!(
         text.contains("help: write its public key: `openssl pkey -in ed.pk8.pem -pubout -out key.pub`"),

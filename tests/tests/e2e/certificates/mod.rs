@@ -178,7 +178,7 @@ fn services_that_do_not_certify_or_record_the_signature_leave_no_bundle() {
         ("wrong-promise", "invalid inclusion promise"),
     ] {
         services.misbehave(mode);
-        let refused = services.sign(folder, 1, &["--trusted-root", &root]);
+        let refused = services.sign(folder, 2, &["--trusted-root", &root]);
         assert!(refused.contains(reason), "{mode}: {refused}");
         assert!(!folder.join("site.iso.sigstore.json").exists(), "{mode}");
     }
@@ -194,7 +194,7 @@ fn services_that_do_not_certify_or_record_the_signature_leave_no_bundle() {
         fs::write(folder.join("token"), token).unwrap();
         let words = ["archive", "sign", "site.iso", "--identity-token", "token"];
         let services = ["--fulcio-url", "http://127.0.0.1:1", "--rekor-url", "http://127.0.0.1:1"];
-        let refused = run(folder, 2, &[&words[..], &services].concat());
+        let refused = run(folder, 3, &[&words[..], &services].concat());
         assert!(refused.contains(reason), "{refused}");
     }
 }
