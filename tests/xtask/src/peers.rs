@@ -108,11 +108,14 @@ const PYTHON: [(&str, &[&str]); 7] = [
     ("spdx_tools", &["spdx-tools==0.8.5", "ntia-conformance-checker==6.0.0"]),
     // They read bundles of signed archives.
     (
-        "sigstore_models",
-        &["securesystemslib[crypto]==1.6.0", "in-toto-attestation==0.9.3", "sigstore-models==0.0.6"],
+        "sigstore",
+        &[
+            "securesystemslib[crypto]==1.6.0",
+            "in-toto-attestation==0.9.3",
+            "sigstore-models==0.0.6",
+            "sigstore==4.5.1",
+        ],
     ),
-    // It verifies signatures with certificates.
-    ("sigstore", &["sigstore==4.5.1"]),
 ];
 
 /// The accessibility checks that only npm's registry has: the package, and the SHA-256 of its file there.
