@@ -220,6 +220,7 @@ fn read_material(material: &mut Fields) -> Result<Material, Fault> {
     }
     let _ = material.optional("timestampVerificationData");
     match (key, certificate.contains(&true)) {
+        (_, true) if certificate == [true, true] => Err(Fault::TwoCertificates),
         (Some(_), true) => Err(Fault::TwoMaterials),
         (None, true) => Ok(Material::Certificate),
         (None, false) => {

@@ -104,6 +104,9 @@ pub enum Fault {
     /// The bundle names a key and has a certificate.
     #[error("the bundle has both a public key and a certificate")]
     TwoMaterials,
+    /// The bundle has a certificate in two forms.
+    #[error("the bundle has both a `certificate` and a `x509CertificateChain`")]
+    TwoCertificates,
     /// It was signed with a certificate, and no identity counts.
     #[error("it was signed with a certificate, and only keys are trusted{}", trusted_keys(.0))]
     Certificate(Vec<String>),
@@ -226,7 +229,7 @@ pub enum Fault {
     #[error("decrypting the key would take too much time or memory: it has {0}")]
     KeyCost(String),
     /// The token for a certificate is not one.
-    #[error("it is not a token of an OpenID Connect provider: {0}")]
+    #[error("the token cannot be used: {0}")]
     Token(&'static str),
     /// The authority or the log does not do what it should.
     #[error("{}: {}", printable(url), printable(reason))]
@@ -435,10 +438,13 @@ fn signer(key_id: &str) -> String {
     }
 }
 
-fn trusted_keys(keys: &[String]) -> String {
-    match keys {
+fn trusted_keys(signers: &[String]) -> String {
+    match signers {
         [] => String::new(),
-        [key] => format!("; the trusted key is {key}"),
-        keys => format!("; the trusted keys are {}", keys.join(", ")),
+        [key] if key.starts_with(KEY_ID) => format!("; the trusted key is {key}"),
+        keys if keys.iter().all(|key| key.starts_with(KEY_ID)) => {
+            format!("; the trusted keys are {}", keys.join(", "))
+        }
+        signers => format!("; expected a signature by {}", signers.join(" or ")),
     }
 }

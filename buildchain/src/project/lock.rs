@@ -130,10 +130,18 @@ impl LockFile {
             return Ok(Self::default());
         }
         let file: LockFileContent = parse_strict(&path, &read(&path)?)?;
+        let invalid =
+            |message| Err(Error::Invalid { path: path.clone(), line: 1, column: 1, message, snippet: None });
         if file.version != VERSION {
-            let message =
-                format!("this sealift reads version {VERSION} of the lock file, found {}", file.version);
-            return Err(Error::Invalid { path, line: 1, column: 1, message, snippet: None });
+            return invalid(format!(
+                "this sealift reads version {VERSION} of the lock file, found {}",
+                file.version
+            ));
+        }
+        if let Some((reference, _)) =
+            file.signatures.0.iter().find(|(_, entry)| entry.key.is_some() == entry.signer.is_some())
+        {
+            return invalid(format!("the signature of {reference} must have either `key` or `signer`"));
         }
         Ok(file.into())
     }

@@ -1,6 +1,8 @@
 //! The rules in an archive, for the nodes: `attestations/image-policy.json`.
 
-use content::printable;
+use std::collections::BTreeMap;
+
+use content::{Digest, printable};
 use serde::{Deserialize, Serialize};
 use trust::{Identity, PublicKey, Signers, TrustedRoot};
 
@@ -73,6 +75,9 @@ pub enum RulesFileError {
 struct File {
     schema_version: u32,
     rules: Vec<FileRule>,
+    /// The files `trusted_root.json` that rules name, by their digests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    trusted_roots: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +91,7 @@ struct FileRule {
     keys: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     identities: Vec<FileIdentity>,
-    /// The `trusted_root.json` that certifies the identities.
+    /// The digest of what certifies the identities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trusted_root: Option<String>,
 }
@@ -111,6 +116,10 @@ enum Require {
     Signature,
 }
 
+fn digest(root: &TrustedRoot) -> String {
+    Digest::of(root.as_str().as_bytes()).to_string()
+}
+
 impl SignatureRules {
     /// The rules as a file of an archive, with their keys in it. Equal rules give equal bytes.
     #[must_use]
@@ -125,9 +134,14 @@ impl SignatureRules {
             keys: rule.keys().iter().map(PublicKey::to_pem).collect(),
             identities: rule.identities().iter().map(FileIdentity::from).collect(),
             // A rule has one.
-            trusted_root: rule.identities().first().map(|identity| identity.root().as_str().to_owned()),
+            trusted_root: rule.identities().first().map(|identity| digest(identity.root())),
         };
-        let file = File { schema_version: VERSION, rules: self.iter().map(rule).collect() };
+        let roots = self.iter().flat_map(SignatureRule::identities).map(Identity::root);
+        let file = File {
+            schema_version: VERSION,
+            rules: self.iter().map(rule).collect(),
+            trusted_roots: roots.map(|root| (digest(root), root.as_str().to_owned())).collect(),
+        };
         // A structure of texts has no value that JSON cannot have.
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
@@ -168,7 +182,8 @@ impl SignatureRules {
                 })
             };
             let keys = rule.keys.iter().map(key).collect::<Result<_, _>>()?;
-            let root = rule.trusted_root.as_ref().map(|text| TrustedRoot::parse(text.as_bytes()));
+            let root = rule.trusted_root.as_ref().and_then(|name| file.trusted_roots.get(name));
+            let root = root.map(|text| TrustedRoot::parse(text.as_bytes()));
             let of_rule =
                 |fault| RulesFileError::Identity { repository: repository.clone(), fault: Box::new(fault) };
             let root = root.transpose().map_err(of_rule)?;

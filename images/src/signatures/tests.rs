@@ -195,9 +195,13 @@ impl Registry {
 
     /// The signatures by these keys.
     fn found(&self, keys: &[PublicKey], identity: &str) -> FoundSignatures {
-        let trusted = keys.to_vec().into();
-        let signers = RequiredSigners { signers: &trusted, identity: identity.to_owned() };
-        let mut judge = Judge::new(IMAGE.parse().unwrap(), &signers);
+        self.found_by(&keys.to_vec().into(), IMAGE.parse().unwrap(), identity)
+    }
+
+    /// The signatures of an image by these signers.
+    fn found_by(&self, trusted: &Signers, image: Digest, identity: &str) -> FoundSignatures {
+        let signers = RequiredSigners { signers: trusted, identity: identity.to_owned() };
+        let mut judge = Judge::new(image, &signers);
         for (form, text) in &self.manifests {
             let manifest = Manifest::parse(text.as_bytes()).unwrap();
             let mut read = |layer: &Descriptor| -> Result<_, Infallible> {
@@ -400,6 +404,68 @@ fn only_so_many_signatures_of_an_image_are_looked_at() {
     let found = registry.found(&[cosign()], REPOSITORY);
     assert_eq!((found.good.len(), found.refused.len()), (0, 65));
     assert_eq!(found.refused[64].reason, "only the first 64 signatures are checked");
+}
+
+/// A signature of 2023 by a person, with a certificate of sigstore's public instance.
+#[test]
+fn an_identity_with_a_certificate_counts_in_the_form_of_the_tag() {
+    let vector = include_str!("../../../trust/src/tests/data/images/cosign-sig-tag.keyless.json");
+    let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+    let (payload, image) =
+        (vector["payload"].as_str().unwrap(), "192.168.64.2:5000/cosign-signed/fulcio-rekor-1");
+    let signed = trust::SimpleSigning::parse(payload.as_bytes()).unwrap().digest;
+    let mut registry = Registry::default();
+    let mut layer = registry.blob(trust::SIMPLE_SIGNING_MEDIA_TYPE, payload.as_bytes(), None);
+    layer["annotations"] = serde_json::json!({
+        "dev.cosignproject.cosign/signature": vector["signature"],
+        "dev.sigstore.cosign/certificate": vector["certificate"],
+        "dev.sigstore.cosign/bundle": vector["bundle"],
+    });
+    registry.manifest(SignatureForm::Tag, vec![layer], serde_json::json!({}));
+    for (subject, repository, reason) in [
+        ("mitr@redhat.com", image, None),
+        (
+            "other@redhat.com",
+            image,
+            Some("it was signed by mitr@redhat.com (https://github.com/login/oauth)"),
+        ),
+        ("mitr@redhat.com", "quay.io/vendor/app", Some("expected quay.io/vendor/app")),
+    ] {
+        let found = registry.found_by(&person(subject), signed, repository);
+        let refused =
+            found.refused.iter().map(|refused| refused.reason.as_str()).collect::<Vec<_>>().join(";");
+        let by: Vec<&str> = found.good.iter().map(|good| good.signer.as_str()).collect();
+        match reason {
+            None => assert_eq!(by, [format!("{subject} (https://github.com/login/oauth)")], "{refused}"),
+            Some(reason) => assert!(by.is_empty() && refused.contains(reason), "{refused}"),
+        }
+    }
+}
+
+/// A person whom sigstore's public instance certifies.
+fn person(subject: &str) -> Signers {
+    let root = include_bytes!("../../../trust/src/keyless/tests/conformance/roots/public.json");
+    let root = trust::TrustedRoot::parse(root).unwrap();
+    let identity = trust::Identity::new(&root, subject, "https://github.com/login/oauth").unwrap();
+    Signers { keys: Vec::new(), identities: vec![identity] }
+}
+
+#[test]
+fn identities_come_back_from_the_file_of_an_archive_with_one_copy_of_their_root() {
+    let mut rules = SignatureRules::default();
+    for (repository, subject) in [("quay.io/a/*", "a@example.com"), ("quay.io/b/*", "*@example.com")] {
+        let (required, signers) = (SignatureRequirement::Signature, person(subject));
+        rules.add(SignatureRule::new(pattern(repository), required, signers, None).unwrap()).unwrap();
+    }
+    let text = rules.render();
+    assert_eq!(SignatureRules::parse(text.as_bytes()).unwrap(), rules);
+    assert_eq!(text.matches("certificateAuthorities").count(), 1);
+    let without = text.replacen("trustedRoot\": \"sha256:", "trustedRoot\": \"sha256:0", 1);
+    let error = SignatureRules::parse(without.as_bytes()).unwrap_err().to_string();
+    assert_eq!(error, "the rule for quay.io/a/* has identities, but no trusted root");
+    let wide = text.replacen("a@example.com", "*", 1);
+    let error = SignatureRules::parse(wide.as_bytes()).unwrap_err().to_string();
+    assert!(error.contains("an identity of the rule for quay.io/a/*: the identity `*` has a `*`"), "{error}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub(crate) struct TrustArguments {
 /// Whose certificates count.
 #[derive(Debug, Args)]
 pub(crate) struct IdentityArguments {
-    /// Accept a signature with a certificate for SUBJECT, an email address or a URI; `*` is any text (repeatable)
+    /// Accept a signature with a certificate for SUBJECT, an email address or a URI; `*` is any text before the `@` or after the owner (repeatable)
     #[arg(
         long,
         value_name = "SUBJECT",
@@ -77,6 +77,10 @@ pub(crate) struct IdentityArguments {
 }
 
 impl IdentityArguments {
+    fn is_empty(&self) -> bool {
+        self.identity.is_empty() && self.issuer.is_none() && self.trusted_root.is_none()
+    }
+
     /// The identities that the options name.
     fn read(&self) -> Result<Vec<Identity>, Failure> {
         let (Some(issuer), Some(path)) = (&self.issuer, &self.trusted_root) else { return Ok(Vec::new()) };
@@ -99,7 +103,13 @@ pub(crate) struct ArchiveSigningArguments {
     #[arg(long, value_name = "FILE", help_heading = "Signing")]
     key: Option<PathBuf>,
     /// Read the password of an encrypted key from the first line of FILE [default: SEALIFT_KEY_PASSWORD, else ask]
-    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Signing")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "key",
+        conflicts_with_all = ["sign_command", "identity_token"],
+        help_heading = "Signing"
+    )]
     key_password_file: Option<PathBuf>,
     /// Sign with COMMAND: it reads the data from standard input and writes the signature to standard output
     #[arg(
@@ -115,7 +125,7 @@ pub(crate) struct ArchiveSigningArguments {
         long,
         value_name = "FILE",
         requires = "sign_command",
-        conflicts_with = "key",
+        conflicts_with_all = ["key", "identity_token"],
         help_heading = "Signing"
     )]
     public_key: Option<PathBuf>,
@@ -130,13 +140,33 @@ pub(crate) struct ArchiveSigningArguments {
     )]
     identity_token: Option<PathBuf>,
     /// Get the certificate from the authority at URL, such as https://fulcio.sigstore.dev
-    #[arg(long, value_name = "URL", requires = "identity_token", help_heading = "Signing")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = service_url,
+        requires = "identity_token",
+        conflicts_with_all = ["key", "sign_command"],
+        help_heading = "Signing"
+    )]
     fulcio_url: Option<String>,
     /// Record the signature in the log at URL, such as https://rekor.sigstore.dev
-    #[arg(long, value_name = "URL", requires = "identity_token", help_heading = "Signing")]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = service_url,
+        requires = "identity_token",
+        conflicts_with_all = ["key", "sign_command"],
+        help_heading = "Signing"
+    )]
     rekor_url: Option<String>,
     /// Verify the signature with the authorities and logs in FILE, a trusted_root.json of sigstore, before it is written
-    #[arg(long, value_name = "FILE", requires = "identity_token", help_heading = "Signing")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "identity_token",
+        conflicts_with_all = ["key", "sign_command"],
+        help_heading = "Signing"
+    )]
     trusted_root: Option<PathBuf>,
     /// Name the builder in the signed provenance by a URI [default: https://sealift.dev/builder/v1]
     #[arg(long, value_name = "URI", value_parser = uri, help_heading = "Signing")]
@@ -144,6 +174,11 @@ pub(crate) struct ArchiveSigningArguments {
 }
 
 impl ArchiveSigningArguments {
+    /// Whether signatures with a certificate are verified before they are written.
+    pub(crate) fn is_checked(&self) -> bool {
+        self.trusted_root.is_some()
+    }
+
     /// What signs; `None` if no option says it.
     pub(crate) fn signer(&self) -> Result<Option<Signer>, Failure> {
         if let (Some(token), Some(authority), Some(log)) =
@@ -184,11 +219,12 @@ impl ArchiveSigningArguments {
     /// The password of an encrypted key, and where it is from.
     fn password(&self, key: &Path) -> Result<(Vec<u8>, PasswordSource), Failure> {
         if let Some(path) = &self.key_password_file {
-            let text = content::open_text(path, LinkPolicy::Follow, PASSWORD_MAX)?;
-            let line = text.lines().next().unwrap_or_default();
-            return Ok((line.as_bytes().to_vec(), PasswordSource::File));
+            let text = content::open_read(path, LinkPolicy::Follow, PASSWORD_MAX)?;
+            let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            return Ok((line.to_vec(), PasswordSource::File));
         }
-        if let Some(text) = std::env::var_os(PASSWORD).filter(|text| !text.is_empty()) {
+        if let Some(text) = std::env::var_os(PASSWORD) {
             return Ok((text.into_vec(), PasswordSource::Environment));
         }
         match terminal::password(&format!("Password of {}: ", printable_path(key)))? {
@@ -224,6 +260,11 @@ impl TrustArguments {
     /// The policy that the options describe; `None` if no option does.
     pub(crate) fn policy(&self) -> Result<Option<Policy>, Failure> {
         if let Some(path) = &self.trust {
+            // clap does not see it: `--issuer` requires `--identity`, which `--trust` rules out.
+            if !self.identity.is_empty() {
+                return Err(Failure::usage("--trust FILE already says who may sign")
+                    .remedy("add the identity to the policy, or leave --trust out"));
+            }
             return Policy::read(path).map(Some).map_err(remedies::policy);
         }
         let signers = signers(&self.keys, &self.identity)?;
@@ -249,6 +290,22 @@ fn uri(text: &str) -> Result<String, String> {
     is_uri
         .then(|| text.to_owned())
         .ok_or_else(|| "expected a URI such as https://ci.example/release".to_owned())
+}
+
+/// The URL of a service that gets a token: with TLS, except on this machine, and without an account or a query.
+fn service_url(text: &str) -> Result<String, String> {
+    let host =
+        |scheme| text.strip_prefix(scheme).map(|rest: &str| rest.split('/').next().unwrap_or_default());
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['@', '?', '#']);
+    let is_here = |host: &str| {
+        ["127.0.0.1", "localhost", "[::1]"].contains(&host.rsplit_once(':').map_or(host, |(name, _)| name))
+    };
+    match (host("https://"), host("http://")) {
+        (Some(host), _) if is_plain && !host.is_empty() => Ok(text.to_owned()),
+        (_, Some(host)) if is_plain && is_here(host) => Ok(text.to_owned()),
+        (_, Some(_)) => Err("expected https://: over http:// others could read the token".into()),
+        _ => Err("expected a URL such as https://fulcio.sigstore.dev, without an account and a query".into()),
+    }
 }
 
 /// The trusted root in a file.

@@ -83,8 +83,9 @@ pub(crate) fn no_provenance(archive: &Path) -> Failure {
 
 /// No option says what signs.
 pub(crate) fn no_signer() -> Failure {
-    Failure::usage("the key that signs is missing")
-        .remedy("name it with --key FILE, or a command with --sign-command COMMAND --public-key FILE")
+    Failure::usage("nothing says who signs").remedy(
+        "add --key FILE, --sign-command COMMAND --public-key FILE, or --identity-token FILE --fulcio-url URL --rekor-url URL",
+    )
 }
 
 /// An archive that cannot be signed.
@@ -134,10 +135,11 @@ pub(crate) fn unproven(error: &AttestationError) -> Option<String> {
             "name the key that signed it with --key FILE, if you trust it".into()
         }
         AttestationError::Refused { fault: Fault::Certificate(_), .. } => {
-            "name who may sign: --identity SUBJECT --issuer URL --trusted-root FILE".into()
+            "name who may sign: --identity SUBJECT --issuer URL --trusted-root FILE, or `identities` in the policy"
+                .into()
         }
         AttestationError::Refused { fault: Fault::OtherIdentity { .. }, .. } => {
-            "name the signer with --identity, if you trust them".into()
+            "name the signer with --identity or in the policy, if you trust them".into()
         }
         _ => return None,
     })

@@ -122,7 +122,7 @@ pub struct Identity {
 
 impl Identity {
     /// An identity: a subject as the certificates of `root` name it, and the URL of its issuer. A `*` in the subject stands for any
-    /// text, such as the tag at the end of `https://github.com/example/app/.github/workflows/release.yml@refs/tags/*`.
+    /// text after the first part of a path, or before the `@` of an address, such as the tag at the end of `https://github.com/example/app/.github/workflows/release.yml@refs/tags/*`.
     ///
     /// # Errors
     ///
@@ -130,8 +130,11 @@ impl Identity {
     pub fn new(root: &TrustedRoot, subject: &str, issuer: &str) -> Result<Self, Fault> {
         let refused = |text: &str, reason| Err(Fault::Identity { text: text.to_owned(), reason });
         for text in [subject, issuer] {
-            if text.is_empty() || text.len() > NAME_MAX {
-                return refused(text, "has no letters, or more than 2048");
+            if text.is_empty() {
+                return refused(text, "is empty");
+            }
+            if text.len() > NAME_MAX {
+                return refused(text, "is longer than 2048 bytes");
             }
             let is_odd =
                 |letter: char| letter.is_whitespace() || letter.is_control() || "\"\\()".contains(letter);
@@ -149,7 +152,11 @@ impl Identity {
             return refused(issuer, "is not the URL of an issuer, such as https://accounts.google.com");
         }
         if !fixes_owner(subject) {
-            return refused(subject, "has a `*` in the host or the domain, so others could choose theirs");
+            return refused(
+                subject,
+                "has a `*` before its owner ends, so others could choose theirs; write `*@example.com` or \
+                 `https://github.com/example/*`",
+            );
         }
         let id = Self::id_of(subject, issuer);
         Ok(Self { root: root.clone(), subject: subject.to_owned(), issuer: issuer.to_owned(), id })
@@ -186,19 +193,34 @@ impl Identity {
 
     /// Whether a certificate names it.
     pub(crate) fn matches(&self, certified: &Certified) -> bool {
-        certified.issuer == self.issuer && covers(&self.subject, &certified.subject)
+        certified.issuer == self.issuer
+            && covers(&self.subject, &certified.subject)
+            // A `*` in an address is no URI that ends like one: branches have free names.
+            && (!self.subject.contains('*') || is_uri(&self.subject) || is_address(&certified.subject))
     }
 }
 
-/// Whether a subject names whose it is without a `*`: the host of a URI, or the domain of an email address.
+fn is_uri(subject: &str) -> bool {
+    subject.contains("://")
+}
+
+/// Whether a subject is an email address.
+fn is_address(subject: &str) -> bool {
+    !subject.contains(['/', ':']) && subject.matches('@').count() == 1
+}
+
+/// Whether a subject names whose it is without a `*`: the host of a URI and the first part of its path, since many share a host, or
+/// the domain of an email address.
 fn fixes_owner(subject: &str) -> bool {
     let Some(star) = subject.find('*') else { return true };
     match (subject.split_once("://"), subject.rsplit_once('@')) {
         (Some((scheme, rest)), _) => {
-            let host = rest.find('/').map(|length| scheme.len() + 3 + length);
-            host.is_some_and(|end| end < star)
+            let mut parts = rest.splitn(3, '/');
+            let (host, owner) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let end = scheme.len() + "://".len() + host.len() + "/".len() + owner.len();
+            !host.is_empty() && !owner.is_empty() && parts.next().is_some() && end < star
         }
-        (None, Some((_, domain))) => !domain.is_empty() && !domain.contains('*'),
+        (None, Some((_, domain))) => !domain.is_empty() && !domain.contains('*') && is_address(subject),
         (None, None) => false,
     }
 }

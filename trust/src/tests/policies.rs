@@ -160,7 +160,7 @@ fn a_policy_that_does_not_say_what_holds_is_refused() {
         ),
         (
             "require: signature\ntrustedRoot: root.json\nidentities: [{subject: '*', issuer: 'https://example.com'}]\n",
-            "trust.yaml: the policy: the identity `*` has a `*` in the host or the domain",
+            "trust.yaml: the policy: the identity `*` has a `*` before its owner ends",
         ),
         (
             "require: signature\ntrustedRoot: root.json\nidentities: [{subject: a@example.com}]\n",

@@ -44,8 +44,8 @@ pub struct ImageSignatureEntry {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignerIdentity {
-    /// Whom the certificate names: an email address, or the URI of a pipeline. `*` is any text, but not in a host or a domain:
-    /// `https://github.com/example/app/.github/workflows/release.yml@refs/tags/*`.
+    /// Whom the certificate names: an email address, or the URI of a pipeline. `*` is any text, before the `@` of an address or
+    /// after the first part of a path: `https://github.com/example/app/.github/workflows/release.yml@refs/tags/*`.
     pub subject: Field<Text>,
     /// The URL of the provider that knows the subject: `https://token.actions.githubusercontent.com`.
     pub issuer: Field<Text>,

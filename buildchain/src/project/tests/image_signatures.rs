@@ -12,6 +12,8 @@ fn load(spec: &str, lock: &str, environment: &[(&str, &str)]) -> Result<Project,
         std::fs::copy(keys.join(key), root.path().join(key)).unwrap();
     }
     std::fs::write(root.path().join("empty"), "").unwrap();
+    let trusted = include_str!("../../../../trust/src/keyless/tests/conformance/roots/public.json");
+    std::fs::write(root.path().join("root.json"), trusted).unwrap();
     std::fs::write(root.path().join(FILE_NAME), format!("{HEAD}spec:\n{spec}")).unwrap();
     std::fs::write(root.path().join("sealift.lock"), format!("version: 1\n{lock}")).unwrap();
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -37,6 +39,26 @@ fn a_rule_with_a_mistake_is_refused_at_its_place() {
         ("      - {repository: 'a.b/*', keys: [cosign.pub], identity: c.d/e}\n", "must both end with `/*`"),
         ("      - {repository: 'a.b/*', keys: [cosign.pub], require: checksum}\n", "`checksum`"),
         ("      - {repository: 'a.b/*', key: cosign.pub}\n", "unknown key `key`"),
+        (
+            "      - {repository: 'a.b/*', identities: [{subject: a@b.c, issuer: 'https://b.c'}]}\n",
+            ":7:54: `identities` need `trustedRoot`",
+        ),
+        (
+            "      - {repository: 'a.b/*', keys: [cosign.pub], trustedRoot: root.json}\n",
+            ":7:64: `trustedRoot` takes effect only with `identities`",
+        ),
+        (
+            "      - {repository: 'a.b/*', trustedRoot: root.json, identities: [{subject: '*', issuer: 'https://b.c'}]}\n",
+            ":7:78: the identity `*` has a `*` before its owner ends",
+        ),
+        (
+            "      - {repository: 'a.b/*', trustedRoot: cosign.pub, identities: [{subject: a@b.c, issuer: 'https://b.c'}]}\n",
+            ":7:44: `cosign.pub`: the trusted root is not JSON",
+        ),
+        (
+            "      - {repository: 'a.b/*', require: none, trustedRoot: root.json, identities: [{subject: a@b.c, issuer: 'https://b.c'}]}\n",
+            "`identities` takes effect only with `require: signature`",
+        ),
         (
             "      - {repository: 'A B', keys: [cosign.pub]}\n",
             "`A B` is not a pattern of repositories: expected",
@@ -84,6 +106,10 @@ fn a_locked_signature_counts_for_the_same_image_key_and_repository() {
         format!("    image: {image}\n    key: {key}\n    form: {form}\n    manifest: {image}\n{more}")
     };
     let tagged = entry(KEY, "tag", "    identity: \"a.b/app\"\n");
+    let identity = "trustedRoot: root.json, identities: [{subject: r@b.c, issuer: 'https://b.c'}]";
+    let certified = format!(
+        "    image: {image}\n    signer: \"r@b.c (https://b.c)\"\n    form: referrer\n    manifest: {image}\n"
+    );
     for (rule, image, entry, expected) in [
         ("keys: [cosign.pub]", &image, &tagged, false),
         ("keys: [other.pub, cosign.pub]", &image, &tagged, false),
@@ -92,12 +118,21 @@ fn a_locked_signature_counts_for_the_same_image_key_and_repository() {
         ("keys: [other.pub]", &image, &tagged, true),
         ("keys: [cosign.pub], identity: c.d/app", &image, &tagged, true),
         ("keys: [cosign.pub]", &Digest::of(b"another"), &tagged, true),
+        (identity, &image, &certified, false),
+        (&format!("{identity}, keys: [cosign.pub]"), &image, &tagged, false),
+        ("keys: [cosign.pub]", &image, &certified, true),
     ] {
         assert_eq!(lacks(rule, image, entry), Ok(expected), "{rule} {entry}");
     }
     for (entry, expected) in [
         (entry("SHA256:short", "tag", ""), "`SHA256:short` is not the ID of a key"),
         (entry(KEY, "dream", ""), "`dream`"),
+        (entry(KEY, "tag", "    signer: \"r@b.c (https://b.c)\"\n"), "must have either `key` or `signer`"),
+        (
+            format!("    image: {image}\n    form: tag\n    manifest: {image}\n"),
+            "must have either `key` or `signer`",
+        ),
+        (certified.replace(" (https://b.c)", ""), "is not a signer"),
         (entry(KEY, "tag", "    identity: \"a\\nb\"\n"), "is not an image reference"),
         (entry(KEY, "tag", "    issuer: x\n"), "unknown key `issuer`"),
     ] {

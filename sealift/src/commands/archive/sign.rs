@@ -1,18 +1,19 @@
 //! `sealift archive sign`.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use clap::Args;
-use content::{AtomicFile, Durability, printable, printable_path};
+use content::{AtomicFile, Durability, IoError, LinkPolicy, printable, printable_path};
 use trust::{Bundle, PROVENANCE_BUNDLE_MAX, SignedBy, Signer};
 
 use crate::args::trust::ArchiveSigningArguments;
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::signatures::ArchiveSignature;
-use crate::output::{ReportOutput, count};
+use crate::output::{self, ReportOutput, count};
 use crate::progress::Bar;
 use crate::remedies::trust as remedies;
 
@@ -53,6 +54,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let options = VerifyOptions { threads: arguments.jobs, iso_digest: true, ..VerifyOptions::default() };
     let builder_id = arguments.signing.builder_id.as_deref();
     let signed = sign(path, bundle, (&signer, builder_id), &options, arguments.dry_run)?;
+    if signer.is_recorded() && !arguments.dry_run && !arguments.signing.is_checked() {
+        output::note("the certificate and its record were not verified: --trusted-root FILE does that");
+    }
     let document = || {
         let bundles = (signed.bundle.as_path(), signed.provenance.as_deref());
         ArchiveSignature::of(path, bundles, &signed.described, signed.by.as_ref())
@@ -70,6 +74,8 @@ pub(crate) fn sign(
     dry_run: bool,
 ) -> Result<SignedArchive, Failure> {
     refuse_inside(path, &bundle)?;
+    refuse_other(&bundle)?;
+    refuse_other(&attestation::provenance_bundle_path(&bundle))?;
     let work = Verification::open(path, options)?;
     let (described, report) = {
         let bar = Bar::bytes("verifying", work.bytes());
@@ -85,16 +91,20 @@ pub(crate) fn sign(
         let provenance = described.provenance.is_some().then(|| attestation::provenance_bundle_path(&bundle));
         return Ok(SignedArchive { described, bundle, provenance, by: None });
     }
+    let of_provenance = attestation::provenance_bundle_path(&bundle);
+    // A log keeps what it records, so the file is there before the signature.
+    let file = (!dry_run).then(|| AtomicFile::create(&bundle, 0o644, Durability::Durable)).transpose()?;
     let text = Bundle::sign(&statement, signer, &|| false).map_err(|fault| remedies::signer(path, fault))?;
-    let provenance = provenance(path, &described, signer, builder_id)?;
-    let provenance = provenance.map(|text| (attestation::provenance_bundle_path(&bundle), text));
-    if !dry_run {
+    let provenance =
+        provenance(path, &described, signer, builder_id)?.map(|text| (of_provenance.clone(), text));
+    if let Some(file) = file {
         match &provenance {
             Some((path, text)) => AtomicFile::write(path, text.as_bytes(), 0o644, Durability::Durable)?,
             // That of a former archive with this name.
-            None => content::remove(&attestation::provenance_bundle_path(&bundle))?,
+            None => content::remove(&of_provenance)?,
         }
-        AtomicFile::write(&bundle, text.as_bytes(), 0o644, Durability::Durable)?;
+        file.file().write_all(text.as_bytes()).map_err(IoError::at("write", &bundle))?;
+        file.commit()?;
     }
     let by = signer.signed_by().map_err(|fault| remedies::signer(path, fault))?;
     Ok(SignedArchive { described, bundle, provenance: provenance.map(|(path, _)| path), by: Some(by) })
@@ -117,6 +127,19 @@ fn provenance(
     let text = Bundle::sign_within(&statement, signer, &|| false, PROVENANCE_BUNDLE_MAX)
         .map_err(|fault| remedies::signer(archive, fault))?;
     Ok(Some(text))
+}
+
+/// Refuses to replace something else than a bundle, such as the key that signs, and to write through a link.
+fn refuse_other(bundle: &Path) -> Result<(), Failure> {
+    let Ok(data) = bundle.symlink_metadata() else { return Ok(()) };
+    let is_bundle = data.is_file()
+        && content::open_read(bundle, LinkPolicy::Refuse, PROVENANCE_BUNDLE_MAX as u64)
+            .is_ok_and(|bytes| Bundle::parse_within(&bytes, PROVENANCE_BUNDLE_MAX).is_ok());
+    match is_bundle {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("{} exists, and is not a bundle", printable_path(bundle)))
+            .remedy("name another file: --bundle FILE")),
+    }
 }
 
 /// Refuses a bundle that would replace the archive, or be one of its files.

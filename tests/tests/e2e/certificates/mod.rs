@@ -183,6 +183,40 @@ fn services_that_do_not_certify_or_record_the_signature_leave_no_bundle() {
         assert!(!folder.join("site.iso.sigstore.json").exists(), "{mode}");
     }
     services.misbehave("");
+    // Nothing is recorded if the bundle cannot be written, and nothing else is replaced by it.
+    let recorded = services.recorded();
+    fs::copy(services.path("token"), folder.join("own")).unwrap();
+    std::os::unix::fs::symlink("own", folder.join("link")).unwrap();
+    for (bundle, code, reason) in [
+        ("missing/x.json", 2, "missing"),
+        ("own", 3, "own exists, and is not a bundle"),
+        ("link", 3, "link exists, and is not a bundle"),
+        (".", 3, "exists, and is not a bundle"),
+    ] {
+        let refused = services.sign(folder, code, &["--bundle", bundle]);
+        assert!(refused.contains(reason), "{bundle}: {refused}");
+    }
+    assert_eq!(services.recorded(), recorded);
+    assert_eq!(fs::read(folder.join("own")).unwrap(), fs::read(services.path("token")).unwrap());
+    let noted = services.sign(folder, 0, &[]);
+    assert!(noted.contains("were not verified: --trusted-root FILE does that"), "{noted}");
+    for (words, reason) in [
+        (&["--key", "k", "--fulcio-url", "https://a"][..], "cannot be used with"),
+        (&["--key", "k", "--trusted-root", "r"], "cannot be used with"),
+        (
+            &["--identity-token", "token", "--fulcio-url", "http://a.example", "--rekor-url", "https://b"],
+            "read the token",
+        ),
+        (
+            &["--identity-token", "token", "--fulcio-url", "https://u:p@a", "--rekor-url", "https://b"],
+            "without an account",
+        ),
+    ] {
+        let refused = run(folder, 3, &[&["archive", "sign", "site.iso"], words].concat());
+        assert!(refused.contains(reason), "{words:?}: {refused}");
+    }
+    let both = ["archive", "verify", "site.iso", "--trust", "p", "--issuer", ISSUER, "--trusted-root", "r"];
+    assert!(run(folder, 3, &both).contains("--trust FILE already says who may sign"));
     let part = |text: &str| trust_base64(text.as_bytes());
     for (token, reason) in [
         ("abc".to_owned(), "it does not have three parts"),

@@ -81,6 +81,14 @@ fn only_the_named_identity_counts() {
             Err(other) => panic!("{subject}: {other}"),
         }
     }
+    let certified = |subject: &str| Certified { subject: subject.into(), issuer: GITHUB.into() };
+    let any = Identity::new(&root("public").unwrap(), "*@example.com", GITHUB).unwrap();
+    assert!(any.matches(&certified("release@example.com")));
+    for other in
+        ["https://github.com/evil/x@refs/heads/x@example.com", "a@evil.com@example.com", "a@b.example.com"]
+    {
+        assert!(!any.matches(&certified(other)), "{other}");
+    }
     // A certificate counts only by the root that names its authority.
     let other = statement.verify(&signers("root-01", WORKFLOW, GITHUB));
     assert!(matches!(other, Err(Fault::NotCertified(_))), "{other:?}");
@@ -104,20 +112,36 @@ fn no_changed_byte_of_a_statement_or_signature_counts() {
 }
 
 #[test]
+fn two_certificates_are_not_one() {
+    let mut bundle: serde_json::Value =
+        serde_json::from_slice(&bundle("happy-path-intoto-in-dsse-v3")).unwrap();
+    let material = &mut bundle["verificationMaterial"];
+    material["x509CertificateChain"] = serde_json::json!({"certificates": [material["certificate"]]});
+    let refused = Bundle::parse(bundle.to_string().as_bytes()).unwrap_err();
+    assert!(matches!(refused, Fault::TwoCertificates), "{refused}");
+}
+
+#[test]
 fn an_identity_names_its_owner_without_a_star() {
     let root = root("public").unwrap();
     for (subject, issuer, reason) in [
         ("release@example.com", "https://accounts.example.com", None),
         ("*@example.com", "https://accounts.example.com", None),
         ("https://github.com/example/app/.github/workflows/a.yml@*", GITHUB, None),
-        ("spiffe://example.com/*/release", GITHUB, None),
+        ("spiffe://example.com/ns/*/release", GITHUB, None),
+        ("https://github.com/example/*", GITHUB, None),
+        ("https://github.com/*", GITHUB, Some("could choose")),
+        ("https://github.com/example*", GITHUB, Some("could choose")),
+        ("https:///a/*", GITHUB, Some("could choose")),
+        ("https://github.com//*", GITHUB, Some("could choose")),
+        ("a@b*@example.com", GITHUB, Some("could choose")),
         ("release@*.com", GITHUB, Some("could choose")),
         ("release@*", GITHUB, Some("could choose")),
         ("*", GITHUB, Some("could choose")),
         ("https://*/example", GITHUB, Some("could choose")),
         ("https://github.com*", GITHUB, Some("could choose")),
         ("https*://github.com/a", GITHUB, Some("could choose")),
-        ("", GITHUB, Some("no letters")),
+        ("", GITHUB, Some("is empty")),
         ("a b@example.com", GITHUB, Some("a blank")),
         ("a@example.com", "https://*.example.com", Some("only a subject")),
         ("a@example.com", "accounts.example.com", Some("URL of an issuer")),
