@@ -86,8 +86,8 @@ impl Selector {
         Project::load_all(&root, &settings).map_err(remedies::project::project)
     }
 
-    /// The folder of the project and the settings.
-    fn find(&self) -> Result<(PathBuf, Settings), Failure> {
+    /// The folder of the project and the settings. Its file is not read.
+    pub(crate) fn find(&self) -> Result<(PathBuf, Settings), Failure> {
         let root = Project::find(&self.start()?).map_err(remedies::project::project)?;
         let settings = self.gather(&root)?;
         for (name, reason) in &settings.unused {

@@ -18,7 +18,7 @@ fn project() -> Project {
         "sealift.yaml",
         "apiVersion: sealift.dev/v1alpha1\n\
          kind: Platform\n\
-         metadata: {name: Example, versionFrom: {git: tag, default: 0.0.0-dev}}\n\
+         metadata: {name: Example, versionFrom: {git: tag}}\n\
          spec:\n  \
            evidence: {provenance: true}\n  \
            images: {build: [images/hello]}\n  \
@@ -85,6 +85,9 @@ const PROMOTE: [&str; 5] = ["release", "promote", "v1.2.0-rc0", "--candidate", "
 fn a_release_differs_from_its_candidate_only_in_the_version() {
     let project = project();
     candidate(&project);
+    // The commit of the candidate counts, and not what is checked out.
+    project.write("sealift.yaml", "kind: [\n");
+    git(&project, &["commit", "-qam", "The next release"]);
     let key = sealift::repository().join("trust/src/tests/data/ed.pk8.pem");
     let public_key = key.with_file_name("ed.pub");
     let signing = ["--into", "releases", "--key", key.to_str().unwrap(), "-o", "json"];
@@ -111,7 +114,7 @@ fn a_release_differs_from_its_candidate_only_in_the_version() {
     run(&project, 0, &words);
     assert!(bytes == fs::read(project.path(release)).unwrap());
     // The tag of the release builds the same.
-    tag(&project, "v1.2.0");
+    git(&project, &["tag", "-a", "-m", "1.2.0", "v1.2.0", "v1.2.0-rc0^{commit}"]);
     run(&project, 0, &["archive", "reproduce", release, "--source", "."]);
     // As the candidate does, whose commit has two tags now. It can be promoted once more.
     run(&project, 0, &["archive", "reproduce", "rc0.iso", "--source", "."]);
@@ -119,6 +122,9 @@ fn a_release_differs_from_its_candidate_only_in_the_version() {
     run(&project, 0, &words);
     assert!(bytes == fs::read(project.path(release)).unwrap());
     git(&project, &["tag", "-d", "v1.2.0"]);
+    // Without the ISO of the candidate.
+    run(&project, 0, &["release", "promote", "v1.2.0-rc0", "--into", "again"]);
+    assert!(bytes == fs::read(project.path("again/example-1.2.0.iso")).unwrap());
     git(&project, &["clone", "-q", "--bare", ".", "bare"]);
     run(&project, 0, &["archive", "reproduce", release, "--source", "bare"]);
     fs::write(project.path(release), "another").unwrap();

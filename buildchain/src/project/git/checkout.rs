@@ -77,6 +77,12 @@ impl Checkout {
         &self.folder
     }
 
+    /// The folder in the clone that is for the one which `source` names in its repository.
+    #[must_use]
+    pub fn project(&self) -> PathBuf {
+        self.folder.join(self.source.folder())
+    }
+
     /// Lets the tags of the clone say that the commit has `version`: removes the tags of other releases and candidates from it, and
     /// gives it one if none has that version. For a version of another form, nothing changes.
     ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use archive::diff::{VersionComparison, compare_promotion};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use archive::{Tree, attestation, product};
-use buildchain::project::{Checkout, Project};
+use buildchain::project::{Checkout, Project, Settings};
 use buildchain::release::{self, Promotion};
 use buildchain::tasks::build_parameters;
 use clap::Args;
@@ -76,26 +76,27 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     if let Some(registry) = &arguments.push {
         oci::check_registry(registry)?;
     }
-    let project = arguments.selector.load()?;
+    // What is checked out is not read: the commit of the tag counts.
+    let (root, settings) = arguments.selector.find()?;
     let signals = Signals::catch()?;
-    let workshop = Workshop::open(&project.settings, None)?;
-    let checkout = Checkout::new(&project.settings, &project.root, &arguments.tag, &workshop.path("source"))
+    let workshop = Workshop::open(&settings, None)?;
+    let checkout = Checkout::new(&settings, &root, &arguments.tag, &workshop.path("source"))
         .map_err(remedies::project::project)?;
     if arguments.tag_source {
         checkout.check_tagger().map_err(remedies::project::project)?;
     }
-    promote(arguments, &project, (&promotion, &checkout), (&workshop, &signals), signer.as_ref())
+    promote(arguments, settings, (&promotion, &checkout), (&workshop, &signals), signer.as_ref())
         .map_err(|failure| workshop.explained(&checkout, failure))
 }
 
 fn promote(
     arguments: &Arguments,
-    project: &Project,
+    settings: Settings,
     (promotion, checkout): (&Promotion, &Checkout),
     (workshop, signals): (&Workshop, &Signals),
     signer: Option<&Signer>,
 ) -> CommandResult {
-    let parameters = parameters(arguments, project, promotion, checkout)?;
+    let parameters = parameters(arguments, settings, promotion, checkout)?;
     if let Some(newer) = checkout.newer_candidate(&arguments.tag).map_err(remedies::project::project)? {
         output::warn(&format!("{newer} is a newer candidate of {}", promotion.release));
     }
@@ -178,11 +179,15 @@ fn carry(
 /// How the candidate was built: as its ISO says, else as the command line does.
 fn parameters(
     arguments: &Arguments,
-    project: &Project,
+    settings: Settings,
     promotion: &Promotion,
     checkout: &Checkout,
 ) -> Result<BuildParameters, Failure> {
-    let Some(path) = &arguments.candidate else { return Ok(build_parameters(project)) };
+    let of_options = || {
+        let project = Project::load(&checkout.project(), settings).map_err(remedies::project::project)?;
+        Ok(build_parameters(&project))
+    };
+    let Some(path) = &arguments.candidate else { return of_options() };
     let tree = Tree::open(path)?;
     let version = product::of(&tree)?.map(|product| product.version).unwrap_or_default();
     if version != promotion.candidate {
@@ -196,7 +201,7 @@ fn parameters(
             Failure::usage(message).remedy("name the ISO that was built from the tag of the candidate")
         );
     }
-    let Some(provenance) = attestation::provenance(&tree)? else { return Ok(build_parameters(project)) };
+    let Some(provenance) = attestation::provenance(&tree)? else { return of_options() };
     let commit = checkout.commit().map_err(remedies::project::project)?;
     if provenance.commit() != Some((commit.as_str(), false)) {
         let message = format!(
