@@ -80,7 +80,7 @@ pub fn check(project: &Project, tag: Option<&str>) -> Result<ReleaseReport, Erro
             ReleaseRule::Name,
             ReleaseProblem::new(
                 "the commit has no tag such as 1.2.0 or v1.2.0-rc0",
-                format!("create it: git tag -a 1.2.0-rc0, or {}", repository.fetching()),
+                format!("create it: `git tag -a 1.2.0-rc0`, or {}", repository.fetching()),
             ),
         ),
     };
@@ -109,7 +109,7 @@ impl Checking<'_> {
         let with = |text: Option<String>, remedy: &str| text.map(|text| ReleaseProblem::new(text, remedy));
         Ok(match rule {
             ReleaseRule::Name => self.found.is_none().then(|| {
-                let remedy = format!("create it: git tag -a {tag}, or {}", self.repository.fetching());
+                let remedy = format!("create it: `git tag -a {tag}`, or {}", self.repository.fetching());
                 ReleaseProblem::new(format!("the repository has no tag {tag}"), remedy)
             }),
             ReleaseRule::Annotated => self.found.filter(|found| !found.is_annotated).map(|_| {

@@ -5,11 +5,11 @@ use images::Reference;
 
 use crate::failure::Failure;
 
-/// Reads the URL of an archive in a registry.
-pub(crate) fn location(text: &str) -> Result<Reference, String> {
-    let expected = "expected oci://HOST[:PORT]/REPOSITORY:TAG";
-    let rest = text.strip_prefix("oci://").ok_or(expected)?;
-    let (host, _) = rest.split_once('/').ok_or(expected)?;
+/// Reads the URL of an archive in a registry, which has the form `expected`.
+fn location(text: &str, expected: &str) -> Result<Reference, String> {
+    let expected = format!("expected {expected}");
+    let rest = text.strip_prefix("oci://").ok_or(&expected)?;
+    let (host, _) = rest.split_once('/').ok_or(&expected)?;
     if !is_host(host) {
         return Err(format!("{expected}, with a dot or a port in HOST"));
     }
@@ -38,7 +38,7 @@ pub(crate) fn check_registry(text: &str) -> Result<(), Failure> {
 
 /// The reference without a tag, or with one: where an archive is to go.
 pub(crate) fn target(text: &str) -> Result<Reference, String> {
-    match location(text)? {
+    match location(text, "oci://HOST[:PORT]/REPOSITORY[:TAG]")? {
         reference if reference.digest().is_some() => {
             Err("the archive has a digest of its own: expected a tag, or none".into())
         }
@@ -48,7 +48,7 @@ pub(crate) fn target(text: &str) -> Result<Reference, String> {
 
 /// The reference with a tag or digest: where an archive is.
 pub(crate) fn source(text: &str) -> Result<Reference, String> {
-    match location(text)? {
+    match location(text, "oci://HOST[:PORT]/REPOSITORY:TAG")? {
         reference if reference.digest().is_none() && reference.given_tag().is_none() => {
             Err("expected a tag or digest: oci://HOST/REPOSITORY:TAG".into())
         }
@@ -100,5 +100,8 @@ mod tests {
         ] {
             assert_eq!((target(text).is_ok(), source(text).is_ok()), (is_target, is_source), "{text}");
         }
+        let expected = "expected oci://HOST[:PORT]/REPOSITORY";
+        assert_eq!(target("r.example/a").unwrap_err(), format!("{expected}[:TAG]"));
+        assert_eq!(source("r.example/a").unwrap_err(), format!("{expected}:TAG"));
     }
 }

@@ -152,7 +152,7 @@ fn a_release_is_pushed_published_and_tagged_and_a_failure_is_repaired_by_the_sam
     // Before anything is built.
     for (words, reason) in [
         (["--push", "nodots/a"], "`nodots/a` is not a registry"),
-        (["--publish", "registry.example/a"], "expected oci://HOST[:PORT]/REPOSITORY:TAG"),
+        (["--publish", "registry.example/a"], "expected oci://HOST[:PORT]/REPOSITORY[:TAG]"),
         (["--project", "."], "git does not know who creates the tag"),
     ] {
         let mut command = project.command();

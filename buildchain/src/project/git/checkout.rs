@@ -48,8 +48,8 @@ impl Checkout {
         let name = format!("{commit}^{{commit}}");
         let known = repository.run(&["rev-parse", "--quiet", "--verify", "--end-of-options", &name])?;
         if !known.status.success() {
-            let help = format!("fetch it: {}", repository.fetching());
-            return Err(missing(&format!("it has no commit {}", content::printable(commit)), help));
+            let message = format!("it has no commit {}", content::printable(commit));
+            return Err(missing(&message, repository.fetching().to_owned()));
         }
         let hash = repository.printed(known)?;
         let hash = String::from_utf8_lossy(hash.trim_ascii()).into_owned();

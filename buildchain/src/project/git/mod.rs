@@ -200,9 +200,9 @@ impl GitRepository {
     /// How to get the tags of the remote repository, and old commits that are missing.
     pub(crate) fn fetching(&self) -> &'static str {
         if self.shallow {
-            "fetch the whole history and the tags: git fetch --unshallow --tags (in CI, a fetch depth of 0)"
+            "fetch the whole history and the tags: `git fetch --unshallow --tags` (in CI, a fetch depth of 0)"
         } else {
-            "fetch the tags: git fetch --tags"
+            "fetch the tags: `git fetch --tags`"
         }
     }
 
@@ -222,7 +222,7 @@ impl GitRepository {
         }
         let output = self.run(&["describe", "--long", "--tags", "--abbrev=40", "HEAD"])?;
         if !output.status.success() && self.run(&["describe", "--always", "HEAD"])?.status.success() {
-            let help = format!("{}, or create one: git tag", self.fetching());
+            let help = format!("{}, or create one: `git tag`", self.fetching());
             return Err(wrong("this clone has none", &help));
         }
         Ok(String::from_utf8_lossy(self.printed(output)?.trim_ascii()).into_owned())

@@ -181,9 +181,10 @@ fn describe_needs_tags_and_the_whole_history() {
     scratch.git("", &["clone", "-q", "--depth=1", &source, "shallow"]);
     scratch.git("", &["clone", "-q", "--no-tags", &source, "without-tags"]);
     assert_eq!(scratch.open("project").describe().unwrap(), format!("v1-1-g{hash}"));
-    for (folder, message, remedy) in
-        [("shallow", "shallow", "--unshallow"), ("without-tags", "has none", "git fetch --tags")]
-    {
+    for (folder, message, remedy) in [
+        ("shallow", "shallow", "--unshallow"),
+        ("without-tags", "has none", "fetch the tags: `git fetch --tags`"),
+    ] {
         let error = scratch.open(folder).describe().unwrap_err();
         let Error::Repository { help, .. } = &error else { panic!("{error}") };
         assert!(error.to_string().contains(message) && help.contains(remedy), "{folder}: {error}: {help}");
