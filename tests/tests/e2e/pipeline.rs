@@ -227,9 +227,15 @@ fn a_tag_is_built_twice_compared_verified_and_signed() {
     assert!(success && log.contains("each byte of the ISO is the signed one"), "{log}");
     assert!(server.has("release/my-web-0.2.0-rc0.iso.sigstore.json"), "{log}");
     assert_eq!(server.read("status/release"), "success\n");
-    // GitLab has the key in a file.
+    // GitLab has the key in a file. This one is encrypted.
     fs::remove_file(server.path("clone/_pipeline/release/my-web-0.2.0-rc0.iso.sigstore.json")).unwrap();
-    let (success, log) = server.gitlab("release", &[("SEALIFT_RELEASE_KEY", key.to_str().unwrap())]);
+    let encrypted = server.path("key.pk8");
+    let mut command = Command::new("openssl");
+    command.args(["pkcs8", "-topk8", "-passout", "pass:two words", "-in"]).arg(&key);
+    peer::run(command.arg("-out").arg(&encrypted));
+    let variables =
+        [("SEALIFT_RELEASE_KEY", encrypted.to_str().unwrap()), ("SEALIFT_KEY_PASSWORD", "two words")];
+    let (success, log) = server.gitlab("release", &variables);
     assert!(success && server.has("published/my-web-0.2.0-rc0.iso.sigstore.json"), "{log}");
     // A failed job publishes nothing, and a key in a wrong place is not printed.
     let again = || {
