@@ -164,10 +164,12 @@ fn a_release_is_pushed_published_and_tagged_and_a_failure_is_repaired_by_the_sam
     git(&project, &["config", "user.email", "jane@example.org"]);
     let (out, _) = promote(0, &["--dry-run"]);
     let would = format!(
-        "would write ./example-1.2.0.iso\nwould push its images to {push}\nwould publish it at {publish}\n\
+        " (Ed25519)\nwould push its images to {push}\nwould publish it at {publish}\n\
          would create the tag v1.2.0\n"
     );
     assert!(out.ends_with(&would), "{out}");
+    let signed = "would write ./example-1.2.0.iso\nwould sign it with the key SHA256:";
+    assert!(out.contains(signed), "{out}");
     // No registry: the ISO is written, and there is no tag.
     let (_, err) = promote(2, &[]);
     assert!(err.contains(&host), "{err}");
@@ -234,7 +236,9 @@ fn a_candidate_with_other_content_is_not_promoted() {
     fs::remove_file(tree.join("more")).unwrap();
     fs::set_permissions(tree.join("hello.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     pack();
-    let (out, _) = run(&project, 0, &[&PROMOTE[..], &["--allow", "salt", "--dry-run"]].concat());
+    let allowed = ["--allow", "./salt/", "--allow", "hello.s*", "--dry-run"];
+    let (out, err) = run(&project, 0, &[&PROMOTE[..], &allowed].concat());
+    assert!(err.contains("no difference matches --allow hello.s*") && !err.contains("salt"), "{err}");
     assert!(
         out.contains("  allowed: salt/top.sls: its content differs\nwould write ./example-1.2.0.iso\n"),
         "{out}"

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use archive::diff::{VersionComparison, compare_promotion};
+use archive::tree::check_path;
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use archive::{Tree, attestation, product};
 use buildchain::project::{Checkout, Project, Settings};
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     candidate: Option<PathBuf>,
     /// Accept differences of files that this path names, or the folder above it (repeatable)
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = allowed_path)]
     allow: Vec<String>,
     /// Put the ISO into DIR
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -114,6 +115,7 @@ fn promote(
     check(checkout, &parameters, workshop, &promotion.tag)?;
     let built = build("release")?;
     let found = compare(&candidate, &built.iso, promotion)?;
+    warn_of_unused(&arguments.allow, &found);
     let refused: Vec<_> = found.other.iter().filter(|one| !is_allowed(&one.path, &arguments.allow)).collect();
     let target = arguments.into.join(target_name(&built.iso, &promotion.release));
     let is_good = refused.is_empty();
@@ -130,7 +132,7 @@ fn promote(
             return Err(failure);
         }
     }
-    let text = text(arguments, promotion, &target, &found, &done);
+    let text = text(arguments, promotion, (&target, signer), &found, &done);
     let document =
         || ReleasePromotion::of(promotion, &commit, (&target, built.digest), &found, done, is_good);
     arguments.output.report(document, || text)?;
@@ -271,7 +273,27 @@ fn compare(candidate: &Path, release: &Path, promotion: &Promotion) -> Result<Ve
 fn is_allowed(path: &str, allowed: &[String]) -> bool {
     let below =
         |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    allowed.iter().any(|allowed| below(allowed.trim_end_matches('/')))
+    allowed.iter().any(|allowed| below(allowed))
+}
+
+/// Reads the path of a file or a folder as archives write it: `./salt/` is `salt`.
+fn allowed_path(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let path = parts.join("/");
+    check_path(if text.starts_with('/') { text } else { &path }).map_err(|error| error.to_string())?;
+    if path.is_empty() {
+        return Err("expected a file or folder of the archive, such as salt/top.sls".into());
+    }
+    Ok(path)
+}
+
+/// Warns of each path that matches no difference, such as one with a typing error.
+fn warn_of_unused(allowed: &[String], found: &VersionComparison) {
+    for path in allowed {
+        if !found.other.iter().any(|one| is_allowed(&one.path, std::slice::from_ref(path))) {
+            output::warn(&format!("no difference matches --allow {}", printable(path)));
+        }
+    }
 }
 
 /// The name of the ISO of a release: `app-1.2.0.iso`.
@@ -316,7 +338,7 @@ fn sign(
 fn text(
     arguments: &Arguments,
     promotion: &Promotion,
-    target: &Path,
+    (target, signer): (&Path, Option<&Signer>),
     found: &VersionComparison,
     done: &Done,
 ) -> String {
@@ -347,6 +369,12 @@ fn text(
     }
     if arguments.dry_run {
         let _ = writeln!(text, "would write {}", printable_path(target));
+        if let Some(signer) = signer {
+            // An authority certifies nothing before something is signed.
+            let by = Some(signer).filter(|signer| !signer.is_recorded()).and_then(|one| one.signed_by().ok());
+            let by = by.map_or_else(|| "a certificate".to_owned(), |by| by.to_string());
+            let _ = writeln!(text, "would sign it with {by}");
+        }
         if let Some(registry) = &arguments.push {
             let _ = writeln!(text, "would push its images to {}", printable(registry));
         }
@@ -375,4 +403,29 @@ fn text(
         _ => writeln!(text, "the tag {tag} exists\nnext: git push origin {tag}"),
     };
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowed_path_is_a_file_or_folder_of_the_archive() {
+        for (text, expected) in [
+            ("salt", Ok("salt")),
+            ("./salt/top.sls", Ok("salt/top.sls")),
+            ("salt/./states//", Ok("salt/states")),
+            ("", Err("expected a file or folder of the archive")),
+            (".", Err("expected a file or folder of the archive")),
+            ("/", Err("it is absolute")),
+            ("/salt", Err("it is absolute")),
+            ("salt/../a", Err("a part of it is `.` or `..`")),
+        ] {
+            match (allowed_path(text), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{text}: {found}"),
+                (found, _) => panic!("{text}: {found:?}"),
+            }
+        }
+    }
 }
