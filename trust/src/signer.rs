@@ -74,7 +74,7 @@ impl Signer {
     /// [`Fault`]: the authority certifies nothing.
     pub fn signed_by(&self) -> Result<SignedBy, Fault> {
         match &self.method {
-            Method::Certified(key) => key.signed_by(),
+            Method::Certified(key) => key.holder().map(SignedBy::of_holder),
             Method::Key(_) | Method::Command(_) => Ok(SignedBy::of_key(&self.public_key)),
         }
     }

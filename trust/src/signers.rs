@@ -101,6 +101,12 @@ impl SignedBy {
         Self::Key { id: key.id().to_owned(), algorithm: key.algorithm() }
     }
 
+    /// The holder of a certificate, as its own identity.
+    pub(crate) fn of_holder(holder: &Certified) -> Self {
+        let Certified { subject, issuer } = holder.clone();
+        Self::Identity { id: Identity::id_of(&subject, &issuer), subject, issuer }
+    }
+
     /// The ID of the key or of the identity, as [`Signers::ids`] has it.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -163,7 +163,7 @@ impl Identity {
     }
 
     /// How a subject and its issuer are named together.
-    fn id_of(subject: &str, issuer: &str) -> String {
+    pub(crate) fn id_of(subject: &str, issuer: &str) -> String {
         format!("{subject} ({issuer})")
     }
 

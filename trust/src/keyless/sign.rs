@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use sigstore_verify::crypto::parse_certificate_info;
 use sigstore_verify::types::DerCertificate;
 
-use super::{Identity, TrustedRoot, provider};
+use super::{Certified, TrustedRoot, provider};
 use crate::json::{self, Fields};
 use crate::key::pem;
-use crate::{Fault, PublicKey, SecretKey, SignedBy, base64};
+use crate::{Fault, PublicKey, SecretKey, base64};
 
 /// Posts a document in JSON to a URL; the response, or the reason why there is none.
 pub type PostJson = dyn Fn(&str, &str) -> Result<Vec<u8>, String>;
@@ -47,7 +47,7 @@ pub(crate) struct CertifiedKey {
 
 struct Certificate {
     der: Vec<u8>,
-    by: SignedBy,
+    holder: Certified,
 }
 
 impl CertifiedKey {
@@ -63,8 +63,8 @@ impl CertifiedKey {
     }
 
     /// Whom the certificate names. Asks the authority if there is none yet.
-    pub(crate) fn signed_by(&self) -> Result<SignedBy, Fault> {
-        self.certificate().map(|certificate| certificate.by.clone())
+    pub(crate) fn holder(&self) -> Result<&Certified, Fault> {
+        self.certificate().map(|certificate| &certificate.holder)
     }
 
     /// What a bundle says about a signature: the certificate and the record of the log. `envelope` is the signed one, in JSON.
@@ -177,8 +177,7 @@ fn certificate(response: &[u8], key: &PublicKey) -> Result<Certificate, String> 
     let (Some(subject), Some(issuer)) = (subject, info.issuer) else {
         return Err("the certificate does not name its holder and the issuer".into());
     };
-    let by = SignedBy::Identity { id: Identity::id_of(&subject, &issuer), subject, issuer };
-    Ok(Certificate { der, by })
+    Ok(Certificate { der, holder: Certified { subject, issuer } })
 }
 
 /// The entry in the response of the log, in the form of a bundle.
