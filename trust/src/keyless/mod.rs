@@ -6,6 +6,7 @@
 
 mod payload;
 mod provider;
+mod reason;
 mod sign;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use payload::PayloadCertificate;
 pub(crate) use sign::CertifiedKey;
 pub use sign::{CertificateServices, PostJson, TOKEN_MAX};
 
+use self::reason::reason;
 use crate::{Fault, json};
 
 /// The most bytes of a trusted root. That of sigstore's public instance has 8 KiB.
@@ -79,7 +81,7 @@ impl TrustedRoot {
         let bundle = SigstoreBundle::from_json(text).map_err(|error| refused(error.to_string()))?;
         let artifact = Artifact::from(Sha256Hash::new(*artifact.as_bytes()));
         let found = self.0.verifier.verify(artifact, &bundle, policy);
-        let found = found.map_err(|error| refused(error.to_string()))?;
+        let found = found.map_err(|error| refused(reason(&error)))?;
         let subject = found.identity().map(|subject| subject.as_str().to_owned());
         match (subject, found.issuer()) {
             (Some(subject), Some(issuer)) => Ok(Certified { subject, issuer: issuer.to_owned() }),
