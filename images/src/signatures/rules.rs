@@ -168,16 +168,23 @@ impl SignatureRules {
         self.0.is_empty()
     }
 
+    /// The rule that decides about the image at `reference`.
+    #[must_use]
+    pub fn deciding(&self, reference: &Reference) -> Option<&SignatureRule> {
+        let name = reference.name();
+        let covering = self.0.iter().filter(|rule| rule.repository.covers(&name));
+        covering.max_by_key(|rule| rule.repository.precision())
+    }
+
     /// Who must have signed the image at `reference`; `None` if it needs no signature.
     #[must_use]
     pub fn required(&self, reference: &Reference) -> Option<RequiredSigners<'_>> {
-        let name = reference.name();
-        let covering = self.0.iter().filter(|rule| rule.repository.covers(&name));
-        let rule = covering.max_by_key(|rule| rule.repository.precision())?;
+        let rule = self.deciding(reference)?;
         match rule.requirement {
             SignatureRequirement::None => None,
             SignatureRequirement::Signature => {
-                Some(RequiredSigners { signers: &rule.signers, identity: rule.signed_name(&name) })
+                let identity = rule.signed_name(&reference.name());
+                Some(RequiredSigners { signers: &rule.signers, identity })
             }
         }
     }

@@ -150,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn the_script_for_containerd_has_the_paths_of_the_node() {
+        let nodes = nodes(&["http://10.0.0.1"]);
+        let content = |options: &[&str]| {
+            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            containerd_verifier(&nodes, &options).unwrap().content
+        };
+        assert!(content(&[]).ends_with("\nexec sealift registry verify-pull --configured \"$@\"\n"));
+        let content = content(&["--trust-config", "/a b/$x'y.yaml"]);
+        let line = content.lines().last().unwrap();
+        let words = shlex::split(line).unwrap();
+        let expected = ["--configured", "--trust-config", "/a b/$x'y.yaml", "$@"];
+        assert_eq!(words[4..], expected, "{line}");
+    }
+
+    #[test]
     fn a_path_is_text_in_toml() {
         assert_eq!(toml_string("/a\"b\\c\n"), r#""/a\"b\\c\u000A""#);
     }

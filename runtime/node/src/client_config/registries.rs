@@ -39,9 +39,14 @@ pub fn containerd(
 }
 
 /// The program that containerd 2.1 and later call before each pull, in their default folder: it lets `sealift registry verify-pull`
-/// decide by the archives of the node.
-#[must_use]
-pub fn containerd_verifier(nodes: &[NodeAddress]) -> ClientConfigFile {
+/// decide by the archives of the node. `options` are options of that command with their values, such as `--mounts` and a folder.
+///
+/// # Errors
+///
+/// [`Error::Option`]: an option contains a NUL character.
+pub fn containerd_verifier(nodes: &[NodeAddress], options: &[String]) -> Result<ClientConfigFile, Error> {
+    let words = options.iter().map(String::as_str);
+    let options = shlex::try_join(["--configured"].into_iter().chain(words)).map_err(|_| Error::Option)?;
     let header = header("registry containerd-config --policy", "#", nodes);
     let content = format!(
         "#!/bin/sh\n{header}\n\
@@ -51,9 +56,9 @@ pub fn containerd_verifier(nodes: &[NodeAddress]) -> ClientConfigFile {
              case $word in -name | -digest | -stdin-media-type) word=-$word ;; esac\n    \
              set -- \"$@\" \"$word\"\n\
          done\n\
-         exec sealift registry verify-pull --configured \"$@\"\n"
+         exec sealift registry verify-pull {options} \"$@\"\n"
     );
-    ClientConfigFile { path: VERIFIER.into(), content }
+    Ok(ClientConfigFile { path: VERIFIER.into(), content })
 }
 
 /// Writes the table `[host]` of a `hosts.toml`, also if it is empty.
@@ -130,7 +135,7 @@ pub(super) fn is_ipv6(authority: &str) -> bool {
     authority.starts_with('[')
 }
 
-fn check_host(host: &str) -> Result<(), Error> {
+pub(super) fn check_host(host: &str) -> Result<(), Error> {
     if is_domain(host) {
         return Ok(());
     }

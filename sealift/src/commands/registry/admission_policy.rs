@@ -13,6 +13,7 @@ use crate::output::{ReportOutput, yaml_value};
 use crate::remedies;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("trust_config", |option| option.requires("configured").conflicts_with("archives")))]
 pub(crate) struct Arguments {
     /// Require what the projects of these ISO files or folders require
     #[arg(value_name = "ARCHIVE")]

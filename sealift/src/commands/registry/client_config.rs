@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use archive::{Tree, image, layout};
 use clap::Args;
-use node::archives::configured;
+use node::archives::{configured, served};
 use node::client_config::{
     self, CONFIG_PATH, ClientConfigFile, K3sDistribution, NodeAddress, OriginalNames, PolicyNames,
     SignedRepositories, SignedRepository,
@@ -61,6 +61,7 @@ pub(crate) struct ContainerdArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("trust_config", |option| option.requires("configured").conflicts_with("archives")))]
 pub(crate) struct CrioArguments {
     #[command(flatten)]
     registry: RegistryArguments,
@@ -92,8 +93,20 @@ pub(crate) struct K3sArguments {
 pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
     let (registry, authority) = (&arguments.registry, arguments.ca.as_deref());
     let nodes = parsed(&registry.nodes.node)?;
-    registry.check(false)?;
-    let verifier = arguments.policy.then(|| client_config::containerd_verifier(&nodes));
+    if arguments.policy && !registry.archives.is_empty() && !registry.original_names {
+        return Err(Failure::usage("--policy uses the archives of this node, and no others")
+            .remedy("leave the archives out, or add --original-names"));
+    }
+    if !arguments.policy {
+        registry.check(false)?;
+    }
+    let verifier = match arguments.policy {
+        true => {
+            let options = registry.paths.options()?;
+            Some(client_config::containerd_verifier(&nodes, &options).map_err(explained)?)
+        }
+        false => None,
+    };
     if !registry.original_names {
         let files = registry.platform_hosts().map(|host| client_config::containerd(host, &nodes, authority));
         let mut files = files.collect::<Result<Vec<_>, _>>().map_err(explained)?;
@@ -171,7 +184,8 @@ impl RegistryArguments {
 
     /// The files that require signatures of the images in the archives.
     fn policy(&self, nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
-        let repositories = signed_repositories(&self.archives()?)?;
+        let archives = named_archives(&self.archives, self.configured, &self.paths)?;
+        let repositories = signed_repositories(&archives)?;
         let hosts: Vec<String> = self.platform_hosts().map(str::to_owned).collect();
         let names = match self.original_names {
             true => PolicyNames::Original { fallback: self.fallback },
@@ -209,14 +223,21 @@ impl RegistryArguments {
     }
 }
 
-/// The archives with the rules for images: those that are named, or those of this node.
+/// The archives with the rules for images: those that are named, or those of this node that its policy accepts. Warns of the others.
 pub(super) fn named_archives(
     archives: &[PathBuf],
     is_configured: bool,
     paths: &NodePaths,
 ) -> Result<Vec<PathBuf>, Failure> {
     match is_configured {
-        true => configured(&paths.paths()).map_err(remedies::archives::explained),
+        true => {
+            paths.check_named()?;
+            let served = served(&paths.paths()).map_err(remedies::archives::explained)?;
+            for (archive, problem) in &served.refused {
+                output::warn(&output::left_out(archive, &problem.to_string()));
+            }
+            Ok(served.archives)
+        }
         false if archives.is_empty() => {
             Err(Failure::usage("no archive is named: archives have the rules and the keys")
                 .remedy("name archives, or use those of this node with --configured"))

@@ -93,8 +93,8 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  sealift registry verify-pull --configured --name quay.io/vendor/app:1.0 --digest sha256:6b11842236d7…\n\n\
                             containerd asks for this before each pull, through the program that `containerd-config --policy` writes. The \
-                            exit code is 0 if the image may be pulled, because a signature in an archive counts or no rule covers the \
-                            name; else it is 1. No network is used."
+                            exit code is 0 if the image may be pulled, because signatures in the archives meet all rules or no rule \
+                            covers the name; any other code than 0 means: do not pull. No network is used."
     )]
     VerifyPull(Box<verify_pull::Arguments>),
 }

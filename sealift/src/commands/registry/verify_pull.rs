@@ -15,6 +15,7 @@ use crate::output;
 use crate::remedies;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("trust_config", |option| option.requires("configured").conflicts_with("archives")))]
 pub(crate) struct Arguments {
     /// Compare with the images and the rules in these ISO files or folders
     #[arg(value_name = "ARCHIVE")]
@@ -38,8 +39,10 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let (archives, refused) = match arguments.configured {
         true => {
+            arguments.paths.check_named()?;
             let served = served(&arguments.paths.paths()).map_err(remedies::archives::explained)?;
-            (served.archives, served.refused.into_iter().map(|(path, _)| path).collect())
+            let refused = served.refused.into_iter().map(|(path, error)| (path, error.to_string()));
+            (served.archives, refused.collect())
         }
         false => (named_archives(&arguments.archives, false, &arguments.paths)?, Vec::new()),
     };

@@ -316,6 +316,11 @@ fn signed_archive(root: &Path, original: &str) {
     put("attestations/image-policy.json", rules.render().as_bytes());
 }
 
+/// The head of a list of archives.
+const ARCHIVES: &str = "apiVersion: sealift.dev/v1alpha1\nkind: ArchivesConfiguration\n";
+/// A policy that accepts no archive without a signature.
+const TRUST: &str = "require: signature\nkeys: [cosign.pub]\n";
+
 /// The schemas are those of the definitions of the objects.
 #[test]
 fn admission_controllers_get_policies_that_their_schemas_accept() {
@@ -355,6 +360,34 @@ fn admission_controllers_get_policies_that_their_schemas_accept() {
     }
     let text = run(3, &["--for", "kyverno"]);
     assert!(text.contains("--configured"), "{text}");
+    for host in ["", "http://reg"] {
+        let text = run(3, &["--for", "kyverno", "tree", "--host", host]);
+        assert!(text.contains("expected the name of a registry"), "{text}");
+    }
+    // The policy of the node is for its archives.
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("trust.yaml"), TRUST).unwrap();
+    fs::copy(data("cosign.pub"), file("cosign.pub")).unwrap();
+    for name in ["trust.yaml", "cosign.pub"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(file(name), mode).unwrap();
+    }
+    let archives = format!("{ARCHIVES}archives: ['{}']\n", tree.display());
+    fs::write(file("archives.yaml"), archives).unwrap();
+    let named = ["--trust-config", "trust.yaml", "tree"];
+    let text = run(3, &[&["--for", "kyverno"], &named[..]].concat());
+    assert!(text.contains("cannot be used with"), "{text}");
+    let digest = format!("sha256:{IMAGE}");
+    let verify = ["registry", "verify-pull", "--name", "quay.io/a:1", "--digest", &digest];
+    let crio = ["registry", "crio-config", "--policy", "--node", "http://10.0.0.1"];
+    for command in [&verify[..], &crio] {
+        let (code, _, err) = sealift::run(folder.path(), &[command, &named].concat());
+        assert!(code == 3 && err.contains("cannot be used with"), "{command:?}: {err}");
+    }
+    let configured = ["--for", "kyverno", "--configured", "--archives-config", "archives.yaml"];
+    assert!(run(0, &configured).contains("example-1.0.0/c2:*"));
+    let text = run(3, &[&configured[..], &["--trust-config", "trust.yaml"]].concat());
+    assert!(text.contains("left out: ") && text.contains("no image that needs a signature"), "{text}");
     fs::remove_file(tree.join("attestations/image-policy.json")).unwrap();
     let text = run(3, &["--for", "kyverno", "tree"]);
     assert!(text.contains("the archives have no image that needs a signature"), "{text}");
@@ -367,29 +400,29 @@ fn containerd_asks_sealift_before_it_pulls_an_image() {
     let path = |name: &str| folder.path().join(name);
     signed_archive(&path("tree"), "quay.io/vendor/c2");
     let node = ["--node", "http://10.0.0.1:8080"];
-    let configure = |more: &[&str]| {
+    let configure_with = |expected, more: &[&str]| {
         let words =
             [&["registry", "containerd-config", "--policy", "--root", "root"], &node[..], more].concat();
         let (code, out, err) = sealift::run(folder.path(), &words);
-        assert_eq!(code, 0, "{out}{err}");
-        out
+        assert_eq!(code, expected, "{out}{err}");
+        out + &err
     };
+    let configure = |more: &[&str]| configure_with(0, more);
     let script = path("root/opt/containerd/image-verifier/bin/sealift");
     assert!(configure(&[]).contains(script.strip_prefix(folder.path()).unwrap().to_str().unwrap()));
     assert!(configure(&["--original-names", "--host", "quay.io"]).contains("quay.io/hosts.toml"));
     assert_eq!(configure(&[]), "");
 
-    let archives = format!(
-        "apiVersion: sealift.dev/v1alpha1\nkind: ArchivesConfiguration\narchives: [{}]\n",
-        path("tree").display()
-    );
-    fs::write(path("archives.yaml"), archives).unwrap();
+    let text = configure_with(3, &["tree"]);
+    assert!(text.contains("--policy uses the archives of this node, and no others"), "{text}");
+    assert!(text.contains("help: leave the archives out"), "{text}");
+
+    // The script has the paths of the node.
+    let archives = format!("{ARCHIVES}archives: [{}]\n", path("tree").display());
+    fs::write(path("the archives.yaml"), archives).unwrap();
+    configure(&["--configured", "--archives-config", "the archives.yaml"]);
     fs::create_dir(path("bin")).unwrap();
-    let program = format!(
-        "#!/bin/sh\nexec {} \"$@\" --archives-config {} --bootstrap-config none --solutions-config none\n",
-        sealift::binary().display(),
-        path("archives.yaml").display()
-    );
+    let program = format!("#!/bin/sh\nexec {} \"$@\"\n", sealift::binary().display());
     fs::write(path("bin/sealift"), program).unwrap();
     peer::run(Command::new("chmod").arg("+x").arg(path("bin/sealift")));
     let ask = |name: &str, digest: &str| {
@@ -407,7 +440,7 @@ fn containerd_asks_sealift_before_it_pulls_an_image() {
     for (name, digest, code, reason) in [
         ("quay.io/vendor/c2:1", &image, 0, "c2:1 in "),
         ("metalk8s-registry-from-config.invalid/example-1.0.0/c2:1", &image, 0, "c2:1 in "),
-        ("quay.io/vendor/c2:1", &other, 1, "no image of quay.io/vendor/c2 with the digest "),
+        ("quay.io/vendor/c2:1", &other, 1, "the rule `quay.io/vendor/c2` of "),
         ("docker.io/library/nginx:1", &other, 0, "no rule of the archives covers the name"),
     ] {
         let (found, out, err) = ask(name, digest);
@@ -416,4 +449,11 @@ fn containerd_asks_sealift_before_it_pulls_an_image() {
     fs::remove_dir_all(path("tree")).unwrap();
     let (code, out, err) = ask("docker.io/library/nginx:1", &other);
     assert!(code != 0 && err.contains("tree"), "{code} {out}{err}");
+    // Without archives, no rule is known.
+    fs::write(path("the archives.yaml"), format!("{ARCHIVES}archives: []\n")).unwrap();
+    let (code, out, err) = ask("docker.io/library/nginx:1", &other);
+    assert!(code == 1 && out.contains("this node has no archives"), "{code} {out}{err}");
+    fs::remove_file(path("the archives.yaml")).unwrap();
+    let (code, out, err) = ask("docker.io/library/nginx:1", &other);
+    assert!(code == 3 && err.contains("the archives.yaml does not exist"), "{code} {out}{err}");
 }

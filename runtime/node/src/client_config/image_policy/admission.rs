@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use trust::PublicKey;
 
+use super::super::registries::check_host;
 use super::{Error, PolicyNames, SignedRepository, by_name};
 
 /// The label that names the program which wrote an object.
@@ -33,12 +34,16 @@ pub enum AdmissionController {
 ///
 /// # Errors
 ///
-/// [`Error::NoSigned`], [`Error::TwoRules`]; [`Error::ImageName`] for a name that no pattern can express.
+/// [`Error::NoSigned`], [`Error::TwoRules`]; [`Error::Node`] for an invalid host; [`Error::ImageName`] for a name that no pattern can
+/// express.
 pub fn admission_policy(
     repositories: &[SignedRepository],
     names: PolicyNames<'_>,
     controller: AdmissionController,
 ) -> Result<Vec<Value>, Error> {
+    if let PolicyNames::Served(hosts) = names {
+        hosts.iter().try_for_each(|host| check_host(host))?;
+    }
     // Names with equal keys share a rule.
     let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
     for (name, repository) in by_name(repositories, names)? {

@@ -38,7 +38,7 @@ pub struct SignedRepository {
 pub struct ReportedImage {
     /// Its name and tag: `app:1.0`.
     pub image: String,
-    /// Why the signature under the tag `.sig` does not count; `None` if the archive has only bundles.
+    /// Why no signature under the tag `.sig` counts; `None` if the archive has only bundles.
     pub problem: Option<String>,
 }
 
@@ -69,20 +69,20 @@ impl SignedRepositories {
     /// [`Error::Archive`]; [`Error::Rules`] if the archive has rules that break their format.
     pub fn read(tree: &Tree) -> Result<Self, Error> {
         let mut found = Self::default();
-        let Some(path) = tree.resolve(layout::IMAGE_POLICY)? else { return Ok(found) };
-        let rules = SignatureRules::parse(&tree.read(&path, RULES_MAX)?).map_err(Error::Rules)?;
-        let names = image::original_names(tree, layout::IMAGES)?;
+        let Some(rules) = rules(tree)? else { return Ok(found) };
+        let names =
+            image::original_names(tree, layout::IMAGES).map_err(|error| error.in_archive(tree.path()))?;
         // An archive without a description is served under no name of its own.
         let prefix =
             archive::product::of(tree)?.map(|product| product.repository_prefix()).unwrap_or_default();
-        let (mut digests, mut signatures) = (BTreeMap::new(), BTreeMap::new());
+        let (mut digests, mut attached) = (BTreeMap::new(), BTreeMap::new());
         image::each(tree, layout::IMAGES, &mut |image| {
             let place = Place { name: image.name.clone(), tag: image.tag.clone() };
             if let Ok(stored) = &image.manifest {
                 digests.insert(place.clone(), stored.digest);
             }
-            if images::pull::is_attached_tag(&image.tag) && image.tag.ends_with(SIGNATURES) {
-                signatures.insert(place, image);
+            if images::pull::is_attached_tag(&image.tag) {
+                attached.insert(place, image);
             }
         })?;
         let mut without = BTreeSet::new();
@@ -101,13 +101,15 @@ impl SignedRepositories {
                 let signers = RequiredSigners { signers: &keys, ..required };
                 let served = format!("{prefix}/{}", place.name);
                 let digest = digests.get(place);
-                let signature = digest.and_then(|digest| {
-                    let tag = referrers_tag(digest) + SIGNATURES;
-                    Some((*digest, signatures.get(&Place { name: place.name.clone(), tag })?))
-                });
-                let problem = match signature {
-                    Some((digest, signature)) => problem(tree, digest, signature, &signers)?.map(Some),
-                    None => Some(None),
+                let under = |suffix: &str| {
+                    let digest = digest?;
+                    let tag = referrers_tag(digest) + suffix;
+                    Some((*digest, attached.get(&Place { name: place.name.clone(), tag })?))
+                };
+                let problem = match (under(SIGNATURES), under("")) {
+                    (Some((digest, signature)), _) => problem(tree, digest, signature, &signers)?.map(Some),
+                    (None, Some((digest, list))) if has_bundle(tree, digest, list, &signers)? => Some(None),
+                    (None, _) => Some(Some("it has no signature".into())),
                 };
                 if let Some(problem) = problem {
                     found.reported.push(ReportedImage { image: place.to_string(), problem });
@@ -148,6 +150,29 @@ fn problem(
         Ok(found) => Ok(found.good.is_empty().then(|| found.problem())),
         Err(reason) => refused(&reason),
     }
+}
+
+/// Whether a referrer of the image in `list` is a bundle with a signature, whoever made it.
+fn has_bundle(
+    tree: &Tree,
+    image: Digest,
+    list: &ArchiveImage,
+    signers: &RequiredSigners<'_>,
+) -> Result<bool, Error> {
+    for stored in list.children.values().filter_map(|child| child.as_ref().ok()) {
+        let found = found_signatures(tree, image, (SignatureForm::Referrer, stored, &list.blobs), signers)?;
+        if found.is_ok_and(|found| !found.good.is_empty() || !found.refused.is_empty()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The rules of an archive, if it has some.
+pub(super) fn rules(tree: &Tree) -> Result<Option<SignatureRules>, Error> {
+    let Some(file) = tree.resolve(layout::IMAGE_POLICY)? else { return Ok(None) };
+    let rules = SignatureRules::parse(&tree.read(&file, RULES_MAX)?);
+    rules.map(Some).map_err(|reason| Error::Rules { archive: tree.path().to_owned(), reason })
 }
 
 /// The signatures of the image `image` in a manifest, whose layers are among `blobs`; or why it is no manifest.

@@ -248,11 +248,33 @@ fn a_repository_needs_signatures_only_if_clients_accept_those_in_the_archive() {
                 assert!(shown.contains(problem), "{shown}");
             }
         }
-        // With bundles alone, nothing is required, too.
+        // Without a signature, nothing is required, too.
         std::fs::remove_dir_all(root.path().join(format!("images/c2/sha256-{image}.sig"))).unwrap();
         let found = SignedRepositories::read(&tree()).unwrap();
         assert_eq!((found.repositories.len(), found.reported.len()), (0, 1));
+        assert_eq!(found.reported[0].to_string(), "c2:1: it has no signature");
+        // With bundles alone, the warning says so.
+        let (bundle, referrer) =
+            (data("cosign3-referrer.bundle.sigstore.json"), data("cosign3-referrer.manifest.json"));
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let listed = json!([{
+            "mediaType": media_type, "digest": Digest::of(&referrer).to_string(), "size": referrer.len(),
+        }]);
+        let list = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": listed,
+        });
+        let folder = format!("images/c2/sha256-{image}");
+        put(&format!("{folder}/manifest.json"), list.to_string().as_bytes());
+        put(&format!("{folder}/{}.manifest.json", Digest::of(&referrer).hex()), &referrer);
+        put(&format!("{folder}/{}", Digest::of(&bundle).hex()), &bundle);
+        put(&format!("{folder}/{}", Digest::of(b"{}").hex()), b"{}");
+        let found = SignedRepositories::read(&tree()).unwrap();
         assert_eq!(found.reported[0].problem, None);
+        // A file that cannot be read is named with its archive.
+        put("images/original-names.json", b"{");
+        let error = SignedRepositories::read(&tree()).unwrap_err().to_string();
+        let path = format!("{}: images/original-names.json: ", root.path().display());
+        assert!(error.starts_with(&path), "{error}");
     }
 }
 
@@ -324,9 +346,13 @@ fn admission_controllers_cover_all_names_of_a_repository() {
 
     let kyverno = AdmissionController::Kyverno;
     assert!(matches!(admission_policy(&[], ORIGINAL, kyverno), Err(Error::NoSigned)));
-    for host in ["*", "[::1]:5000", "a b"] {
+    for host in ["*", "[::1]:5000", "a b", "", "http://reg"] {
         let hosts = [host.to_owned()];
         let refused = admission_policy(&repositories, PolicyNames::Served(&hosts), kyverno);
-        assert!(matches!(refused, Err(Error::ImageName(name)) if name.starts_with(host)));
+        match refused {
+            Err(Error::ImageName(name)) => assert!(host == "[::1]:5000" && name.starts_with(host)),
+            Err(Error::Node { found, .. }) => assert_eq!(found, host),
+            other => panic!("{host}: {other:?}"),
+        }
     }
 }
