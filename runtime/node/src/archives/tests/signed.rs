@@ -153,7 +153,7 @@ fn a_server_stops_to_serve_what_the_policy_no_longer_accepts() {
     Following::until("the key is back", || server.serves_now("metalk8s-2.10.0"));
     // A policy that says nothing keeps what is served.
     node.obey("require: signature\n");
-    Following::until("the policy is reported", || server.has_refused("has no `keys`"));
+    Following::until("the policy is reported", || server.has_refused("neither `keys` nor `identities`"));
     assert!(server.serves_now("metalk8s-2.10.0"));
 }
 
