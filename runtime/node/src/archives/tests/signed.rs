@@ -106,7 +106,10 @@ fn the_reason_for_a_refusal_is_that_of_the_rule() {
             "the policy of this node refuses the archive: metalk8s.iso: version 2.10.0 is older than 2.11.0, the oldest that the policy accepts",
         ),
         (rule("minimumVersion: 2.9.0"), "metalk8s-2.10.0"),
-        ("require: signature\n".to_owned(), "trust.yaml: the policy requires signatures, but has neither `keys` nor `identities`"),
+        (
+            "require: signature\n".to_owned(),
+            "trust.yaml: the policy requires signatures, but has neither `keys` nor `identities`",
+        ),
     ] {
         node.obey(&policy);
         assert_eq!(node.try_to_import(&platform, &ImportOptions::default()), reason, "{policy}");
