@@ -224,7 +224,7 @@ impl ArchiveSigningArguments {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             return Ok((line.to_vec(), PasswordSource::File));
         }
-        if let Some(text) = std::env::var_os(PASSWORD) {
+        if let Some(text) = std::env::var_os(PASSWORD).filter(|text| !text.is_empty()) {
             return Ok((text.into_vec(), PasswordSource::Environment));
         }
         match terminal::password(&format!("Password of {}: ", printable_path(key)))? {
