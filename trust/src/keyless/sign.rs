@@ -15,12 +15,12 @@ use crate::json::{self, Fields};
 use crate::key::pem;
 use crate::{Fault, PublicKey, SecretKey, base64};
 
-/// Posts a document in JSON to a URL; the response, or the reason why there is none.
+/// Posts a document in JSON to a URL; returns the response, or the reason why the request failed.
 pub type PostJson = dyn Fn(&str, &str) -> Result<Vec<u8>, String>;
 
 /// The most bytes of a token.
 pub const TOKEN_MAX: u64 = 64 << 10;
-/// How often a number that is no key is drawn again. One draw in 2³² is none.
+/// How many random numbers are tried. One in 2³² is not a valid key.
 const DRAWS: usize = 8;
 
 /// The services that certify and record signatures.
@@ -62,7 +62,7 @@ impl CertifiedKey {
         self.key.public_key()
     }
 
-    /// Whom the certificate names. Asks the authority if there is none yet.
+    /// Whom the certificate names. Asks the authority for the certificate the first time.
     pub(crate) fn holder(&self) -> Result<&Certified, Fault> {
         self.certificate().map(|certificate| &certificate.holder)
     }

@@ -22,7 +22,7 @@ pub(crate) struct SignatureDocument {
     pub(crate) ok: bool,
     /// The path of the bundle.
     pub(crate) bundle: String,
-    /// Who signed the statement; each value is null if nobody who is trusted did.
+    /// Who signed the statement; all values are null if no trusted signer signed it.
     #[serde(flatten)]
     pub(crate) by: SignerDocument,
     /// What the signature covers: `iso`, each byte of the ISO, or `contents`, each file through the signed `SHA256SUMS`.

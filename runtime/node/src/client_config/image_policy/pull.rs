@@ -235,7 +235,7 @@ struct Requirement<'a> {
 }
 
 impl Requirement<'_> {
-    /// The signature that meets it, or why there is none.
+    /// The signature that meets it, or the reason why no signature does.
     fn met(&self, copies: &[Copies<'_>], digest: Digest) -> Result<Result<PullVerdict, String>, Error> {
         let mut problem = None;
         for Copies { archive, places, stored } in copies {
@@ -266,7 +266,7 @@ impl Requirement<'_> {
     }
 }
 
-/// Who made a signature of `subject` that counts, or why there is none.
+/// Who made a signature of `subject` that counts, or the reason why no signature counts.
 fn signed(
     tree: &Tree,
     stored: &BTreeMap<Place, ArchiveImage>,
