@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use archive::layout;
-use archive::sbom::spdx::{archive_document, image_document};
+use archive::sbom::spdx::{self, archive_document, image_document};
 use archive::sbom::{ImageContents, ImageReader};
 use graph::{ActionError, Task, TaskAction, TaskContext, TaskInput, TaskOutput, Title, Transfer};
 use images::Reference;
@@ -18,10 +18,6 @@ use crate::project::{ImageName, Origin, Project, Tag};
 
 /// The group of the tasks that write SBOMs.
 const GROUP: &str = "sbom";
-/// What the document of the archive does not depend on: the images, which have documents of their own, what follows from other files,
-/// and what is not served.
-const EXCLUDED: [&str; 6] =
-    [layout::IMAGES, layout::REGISTRY, layout::ATTESTATIONS, layout::PILLAR, layout::SUMS, layout::LINKS];
 
 /// Adds the tasks of the SBOMs, if the project asks for them; their group.
 pub(super) fn add(builder: &mut TaskBuilder<'_>) -> Option<TaskHandle> {
@@ -147,7 +143,7 @@ fn warnings(contents: &ImageContents) -> BTreeSet<String> {
 fn add_archive(builder: &mut TaskBuilder<'_>, project: &Arc<Project>, has_images: bool) -> TaskHandle {
     let (tree, path) = (project.tree(), project.tree().join(layout::ARCHIVE_SBOM));
     let mut inputs = builder.made_here();
-    let exclude = EXCLUDED.iter().map(|name| (*name).to_owned()).collect();
+    let exclude = spdx::LEFT_OUT.iter().map(|name| (*name).to_owned()).collect();
     inputs.push(TaskInput::Folder { path: tree.clone(), exclude });
     if has_images {
         inputs.push(TaskInput::folder(tree.join(layout::ATTESTATIONS).join(layout::IMAGES)));

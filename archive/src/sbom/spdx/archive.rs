@@ -12,6 +12,12 @@ use crate::sbom::layers::of_rpm;
 use crate::tree::{EntryKind, TreeEntry, join};
 use crate::{Error, Product, Result, Tree, layout, sbom};
 
+/// What the document of an archive leaves out, by its name at the top: images, which it names by their manifests, files that follow
+/// from others, and those whose digests are secret. [`archive_document`] reads nothing in them but the documents of the images, so
+/// they may change meanwhile.
+pub const LEFT_OUT: [&str; 6] =
+    [layout::IMAGES, layout::REGISTRY, layout::ATTESTATIONS, layout::PILLAR, layout::SUMS, layout::LINKS];
+
 /// The document of the archive in `tree`: its images, with the packages that their documents in the archive have, its RPMs and
 /// DEBs, and its other files. `created` is in Unix seconds, `digest` gives the SHA-256 of a file.
 ///
@@ -31,11 +37,17 @@ pub fn archive_document(
         Ok(())
     })?;
     let mut files = Vec::new();
-    tree.each_folder("", &mut |folder, entries| {
-        let path = |entry: &TreeEntry| join(folder, &entry.name);
-        files.extend(entries.iter().filter(|entry| is_of_archive(&path(entry), &entry.kind)).map(path));
-        Ok(())
-    })?;
+    for top in tree.read_dir("")? {
+        match top.kind {
+            _ if LEFT_OUT.contains(&top.name.as_str()) => {}
+            EntryKind::Directory => tree.each_folder(&top.name, &mut |folder, entries| {
+                let path = |entry: &TreeEntry| join(folder, &entry.name);
+                files.extend(entries.iter().filter(|entry| is_named(&path(entry), &entry.kind)).map(path));
+                Ok(())
+            })?,
+            _ => files.extend(is_named(&top.name, &top.kind).then_some(top.name)),
+        }
+    }
     for path in files {
         let digest = digest(&path)?;
         sbom.add_file(tree, &path, digest)?;
@@ -148,13 +160,7 @@ pub(in crate::sbom) fn package_in(tree: &Tree, path: &str) -> Result<Option<Comp
     })
 }
 
-/// Whether the document of an archive names the file. It names images by their manifests, so it leaves out their files, and files
-/// that follow from others, and those whose digests are secret.
-fn is_of_archive(path: &str, kind: &EntryKind) -> bool {
-    let top = path.split('/').next().unwrap_or_default();
-    let follows = [layout::IMAGES, layout::REGISTRY, layout::ATTESTATIONS, layout::SUMS, layout::LINKS];
-    *kind == EntryKind::File
-        && !follows.contains(&top)
-        && !layout::is_hidden(path)
-        && !matches!(layout::owner(path), layout::PathOwner::Repository { .. })
+/// Whether the document of an archive names the file at `path`, which is not [`LEFT_OUT`].
+fn is_named(path: &str, kind: &EntryKind) -> bool {
+    *kind == EntryKind::File && !matches!(layout::owner(path), layout::PathOwner::Repository { .. })
 }

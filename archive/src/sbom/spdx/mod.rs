@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use content::Digest;
 use serde::{Deserialize, Serialize};
 
-pub use self::archive::archive_document;
 pub(super) use self::archive::package_in;
+pub use self::archive::{LEFT_OUT, archive_document};
 pub use self::image::image_document;
 use super::component::{Component, bounded};
 

@@ -110,7 +110,8 @@ fn an_archive_contains_images_packages_and_files() {
     let root = folder.path();
     std::fs::remove_dir_all(root.join("packages")).unwrap();
     put(root, "pillar/secret.sls", b"secret");
-    put(root, "registry/v2/x", b"x");
+    // Another task may write the registry meanwhile, so nothing there may be read: this is too deep to be.
+    put(root, &format!("registry/{}x", "v2/".repeat(crate::tree::DEPTH_MAX + 1)), b"x");
     let component = Component::new(Ecosystem::Generic, "a", "1");
     for tag in ["1", "2"] {
         let image = ImageContents {
