@@ -48,7 +48,7 @@ fn a_manifest_is_not_served_once_a_blob_is_missing() {
     for (number, lose) in losses.into_iter().enumerate() {
         let (folder, app) = archive("Example");
         let blob = folder.path().join(format!("images/app/1/{}", app.layer.hex()));
-        let (served, target) = if number < 2 { (folder.path(), &blob) } else { (iso.as_path(), &iso) };
+        let (served, target) = if number < 2 { (folder.path(), blob.as_path()) } else { (&*iso, &*iso) };
         let server = Running::start(&[served]);
         let manifests = ["/v2/app/manifests/1", "/v2/app/manifests/2", "/v2/nested/tool/manifests/v1"];
         assert!(manifests.iter().all(|path| server.get(path).status == 200));
@@ -149,7 +149,7 @@ fn an_iso_that_is_replaced_is_served_as_it_was_until_the_next_reload() {
     std::fs::rename(&other, &served).unwrap();
     assert_eq!(server.get(manifest).header("docker-content-digest"), app.manifest.to_string());
     assert!(server.get(&blob).body == layer(300_001, 1));
-    server.handle.reload(std::slice::from_ref(&served)).unwrap();
+    server.handle.reload(&[served.to_path_buf()]).unwrap();
     assert_eq!(server.get(manifest).header("docker-content-digest"), another.manifest.to_string());
     assert_eq!(server.get(&format!("/v2/app/blobs/{}", another.layer)).body, b"another layer");
     assert_eq!(server.get(&blob).code(), "BLOB_UNKNOWN");
@@ -171,7 +171,7 @@ fn a_file_changed_during_a_transfer_is_not_served_whole() {
         let big = image(folder.path(), "big", "1", &content);
         let iso = iso_of(folder.path());
         let blob = folder.path().join(format!("images/big/1/{}", big.layer.hex()));
-        for (served, target) in [(folder.path(), &blob), (&iso, &iso)] {
+        for (served, target) in [(folder.path(), blob.as_path()), (&*iso, &*iso)] {
             let server = Running::start(&[served]);
             let path = format!("/v2/big/blobs/{}", big.layer);
             assert_eq!(server.get(&path).body.len(), content.len(), "whole, and found to be good");

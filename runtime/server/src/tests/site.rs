@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use content::Digest;
+use tempfile::TempPath;
 use tokio::sync::oneshot;
 
 use crate::{AccessRecord, Server, ServerEvent, ServerHandle, ServerLog, ServerOptions};
@@ -221,8 +222,8 @@ pub(super) fn put(root: &Path, path: &str, content: &[u8]) {
     std::fs::write(file, content).unwrap();
 }
 
-/// Makes an ISO of a folder, beside it.
-pub(super) fn iso_of(root: &Path) -> PathBuf {
+/// Makes an ISO of a folder, beside it. The file is removed when the path is dropped.
+pub(super) fn iso_of(root: &Path) -> TempPath {
     let options = iso::IsoOptions {
         volume_id: "Example 1.0".into(),
         source_date: 1_700_000_000,
@@ -230,5 +231,5 @@ pub(super) fn iso_of(root: &Path) -> PathBuf {
     };
     let output = root.with_extension("iso");
     iso::PlannedIso::from_dir(root, &options).unwrap().write_file(&output, &()).unwrap();
-    output
+    TempPath::try_from_path(output).unwrap()
 }
