@@ -78,11 +78,6 @@ impl Layer {
         command
     }
 
-    /// Whether the layer itself has `path`, which is absolute.
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        path.strip_prefix("/").is_ok_and(|below| self.folder.join(below).exists())
-    }
-
     fn empty(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;

@@ -85,6 +85,10 @@ const DEBIAN: &[Peer] = &[
     Peer { package: "python3-venv", sign: Sign::PythonModule("ensurepip") },
 ];
 
+/// How often packages are installed into the layer: to make one fit, apt-get may remove another one that the system had in a version
+/// from elsewhere. It comes back in the version that fits.
+const ROUNDS: usize = 3;
+
 /// Units that these packages bring and that no test wants running.
 const UNITS: [&str; 6] = [
     "containerd.service",
@@ -206,7 +210,7 @@ fn in_layer(layer: Option<&Layer>, program: &str) -> Command {
 
 /// Debian's packages: on the system, else in the layer in `folder`.
 fn debian(folder: &Path) -> Result<Option<Layer>, String> {
-    let missing = missing(None);
+    let missing = missing(None)?;
     if missing.is_empty() {
         return Ok(None);
     }
@@ -219,15 +223,21 @@ fn debian(folder: &Path) -> Result<Option<Layer>, String> {
     }
     let layer = Layer::open(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let Some(layer) = layer else { return on_the_system(&missing).map(|()| None) };
-    let missing = self::missing(Some(&layer));
-    if !missing.is_empty() {
+    for _ in 0..ROUNDS {
+        let missing = self::missing(Some(&layer))?;
+        if missing.is_empty() {
+            return Ok(Some(layer));
+        }
         say(&format!(
             "installing the tools that the tests need into {} (nothing on the system changes): {}",
             folder.display(),
             missing.join(" ")
         ));
-        // What apt-get removes to make them fit is missing in the layer only.
         install(&mut layer.command("sh"), &[], &missing)?;
+    }
+    let missing = self::missing(Some(&layer))?;
+    if !missing.is_empty() {
+        return Err(format!("apt-get installed one in place of the other: {}", missing.join(" ")));
     }
     Ok(Some(layer))
 }
@@ -264,9 +274,24 @@ fn install(shell: &mut Command, options: &[&str], packages: &[&str]) -> Result<(
         .map_err(|error| format!("{error}; the tests need {}", packages.join(" ")))
 }
 
-/// The packages that bring what neither the system nor the layer has.
-fn missing(layer: Option<&Layer>) -> Vec<&'static str> {
-    DEBIAN.iter().filter(|peer| !peer.is_installed(layer)).map(|peer| peer.package).collect()
+/// Prints those of its arguments that are no program.
+const ABSENT: &str = r#"
+PATH=$PATH:/usr/sbin:/sbin
+for name; do command -v "$name" >/dev/null || echo "$name"; done
+"#;
+
+/// The packages that bring what is missing: on the system, or in the layer, where a package of the system may be removed.
+fn missing(layer: Option<&Layer>) -> Result<Vec<&'static str>, String> {
+    let names = DEBIAN.iter().flat_map(|peer| match peer.sign {
+        Sign::Programs(programs) => programs,
+        Sign::PythonModule(_) => &[],
+    });
+    let printed = in_layer(layer, "sh").args(["-c", ABSENT, "absent"]).args(names).output();
+    let printed = printed.ok().filter(|output| output.status.success()).ok_or("cannot look for programs")?;
+    let printed = String::from_utf8_lossy(&printed.stdout);
+    let absent: Vec<&str> = printed.lines().collect();
+    let missing = DEBIAN.iter().filter(|peer| !peer.is_installed(layer, &absent));
+    Ok(missing.map(|peer| peer.package).collect())
 }
 
 /// Disables the units that were not there before; without a running systemd nothing could start them.
@@ -322,11 +347,10 @@ fn axe(folder: &Path, layer: Option<&Layer>) -> Result<(), String> {
 }
 
 impl Peer {
-    fn is_installed(&self, layer: Option<&Layer>) -> bool {
+    /// `absent` are the programs that were not found.
+    fn is_installed(&self, layer: Option<&Layer>, absent: &[&str]) -> bool {
         match self.sign {
-            Sign::Programs(programs) => programs.iter().all(|program| {
-                search(program).any(|file| file.is_file() || layer.is_some_and(|layer| layer.has(&file)))
-            }),
+            Sign::Programs(programs) => programs.iter().all(|program| !absent.contains(program)),
             Sign::PythonModule(module) => in_layer(layer, &system_python())
                 .args(["-c", &format!("import {module}")])
                 .stderr(Stdio::null())
