@@ -237,7 +237,10 @@ fn debian(folder: &Path) -> Result<Option<Layer>, String> {
     }
     let missing = self::missing(Some(&layer))?;
     if !missing.is_empty() {
-        return Err(format!("apt-get installed one in place of the other: {}", missing.join(" ")));
+        return Err(format!(
+            "apt-get cannot install these beside the other tools that the tests need: {}",
+            missing.join(" ")
+        ));
     }
     Ok(Some(layer))
 }
