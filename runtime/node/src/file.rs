@@ -95,10 +95,19 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a file belongs to this user.
+pub(crate) fn is_own(data: &Metadata) -> bool {
+    data.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// The problem with a file that belongs neither to this user nor to root.
 pub(crate) fn foreign(data: &Metadata) -> Option<String> {
-    let own = [0, rustix::process::geteuid().as_raw()].contains(&data.uid());
-    (!own).then(|| format!("it belongs to another user, with the ID {}", data.uid()))
+    (data.uid() != 0).then(|| not_own(data)).flatten()
+}
+
+/// The problem with a file that belongs to another user than this one.
+pub(crate) fn not_own(data: &Metadata) -> Option<String> {
+    (!is_own(data)).then(|| format!("it belongs to another user, with the ID {}", data.uid()))
 }
 
 /// Makes a change of names in a folder durable.

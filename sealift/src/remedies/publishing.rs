@@ -55,6 +55,9 @@ pub(crate) fn fetch(error: Error) -> Failure {
         }
         Error::Invalid { .. } => Failure::from(error)
             .remedy("ask the publisher for an archive that `sealift archive publish` pushed"),
+        Error::Foreign { .. } => {
+            Failure::from(error).remedy("name a folder of your own with --into DIR, or remove what is there")
+        }
         Error::Busy(_) => Failure::from(error).remedy("wait until it is done, then re-run the command"),
         error => error.into(),
     }

@@ -344,7 +344,9 @@ fn of_pulls() -> Vec<Failure> {
     let of_locks = faults().take(6).map(|fault| images::lock(looked_up(fault)));
     // `archive fetch` has a store of its own.
     let full = Fault::NoSpace { folder: "archives/.sealift-fetch-1".into(), needed: 2_000, free: 1_000 };
-    let of_fetches = [publishing::fetch(node::publish::Error::Pull(failed(full)))];
+    let problem = "it belongs to another user, with the ID 1001".into();
+    let foreign = node::publish::Error::Foreign { path: "/tmp/.sealift-fetch-1".into(), problem };
+    let of_fetches = [node::publish::Error::Pull(failed(full)), foreign].map(publishing::fetch);
     faults().map(|fault| images::pull(failed(fault))).chain(of_locks).chain(of_fetches).collect()
 }
 

@@ -13,6 +13,7 @@ use super::library::Library;
 use super::range::ByteRange;
 use super::read::{CHUNK, digest_of, digest_range};
 use super::recipe::{Recipe, RecipePart};
+use crate::file::is_own;
 
 /// The state of the receiving node when a recipe arrives.
 pub(super) enum Begun {
@@ -65,7 +66,7 @@ impl PartialCopy {
         };
         let data = file.metadata().map_err(failed("read"))?;
         // Another owner, or a writer through another name, could change it after the check.
-        let problem = match (data.nlink(), data.uid() == rustix::process::geteuid().as_raw()) {
+        let problem = match (data.nlink(), is_own(&data)) {
             (_, false) => Some("another user owns it"),
             (1, true) => None,
             (_, true) => Some("it has other names"),

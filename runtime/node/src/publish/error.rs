@@ -78,6 +78,14 @@ pub enum Error {
     /// Another process fetches the same archive into the same folder.
     #[error("another process is fetching this archive: {} is locked", printable_path(.0))]
     Busy(PathBuf),
+    /// What has the name of the folder for unfinished files may be changed by another user.
+    #[error("cannot keep unfinished files in {}: {problem}", printable_path(path))]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The files that are being fetched cannot be stored.
     #[error(transparent)]
     Store(#[from] images::Error),
