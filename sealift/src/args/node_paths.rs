@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::archives::NodeLayout;
+use node::archives::{NodeLayout, served};
 
 use crate::failure::{CommandResult, Failure};
+use crate::output;
+use crate::remedies;
 
 /// The files and folders of a node.
 #[derive(Debug, Args)]
@@ -76,6 +78,19 @@ impl NodePaths {
             }
             None => Ok(()),
         }
+    }
+
+    /// The archives of this node that its policy accepts: those that a server serves. Warns of the others. Fails if the policy
+    /// refuses all of them, since a configuration without archives would take away what clients have.
+    pub(crate) fn served_archives(&self) -> Result<Vec<PathBuf>, Failure> {
+        let served = served(&self.paths()).map_err(remedies::archives::explained)?;
+        for (archive, problem) in &served.refused {
+            output::warn(&output::left_out(archive, &problem.to_string()));
+        }
+        if served.archives.is_empty() && !served.refused.is_empty() {
+            return Err(remedies::archives::all_refused());
+        }
+        Ok(served.archives)
     }
 
     /// The options that make another command find the same archives and policy, with absolute paths.

@@ -141,3 +141,9 @@ pub(crate) fn none_readable() -> Failure {
     Failure::failed(anyhow::anyhow!("none of this node's archives can be read"))
         .remedy("show what is wrong with each archive: `sealift archive get`")
 }
+
+/// The policy accepts no archive of the node.
+pub(crate) fn all_refused() -> Failure {
+    Failure::failed(anyhow::anyhow!("the policy of this node refuses all its archives"))
+        .remedy("put the bundle beside each archive, or correct the policy; `sealift archive verify --trust FILE` shows what is missing")
+}

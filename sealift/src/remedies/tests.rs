@@ -101,6 +101,7 @@ fn of_archives() -> Vec<Failure> {
             reason: "it has neither manifest.yaml nor product.txt",
         }),
         archives::none_readable(),
+        archives::all_refused(),
         archives::select(remote::Error::Unknown("metalk8s".into())),
         archives::copies(1, 3),
         archives::no_name(),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use archive::{Tree, image, layout};
 use clap::Args;
-use node::archives::{configured, served};
 use node::client_config::{
     self, CONFIG_PATH, ClientConfigFile, K3sDistribution, NodeAddress, OriginalNames, PolicyNames,
     SignedRepositories, SignedRepository,
@@ -15,7 +14,6 @@ use crate::args::client_config::{ConfigDestination, NodeArguments, parsed};
 use crate::args::node_paths::NodePaths;
 use crate::failure::{CommandResult, Failure};
 use crate::output;
-use crate::remedies;
 use crate::remedies::serving::client as explained;
 
 /// Which images are configured, and whether under their original names.
@@ -113,7 +111,7 @@ pub(super) fn containerd(arguments: &ContainerdArguments) -> CommandResult {
         files.extend(verifier);
         return registry.target.put(&files);
     }
-    let (hosts, fallback) = (registry.hosts()?, registry.fallback);
+    let (hosts, fallback) = (registry.hosts(&registry.archives()?)?, registry.fallback);
     let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority };
     let files = client_config::containerd_original_names(&names, &arguments.config_path);
     let mut files = files.map_err(explained)?;
@@ -125,8 +123,12 @@ pub(super) fn crio(arguments: &CrioArguments) -> CommandResult {
     let registry = &arguments.registry;
     let nodes = parsed(&registry.nodes.node)?;
     registry.check(arguments.policy)?;
+    if arguments.policy && registry.configured {
+        registry.paths.check_named()?;
+    }
+    let archives = registry.archives()?;
     let mut files = if registry.original_names {
-        let (hosts, fallback) = (registry.hosts()?, registry.fallback);
+        let (hosts, fallback) = (registry.hosts(&archives)?, registry.fallback);
         let names = OriginalNames { nodes: &nodes, hosts: &hosts, fallback, authority: None };
         vec![client_config::crio_original_names(&names).map_err(explained)?]
     } else {
@@ -134,7 +136,7 @@ pub(super) fn crio(arguments: &CrioArguments) -> CommandResult {
         files.collect::<Result<Vec<_>, _>>().map_err(explained)?
     };
     if arguments.policy {
-        files.extend(registry.policy(&nodes)?);
+        files.extend(registry.policy(&archives, &nodes)?);
     }
     if registry.original_names || arguments.policy {
         registry.target.put_original_names(&files, |_| None)
@@ -174,18 +176,17 @@ impl RegistryArguments {
         }
     }
 
-    /// The archives that are configured.
+    /// The archives that are named, or those of this node that it serves. Warns of the others.
     fn archives(&self) -> Result<Vec<PathBuf>, Failure> {
         match self.configured {
-            true => configured(&self.paths.paths()).map_err(remedies::archives::explained),
+            true => self.paths.served_archives(),
             false => Ok(self.archives.clone()),
         }
     }
 
     /// The files that require signatures of the images in the archives.
-    fn policy(&self, nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
-        let archives = named_archives(&self.archives, self.configured, &self.paths)?;
-        let repositories = signed_repositories(&archives)?;
+    fn policy(&self, archives: &[PathBuf], nodes: &[NodeAddress]) -> Result<Vec<ClientConfigFile>, Failure> {
+        let repositories = signed_repositories(archives)?;
         let hosts: Vec<String> = self.platform_hosts().map(str::to_owned).collect();
         let names = match self.original_names {
             true => PolicyNames::Original { fallback: self.fallback },
@@ -199,13 +200,13 @@ impl RegistryArguments {
     }
 
     /// The hosts in the original names: those that are given, and those of the images in the archives.
-    fn hosts(&self) -> Result<Vec<String>, Failure> {
+    fn hosts(&self, archives: &[PathBuf]) -> Result<Vec<String>, Failure> {
         let mut hosts = self.host.clone();
         if self.archives.is_empty() && !self.configured {
             return Ok(hosts);
         }
         let mut found = BTreeSet::new();
-        for archive in &self.archives()? {
+        for archive in archives {
             match hosts_of(archive) {
                 Ok(hosts) => found.extend(hosts),
                 // The images of the others are still served.
@@ -223,7 +224,7 @@ impl RegistryArguments {
     }
 }
 
-/// The archives with the rules for images: those that are named, or those of this node that its policy accepts. Warns of the others.
+/// The archives with the rules for images: those that are named, or those that this node serves. Warns of the others.
 pub(super) fn named_archives(
     archives: &[PathBuf],
     is_configured: bool,
@@ -232,11 +233,7 @@ pub(super) fn named_archives(
     match is_configured {
         true => {
             paths.check_named()?;
-            let served = served(&paths.paths()).map_err(remedies::archives::explained)?;
-            for (archive, problem) in &served.refused {
-                output::warn(&output::left_out(archive, &problem.to_string()));
-            }
-            Ok(served.archives)
+            paths.served_archives()
         }
         false if archives.is_empty() => {
             Err(Failure::usage("no archive is named: archives have the rules and the keys")

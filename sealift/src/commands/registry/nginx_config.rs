@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use node::archives::{LinuxMachine, get, served};
+use node::archives::{LinuxMachine, get};
 use node::nginx::{Error, NginxOptions, configuration, install};
 
 use crate::args::node_paths::NodePaths;
@@ -93,15 +93,12 @@ fn common(root: &Path) -> Result<String, Failure> {
 
 fn all(arguments: &Arguments) -> CommandResult {
     let paths = arguments.paths.paths();
-    let refused = served(&paths).map_err(remedies::archives::explained)?.refused;
-    let listed = get(&paths, &LinuxMachine::default()).map_err(remedies::archives::explained)?;
+    let accepted = arguments.paths.served_archives()?;
+    let mut listed = get(&paths, &LinuxMachine::default()).map_err(remedies::archives::explained)?;
+    listed.retain(|one| accepted.contains(&one.path));
     let count = listed.len();
     let mut roots: Vec<PathBuf> = Vec::new();
     for one in listed {
-        if let Some((path, problem)) = refused.iter().find(|(path, _)| *path == one.path) {
-            output::warn(&output::left_out(path, &problem.to_string()));
-            continue;
-        }
         match one.problem {
             // Some of its images may be damaged; nginx serves the others.
             Some(problem) if one.images.is_none() || one.mount_broken => {

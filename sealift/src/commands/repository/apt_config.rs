@@ -13,6 +13,7 @@ use crate::failure::CommandResult;
 use crate::remedies::serving::client as explained;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("trust_config", |option| option.requires("configured").conflicts_with("archives")))]
 pub(crate) struct Arguments {
     /// The archives: ISO files or folders
     #[arg(required_unless_present = "configured")]

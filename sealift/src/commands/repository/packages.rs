@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use archive::PackageFormat;
-use node::archives::configured;
 use node::client_config::{ArchivePackages, Error};
 
 use crate::args::node_paths::NodePaths;
@@ -12,7 +11,7 @@ use crate::output;
 use crate::remedies;
 use crate::remedies::serving::client as explained;
 
-/// The repositories of the given archives, or of those of this node. Warns about packages of `format` without metadata.
+/// The repositories of the given archives, or of those that this node serves. Warns about packages of `format` without metadata.
 pub(super) fn packages(
     given: &[PathBuf],
     of_this_node: bool,
@@ -30,7 +29,7 @@ fn opened(given: &[PathBuf], of_this_node: bool, paths: &NodePaths) -> Result<Ve
     if !of_this_node {
         return given.iter().map(|archive| ArchivePackages::of(archive).map_err(explained)).collect();
     }
-    let listed = configured(&paths.paths()).map_err(remedies::archives::explained)?;
+    let listed = paths.served_archives()?;
     let mut found = Vec::new();
     for archive in &listed {
         match ArchivePackages::of(archive) {

@@ -386,8 +386,8 @@ fn admission_controllers_get_policies_that_their_schemas_accept() {
     }
     let configured = ["--for", "kyverno", "--configured", "--archives-config", "archives.yaml"];
     assert!(run(0, &configured).contains("example-1.0.0/c2:*"));
-    let text = run(3, &[&configured[..], &["--trust-config", "trust.yaml"]].concat());
-    assert!(text.contains("left out: ") && text.contains("no image that needs a signature"), "{text}");
+    let text = run(1, &[&configured[..], &["--trust-config", "trust.yaml"]].concat());
+    assert!(text.contains("left out: ") && text.contains("refuses all its archives"), "{text}");
     fs::remove_file(tree.join("attestations/image-policy.json")).unwrap();
     let text = run(3, &["--for", "kyverno", "tree"]);
     assert!(text.contains("the archives have no image that needs a signature"), "{text}");

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use content::Digest;
+use images::original_names::OriginalNames;
 use serde_json::Value;
 use tests::qemu::Machine;
 use tests::sealift;
@@ -206,6 +207,74 @@ fn one_missing_archive_does_not_keep_the_others_from_clients() {
             code == 1 && out.is_empty() && error.contains("none of this node's archives"),
             "{code}: {error}"
         );
+    }
+}
+
+#[test]
+fn clients_are_configured_for_no_archive_that_the_policy_refuses() {
+    let node = Node::new();
+    let trees = [("Site", "quay.io"), ("Old", "ghcr.io")].map(|(name, registry)| {
+        let tree = node.path(name);
+        let put = |path: &str, content: &[u8]| {
+            let path = tree.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        put("product.txt", format!("NAME={name}\nVERSION=1.0\n").as_bytes());
+        put("packages/redhat/8/repo/repodata/repomd.xml", b"<repomd/>");
+        put("packages/debian/12/repo/Packages", b"");
+        let mut names = OriginalNames::default();
+        names.insert(&"app:1".parse().unwrap(), &format!("{registry}/team/app:1").parse().unwrap());
+        put("images/original-names.json", &names.write());
+        archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+        tree
+    });
+    let list = |paths: &[&PathBuf]| {
+        let header = "apiVersion: sealift.dev/v1alpha1\nkind: ArchivesConfiguration\narchives:\n";
+        let lines: String = paths.iter().map(|path| format!("- {}\n", text(path))).collect();
+        fs::write(node.path("archives.yaml"), format!("{header}{lines}")).unwrap();
+    };
+    list(&[&trees[0], &trees[1]]);
+    let policy = node.path("trust.yaml");
+    fs::write(&policy, "require: none\narchives: {old: {minimumVersion: 2.0}}\n").unwrap();
+    fs::set_permissions(&policy, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let to = ["--configured", "--node", "http://10.0.0.1"];
+    let config = |words: &[&str], more: &[&str]| {
+        let command = node.command(&[words, more].concat()).output().unwrap();
+        sealift::told(&command)
+    };
+    let commands = [
+        (vec!["registry", "containerd-config", "--original-names"], &to[..], "quay.io", "ghcr.io"),
+        (vec!["registry", "crio-config", "--original-names"], &to[..], "quay.io", "ghcr.io"),
+        (vec!["repository", "dnf-config"], &to[..], "site-1.0", "old-1.0"),
+        (vec!["repository", "apt-config"], &to[..], "site-1.0", "old-1.0"),
+        (vec!["registry", "nginx-config"], &to[..1], "site-1.0", "old-1.0"),
+    ];
+    let obeying = ["--trust-config", text(&policy)];
+    for (command, options, accepted, refused) in &commands {
+        let words = [&command[..], options].concat();
+        let (code, out, error) = config(&words, &[]);
+        assert!(code == 0 && out.contains(accepted) && out.contains(refused), "{words:?}: {out}{error}");
+        let (code, out, error) = config(&words, &obeying);
+        assert!(code == 0 && out.contains(accepted) && !out.contains(refused), "{words:?}: {out}{error}");
+        let reason = format!("{}: version 1.0 is older than 2.0", text(&trees[1]));
+        assert!(error.starts_with("warning: left out: ") && error.contains(&reason), "{words:?}: {error}");
+        assert_eq!(error.matches("left out").count(), 1, "{words:?}: {error}");
+    }
+    // Without any archive, clients keep their configuration.
+    list(&[&trees[1]]);
+    for (command, options, ..) in &commands {
+        let (code, out, error) = config(&[&command[..], options].concat(), &obeying);
+        assert!(
+            code == 1 && out.is_empty() && error.contains("refuses all its archives"),
+            "{command:?}: {code}: {out}{error}"
+        );
+    }
+    // The policy is for the archives of the node.
+    for format in ["dnf-config", "apt-config"] {
+        let words = ["repository", format, "Site", "--node", "http://10.0.0.1"];
+        let (code, out, error) = config(&words, &obeying);
+        assert!(code == 3 && error.contains("cannot be used with"), "{format}: {code}: {out}{error}");
     }
 }
 
