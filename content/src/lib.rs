@@ -12,7 +12,8 @@
 //! | write where the user said (a file, a link, a pipe, a device) | [`OutputFile`], [`write_output`] |
 //! | open a lock or a journal, or create it | [`open_or_create`] |
 //! | create a folder that the user named | [`create_folder`], [`check_folder`] |
-//! | copy a file, and name the right one when it fails | [`copy`](copy()) |
+//! | copy a file, and name the right one when it fails | [`copy`](copy()), [`copy_hashed`] |
+//! | find out whether a file is still the one that was read | [`FileStamp`] |
 //! | name content, and compute its name | [`Digest`], [`Hasher`], [`Hashed`], [`hash_reader`], [`hash_file`] |
 //! | show a name or text that is not ours | [`printable`], [`printable_lines`], [`printable_json`] |
 //! | run a program, and leave nothing of it behind | [`supervised`], [`supervised_with_input`], [`filter`](filter()), [`probe`] |
@@ -39,11 +40,12 @@ mod output;
 pub mod parallel;
 mod printable;
 mod root;
+mod stamp;
 
 pub use amount::{duration, size};
 pub use atomic::{AtomicFile, Durability};
 pub use child::{Stream, Supervision, probe, supervised, supervised_with_input};
-pub use copy::copy;
+pub use copy::{copy, copy_hashed};
 pub use digest::{Digest, ParseDigestError};
 pub use error::IoError;
 pub use exit::exit;
@@ -59,3 +61,4 @@ pub use printable::{
     Printable, is_unsafe, printable, printable_json, printable_lines, printable_path, printable_start,
 };
 pub use root::{FileKind, FileMetadata, Root};
+pub use stamp::FileStamp;

@@ -1,11 +1,10 @@
 //! An archive that stays open from the verification to the last step.
 
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use archive::Tree;
-use content::{IoError, LinkPolicy};
+use content::{FileStamp, IoError, LinkPolicy};
 
 use super::error::Error;
 use super::machine::Machine;
@@ -17,22 +16,7 @@ pub(super) struct OpenArchive {
     path: PathBuf,
     /// The open ISO file; `None` for a folder, whose content can change at any time.
     file: Option<File>,
-    stamp: Stamp,
-}
-
-/// Changes whenever a file is replaced or written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    inode: (u64, u64),
-    /// For a file: the size, and the times of the last change of content and inode in seconds and nanoseconds.
-    content: Option<(u64, [i64; 4])>,
-}
-
-impl Stamp {
-    fn of(data: &Metadata) -> Self {
-        let times = [data.mtime(), data.mtime_nsec(), data.ctime(), data.ctime_nsec()];
-        Self { inode: (data.dev(), data.ino()), content: (!data.is_dir()).then_some((data.len(), times)) }
-    }
+    stamp: FileStamp,
 }
 
 impl OpenArchive {
@@ -50,7 +34,7 @@ impl OpenArchive {
             }
             Err(error) => return Err(failed(error.source).into()),
         };
-        Ok(Self { path: real, file, stamp: Stamp::of(&data) })
+        Ok(Self { path: real, file, stamp: FileStamp::of(&data) })
     }
 
     /// Its path, without symbolic links.
@@ -69,7 +53,8 @@ impl OpenArchive {
     pub(super) fn check(&self) -> Result<(), Error> {
         let open = self.file.as_ref().map(File::metadata);
         let named = std::fs::symlink_metadata(&self.path);
-        let same = |data: std::io::Result<Metadata>| data.is_ok_and(|data| Stamp::of(&data) == self.stamp);
+        let same =
+            |data: std::io::Result<Metadata>| data.is_ok_and(|data| FileStamp::of(&data) == self.stamp);
         if same(named) && open.is_none_or(same) { Ok(()) } else { Err(Error::Changed(self.path.clone())) }
     }
 
