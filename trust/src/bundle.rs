@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::dsse::{Envelope, PAYLOAD_TYPE, pae};
 use crate::json::{self, Fields};
 use crate::keyless::CertifiedKey;
-use crate::{Fault, SignedBy, Signer, Signers, Statement, base64};
+use crate::{Fault, PublicKey, SignedBy, Signer, Signers, Statement, base64};
 
 /// The most bytes of a bundle. One with 1024 subjects, the most that a statement has, has about 200 KiB.
 pub const BUNDLE_MAX: usize = 1 << 20;
@@ -130,11 +130,36 @@ impl Bundle {
             let by = signers.certified(|root| root.certified(&self.bytes, subject))?;
             return Ok(Signed { statement, by });
         };
-        let Some(key) = signers.keys.iter().find(|key| key.id() == hint || key.spki_id() == hint) else {
+        let Some(key) = signers.keys.iter().find(|key| key.is_named(hint)) else {
             return Err(Fault::UnknownKey { key_id: hint.clone(), trusted: signers.ids() });
         };
         key.verify(&pae(PAYLOAD_TYPE, payload), &self.envelope.signature)?;
         Ok(Signed { statement: Statement::parse(payload)?, by: SignedBy::of_key(key) })
+    }
+
+    /// Whether it has exactly this statement and a signature of `key` that counts. To sign the statement again would add nothing but
+    /// another signature, since those of many programs are random.
+    #[must_use]
+    pub fn is_of(&self, statement: &str, key: &PublicKey) -> bool {
+        self.envelope.payload == statement.as_bytes()
+            && self.verify(&Signers::from(vec![key.clone()])).is_ok()
+    }
+
+    /// Whether it has the statement of `other`, and a signature that counts by the key that both name. The key itself is not needed:
+    /// it follows from a signature of ECDSA, and other signatures must be equal. False with certificates, whose keys are used once.
+    #[must_use]
+    pub fn repeats(&self, other: &Self) -> bool {
+        let (Material::Key { hint }, Material::Key { hint: wanted }) = (&self.material, &other.material)
+        else {
+            return false;
+        };
+        let Envelope { payload, signature, .. } = &self.envelope;
+        if *payload != other.envelope.payload {
+            return false;
+        }
+        let is_equal = hint == wanted && *signature == other.envelope.signature;
+        let is_of_key = |key: &PublicKey| key.is_named(hint) && key.is_named(wanted);
+        is_equal || PublicKey::recovered(&pae(PAYLOAD_TYPE, payload), signature).iter().any(is_of_key)
     }
 
     /// A bundle of a statement, in one line. Equal statements give equal bundles if the key is in a file. `cancelled` stops a

@@ -92,8 +92,26 @@ impl PublicKey {
     }
 
     /// Its name in bundles that cosign writes: the SHA-256 of its DER form in base64.
+    #[cfg(test)]
     pub(crate) fn spki_id(&self) -> &str {
         &self.spki_id
+    }
+
+    /// Whether this is its name in a bundle.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        [self.id.as_str(), self.spki_id.as_str()].contains(&name)
+    }
+
+    /// The keys of ECDSA with which `signature` is one of `message` (SEC 1, section 4.1.6): at most four, of which nobody has the
+    /// secret keys except for the one that signed. Empty for all that is no signature of ECDSA.
+    pub(crate) fn recovered(message: &[u8], signature: &[u8]) -> Vec<Self> {
+        let Ok(signature) = p256::ecdsa::Signature::from_der(signature) else { return Vec::new() };
+        let recover = |number: u8| {
+            let key =
+                p256::ecdsa::VerifyingKey::recover_from_msg(message, &signature, number.try_into().ok()?);
+            Some(Self::p256(&p256::PublicKey::from(key.ok()?)))
+        };
+        (0..4).filter_map(recover).collect()
     }
 
     /// A PEM file with it (`PUBLIC KEY`), as OpenSSL writes it.

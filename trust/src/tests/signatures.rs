@@ -179,3 +179,42 @@ fn sha512(message: &[u8]) -> [u8; 64] {
     use sha2::Digest as _;
     sha2::Sha512::digest(message).into()
 }
+
+/// The bundle of `payload` with the other of the two signatures of ECDSA that have the same random number.
+fn signed_otherwise(payload: &str) -> String {
+    let der = signed(P256, &pae(PAYLOAD_TYPE, payload.as_bytes())).unwrap();
+    let (r, s) = p256::ecdsa::Signature::from_der(&der).unwrap().split_scalars();
+    let signature = p256::ecdsa::Signature::from_scalars(r, -*s).unwrap().to_der().as_bytes().to_vec();
+    assert_ne!(signature, der);
+    Forged { payload: payload.into(), signature: Some(signature), ..Forged::default() }.bundle()
+}
+
+#[test]
+fn another_signature_of_the_same_key_and_statement_is_recognized() {
+    let parse = |bundle: &str| Bundle::parse(bundle.as_bytes()).unwrap();
+    let by = |key: &[u8]| Bundle::sign(&statement(), &Signer::with_key(key).unwrap(), &|| false).unwrap();
+    let forged = |forged: Forged| parse(&forged.bundle());
+    let (first, second) = (parse(&by(P256)), parse(&signed_otherwise(&statement())));
+    let (key, ed25519) = (public(P256_PUBLIC), parse(&by(ED25519)));
+    for bundle in [&first, &second] {
+        assert!(bundle.is_of(&statement(), &key));
+        assert!(!bundle.is_of(&statement(), &public(OTHER_PUBLIC)));
+        assert!(!bundle.is_of(&statement().replace("1.0", "1.1"), &key));
+    }
+    assert!(first.repeats(&second) && second.repeats(&first) && ed25519.repeats(&ed25519));
+    // The name that cosign gives to the key.
+    let named = forged(Forged { key_id: Some(key.spki_id().to_owned()), ..Forged::default() });
+    assert!(named.repeats(&first) && first.repeats(&named));
+
+    let other_statement = parse(&signed_otherwise(&statement().replace("1.0", "1.1")));
+    let other_key = parse(&by(ED25519));
+    let of_other = SecretKey::read(ED25519).unwrap().public_key().id().to_owned();
+    // A name that is not that of the key.
+    let misnamed = forged(Forged { key_id: Some(of_other), ..Forged::default() });
+    let changed = |signature: Vec<u8>| forged(Forged { signature: Some(signature), ..Forged::default() });
+    let of_something = changed(signed(P256, b"something else").unwrap());
+    for other in [&other_statement, &other_key, &misnamed, &of_something, &changed(vec![1; 64])] {
+        assert!(!other.repeats(&first), "{other:?}");
+    }
+    assert!(!first.repeats(&misnamed) && !changed(vec![1; 64]).repeats(&ed25519));
+}
