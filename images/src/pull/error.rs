@@ -66,6 +66,12 @@ impl Error {
         self.failures.iter().all(is_wrong)
     }
 
+    /// Whether the registry answered, but does not have what was asked for, does not support the request, or sent something else.
+    #[must_use]
+    pub fn is_unusable(&self) -> bool {
+        self.is_unknown() || self.is_no_answer() || self.is_wrong()
+    }
+
     /// Whether every reachable endpoint answered `not found` or `unsupported`.
     pub(super) fn is_unknown(&self) -> bool {
         let unknown = |failure: &EndpointFailure| {

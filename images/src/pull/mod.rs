@@ -172,8 +172,8 @@ pub fn manifest(
     }
 }
 
-/// The manifests that are attached to the manifest `subject` in the repository of `reference`, in the order of their digests:
-/// signatures, SBOMs. Those under tags of cosign's own are not among them.
+/// The manifests that are attached to the manifest `subject` in the repository of `reference`, in the order of their digests, with
+/// these: signatures, SBOMs. Those under tags of cosign's own are not among them.
 ///
 /// # Errors
 ///
@@ -183,7 +183,7 @@ pub fn attached(
     subject: &Digest,
     session: &RegistrySession,
     progress: &dyn TransferProgress,
-) -> Result<Vec<Manifest>, Error> {
+) -> Result<Vec<(Digest, Manifest)>, Error> {
     let (request, subject) = (Arc::new(PullRequest::of(reference)), *subject);
     let name = reference.to_string();
     alone(&name.clone(), session, progress, |fetcher| async move {
@@ -191,7 +191,8 @@ pub fn attached(
         let parse = |bytes: &Vec<u8>| {
             Manifest::parse(bytes).map_err(|error| Error::new(&name, "a referrer", "", error.into()))
         };
-        list.iter().filter_map(|listed| manifests.get(&listed.digest)).map(parse).collect()
+        let found = list.iter().filter_map(|listed| Some((listed.digest, manifests.get(&listed.digest)?)));
+        found.map(|(digest, bytes)| Ok((digest, parse(bytes)?))).collect()
     })
 }
 

@@ -46,9 +46,7 @@ pub fn signatures(
                 .read(&layer.digest, layer.size)
                 .map(Ok)
                 .map_err(|error| Error::new(&name, &format!("blob {}", layer.digest), "", error.into())),
-            Err(error) if error.is_unknown() || error.is_no_answer() || error.is_wrong() => {
-                Ok(Err(error.to_string()))
-            }
+            Err(error) if error.is_unusable() => Ok(Err(error.to_string())),
             Err(error) => Err(error),
         };
         judge.look_at(*form, (*digest, manifest), &mut read)?;

@@ -152,6 +152,66 @@ fn an_archive_comes_back_from_a_registry_with_its_signature_and_other_clients_re
     assert!(equal("site.iso", "three"));
 }
 
+#[test]
+fn an_archive_that_is_signed_again_by_the_same_key_gets_no_second_bundle() {
+    let Some(openssl) = peer::find("openssl") else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path();
+    let Some(registry) = registry::start(folder, free_port()) else { return };
+    let host = format!("127.0.0.1:{}", registry.port);
+    archive(folder, "site.iso", b"one");
+    let by = |words: &str| peer::run(Command::new(&openssl).current_dir(folder).args(words.split(' ')));
+    let bundles = ["site.iso.sigstore.json", "site.iso.provenance.sigstore.json"];
+    // Signs as a machine does that has no bundle yet. The signatures have a random part.
+    let sign = |name: &str| {
+        if !folder.join(format!("{name}.pem")).exists() {
+            by(&format!("ecparam -name prime256v1 -genkey -noout -out {name}.pem"));
+            by(&format!("ec -in {name}.pem -pubout -out {name}.pub"));
+        }
+        bundles.iter().for_each(|bundle| fs::remove_file(folder.join(bundle)).unwrap_or_default());
+        let command = format!("{} dgst -sha256 -sign {name}.pem", openssl.display());
+        let public = format!("{name}.pub");
+        run(folder, 0, &["archive", "sign", "site.iso", "--sign-command", &command, "--public-key", &public]);
+    };
+    let to = format!("oci://{host}/team/site");
+    let publish = |words: &[&str]| {
+        let words = [&["archive", "publish", "site.iso", "--to", &to, "--plain-http", &host], words].concat();
+        run(folder, 0, &words)
+    };
+    let fetched = |into: &str| {
+        let url = format!("{to}:1.0_b1");
+        run(folder, 0, &["archive", "fetch", &url, "--into", into, "--plain-http", &host]);
+        let entries = fs::read_dir(folder.join(into)).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    sign("one");
+    let first = document(publish(&["-o", "json"]));
+    let published = bundles.map(|bundle| fs::read(folder.join(bundle)).unwrap());
+    sign("one");
+    assert!(bundles.map(|bundle| fs::read(folder.join(bundle)).unwrap()) != published, "signatures differ");
+    let again = document(publish(&["-o", "json"]));
+    assert_eq!((&again["changed"], &again["bytes"]), (&false.into(), &0.into()), "{again}");
+    assert_eq!(again["attached"], first["attached"]);
+    let (text, _) = publish(&[]);
+    assert_eq!(text.matches("  kept: the same key has signed it\n").count(), 2, "{text}");
+    let one = [bundles[1], bundles[0], "site.iso"].map(str::to_owned);
+    let mut expected = one.to_vec();
+    expected.sort();
+    assert_eq!(fetched("one"), expected);
+    assert!(bundles.map(|bundle| fs::read(folder.join("one").join(bundle)).unwrap()) == published);
+    // Another key signs beside it.
+    sign("two");
+    let other = document(publish(&["-o", "json"]));
+    assert_eq!(other["changed"], true, "{other}");
+    assert_eq!(fetched("two").len(), 5);
+    sign("one");
+    assert_eq!(document(publish(&["-o", "json"]))["changed"], false);
+    assert_eq!(fetched("three").len(), 5);
+}
+
 /// A registry of one artifact, under `site:1`, whose layer is `layer`.
 fn serve(
     artifact_type: &str,

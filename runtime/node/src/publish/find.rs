@@ -19,7 +19,7 @@ const BUNDLES: [(&str, usize, &str); 2] = [
     (PROVENANCE_PREDICATE, PROVENANCE_BUNDLE_MAX, PROVENANCE_SUFFIX),
 ];
 /// The most bundles of one kind that are fetched.
-const BUNDLES_MAX: usize = 16;
+pub(super) const BUNDLES_MAX: usize = 16;
 
 /// The name of a published file: one that stays in the folder that it is written to, and that a terminal shows as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl PublishedArchive {
         let attached = pull::attached(reference, &digest, session, progress)?;
         let mut bundles = Vec::new();
         for (predicate_type, limit, suffix) in BUNDLES {
-            let found = attached.iter().filter_map(|manifest| bundle(manifest, predicate_type, limit));
+            let found = attached.iter().filter_map(|(_, manifest)| bundle(manifest, predicate_type, limit));
             let mut found: Vec<Descriptor> = found.cloned().collect();
             found.sort_by_key(|blob| blob.digest);
             found.dedup_by_key(|blob| blob.digest);
@@ -160,7 +160,11 @@ impl PublishedArchive {
 
 /// The bundle in a manifest that attaches one with such a statement about an archive. Signatures of manifests by cosign are no such
 /// bundles.
-fn bundle<'a>(manifest: &'a Manifest, predicate_type: &str, limit: usize) -> Option<&'a Descriptor> {
+pub(super) fn bundle<'a>(
+    manifest: &'a Manifest,
+    predicate_type: &str,
+    limit: usize,
+) -> Option<&'a Descriptor> {
     let is_bundle = manifest.artifact_type.as_deref() == Some(BUNDLE_MEDIA_TYPE)
         && text(&manifest.annotations, PREDICATE) == Some(predicate_type);
     match &*manifest.layers {

@@ -24,6 +24,7 @@
 mod error;
 mod fetch;
 mod find;
+mod kept;
 mod publication;
 
 pub use self::error::Error;

@@ -83,45 +83,62 @@ impl IsoToPublish {
         bundle: Option<&Path>,
         progress: &dyn ByteProgress,
     ) -> Result<Publication, Error> {
-        let path = bundle.unwrap_or(&self.beside);
-        let signed = read_bundle(path, BUNDLE_MAX, bundle.is_some())?;
-        let beside = attestation::provenance_bundle_path(path);
-        let provenance = read_bundle(&beside, PROVENANCE_BUNDLE_MAX, false)?.filter(|_| signed.is_some());
-        let sbom = self.sbom()?;
         self.file.rewind().map_err(IoError::at("read", &self.path))?;
         let (digest, bytes) = content::hash_reader(&self.file, |chunk| {
             progress.advance(chunk.len() as u64);
             Ok(())
         })
         .map_err(IoError::at("read", &self.path))?;
+        self.bytes = bytes;
+        self.publication_of(digest, bundle)
+    }
+
+    /// As [`IsoToPublish::publication`], if the digest of the ISO is known. It is compared while the ISO is sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`IsoToPublish::publication`].
+    pub fn publication_of(self, digest: Digest, bundle: Option<&Path>) -> Result<Publication, Error> {
+        let path = bundle.unwrap_or(&self.beside);
+        let signed = read_bundle(path, BUNDLE_MAX, bundle.is_some())?;
+        let beside = attestation::provenance_bundle_path(path);
+        let provenance = read_bundle(&beside, PROVENANCE_BUNDLE_MAX, false)?.filter(|_| signed.is_some());
+        let (sbom, bytes) = (self.sbom()?, self.bytes);
         let mut blobs = BlobSet::default();
         blobs.add_file(digest, &self.path);
         let manifest = self.manifest(digest, bytes, &mut blobs);
         let subject = descriptor(MediaKind::OciManifest.media_type(), &manifest, &mut blobs);
-        let (mut attached, mut listed) = (Vec::new(), Vec::new());
+        let (mut attached, mut listed, mut bundles) = (Vec::new(), Vec::new(), Vec::new());
         let mut attach = |file: AttachedFile| {
             let (attachment, descriptor) = file.attach(&subject, &mut blobs);
+            let digest = attachment.digest;
             attached.push(attachment);
             listed.push(descriptor);
+            digest
         };
         if let Some(bytes) = signed {
             let refused = |fault| Error::Bundle { bundle: path.to_owned(), fault };
-            self.check_bundle(&bytes, digest).map_err(refused)?;
-            attach(AttachedFile::bundle(format!("{}{BUNDLE_SUFFIX}", self.name), ARCHIVE_PREDICATE, bytes));
+            let bundle = Bundle::parse(&bytes).map_err(refused)?;
+            self.check_bundle(&bundle, digest).map_err(refused)?;
+            let name = format!("{}{BUNDLE_SUFFIX}", self.name);
+            let digest = attach(AttachedFile::bundle(name, ARCHIVE_PREDICATE, bytes));
+            bundles.push(OwnBundle { digest, predicate_type: ARCHIVE_PREDICATE, limit: BUNDLE_MAX, bundle });
         }
         if let Some(bytes) = provenance {
             let refused = |fault| Error::Bundle { bundle: beside.clone(), fault };
-            check_provenance(&bytes, digest).map_err(refused)?;
+            let (predicate_type, limit) = (PROVENANCE_PREDICATE, PROVENANCE_BUNDLE_MAX);
+            let bundle = Bundle::parse_within(&bytes, limit).map_err(refused)?;
+            check_provenance(&bundle, digest).map_err(refused)?;
             let name = format!("{}{PROVENANCE_SUFFIX}", self.name);
-            attach(AttachedFile::bundle(name, PROVENANCE_PREDICATE, bytes));
+            let digest = attach(AttachedFile::bundle(name, predicate_type, bytes));
+            bundles.push(OwnBundle { digest, predicate_type, limit, bundle });
         }
         if let Some(bytes) = sbom {
             let (name, annotations) = (format!("{}.spdx.json", self.name), BTreeMap::new());
             attach(AttachedFile { name, artifact_type: SPDX_TYPE, annotations, bytes });
         }
-        let list = (!listed.is_empty()).then(|| blobs.add(json(&ReferrersList::of(listed))));
         let name = self.name.clone();
-        Ok(Publication { name, digest: subject.digest, iso: digest, bytes, attached, list, blobs })
+        Ok(Publication { name, digest: subject.digest, iso: digest, bytes, attached, listed, bundles, blobs })
     }
 
     /// The SBOM of the archive, if it has one that is not too large for scanners and registries; it stays in the ISO.
@@ -134,8 +151,8 @@ impl IsoToPublish {
     }
 
     /// Refuses a bundle that is not about this ISO. Whether the signature counts is up to those who verify it.
-    fn check_bundle(&self, bundle: &[u8], iso: Digest) -> Result<(), Fault> {
-        let statement = ArchiveStatement::parse(Bundle::parse(bundle)?.unproven_statement()?)?;
+    fn check_bundle(&self, bundle: &Bundle, iso: Digest) -> Result<(), Fault> {
+        let statement = ArchiveStatement::parse(bundle.unproven_statement()?)?;
         let Product { name, version, .. } = &self.product;
         if (&statement.name, &statement.version) != (name, version) {
             let signed = format!("{} {}", statement.name, statement.version);
@@ -171,8 +188,8 @@ fn read_bundle(path: &Path, limit: usize, must_exist: bool) -> Result<Option<Vec
 }
 
 /// Refuses a bundle that is not about what this ISO was built from.
-fn check_provenance(bundle: &[u8], iso: Digest) -> Result<(), Fault> {
-    let statement = Bundle::parse_within(bundle, PROVENANCE_BUNDLE_MAX)?.unproven_statement()?;
+fn check_provenance(bundle: &Bundle, iso: Digest) -> Result<(), Fault> {
+    let statement = bundle.unproven_statement()?;
     if statement.predicate_type != PROVENANCE_PREDICATE {
         let found = statement.predicate_type;
         return Err(Fault::PredicateType { found, expected: PROVENANCE_PREDICATE });
@@ -215,7 +232,8 @@ impl AttachedFile {
         let mut descriptor = descriptor(MediaKind::OciManifest.media_type(), &manifest, blobs);
         descriptor.artifact_type = Some(media_type.to_owned());
         descriptor.annotations = (!listed.is_empty()).then_some(listed);
-        (Attachment { file, media_type, digest: descriptor.digest, bytes: size }, descriptor)
+        let digest = descriptor.digest;
+        (Attachment { file, media_type, digest, bytes: size, is_kept: false }, descriptor)
     }
 }
 
@@ -230,10 +248,23 @@ pub struct Publication {
     pub iso: Digest,
     /// The size of the ISO.
     pub bytes: u64,
-    attached: Vec<Attachment>,
-    /// The list of referrers, for registries that have no interface for them.
-    list: Option<Digest>,
+    pub(super) attached: Vec<Attachment>,
+    /// The manifests that attach them, for registries that have no interface for referrers.
+    listed: Vec<Descriptor>,
+    pub(super) bundles: Vec<OwnBundle>,
     blobs: BlobSet,
+}
+
+/// A bundle that is to be attached.
+#[derive(Debug)]
+pub(super) struct OwnBundle {
+    /// The digest of the manifest that attaches it.
+    pub(super) digest: Digest,
+    /// The type of its statement.
+    pub(super) predicate_type: &'static str,
+    /// The most bytes of such a bundle.
+    pub(super) limit: usize,
+    pub(super) bundle: Bundle,
 }
 
 /// A file that is attached to an archive.
@@ -247,6 +278,8 @@ pub struct Attachment {
     pub digest: Digest,
     /// The size of the file.
     pub bytes: u64,
+    /// Whether the registry had this one: a bundle with the same statement by the same key, in place of the one beside the ISO.
+    pub is_kept: bool,
 }
 
 /// What publishing did.
@@ -258,6 +291,8 @@ pub struct PublishReport {
     pub blobs: BlobTotals,
     /// Bytes that were sent.
     pub bytes: u64,
+    /// What is attached to the archive now.
+    pub attached: Vec<Attachment>,
 }
 
 impl Publication {
@@ -274,13 +309,13 @@ impl Publication {
     }
 
     /// Pushes the archive to `reference`, and what is attached to it to the same repository. A tag that names something else is
-    /// moved only if `replace`.
+    /// moved only if `replace`. A bundle stays away if the registry has one with the same statement by the same key.
     ///
     /// # Errors
     ///
     /// [`Error::Tagged`], [`Error::Push`]. What was pushed before stays, and the next call continues from there.
     pub fn push(
-        self,
+        mut self,
         reference: &Reference,
         replace: bool,
         session: &RegistrySession,
@@ -289,14 +324,20 @@ impl Publication {
         if !replace {
             self.refuse_another(reference, session, progress)?;
         }
+        self.keep_published(reference, session, progress)?;
         let digest = self.digest;
         let mut requests = vec![PushRequest { reference: reference.with_digest(digest), digest }];
-        for Attachment { digest, .. } in &self.attached {
-            requests.push(PushRequest { reference: reference.with_digest(*digest), digest: *digest });
+        let mut listed = Vec::new();
+        for (attachment, descriptor) in self.attached.iter().zip(&self.listed).filter(|(one, _)| !one.is_kept)
+        {
+            let digest = attachment.digest;
+            requests.push(PushRequest { reference: reference.with_digest(digest), digest });
+            listed.push(descriptor.clone());
         }
-        if let Some(list) = self.list {
+        if !listed.is_empty() {
             let tag = pull::referrers_tag(&self.digest);
-            requests.push(PushRequest { reference: reference.with_tag(&tag)?, digest: list });
+            let digest = self.blobs.add(json(&ReferrersList::of(listed)));
+            requests.push(PushRequest { reference: reference.with_tag(&tag)?, digest });
         }
         let report = push::push(&requests, self.blobs.clone(), session, progress)?;
         // The tag comes last and alone: who finds it finds the signature, too. Others may have moved it meanwhile.
@@ -306,7 +347,7 @@ impl Publication {
         let tag = [PushRequest { reference: reference.clone(), digest: self.digest }];
         let tagged = push::push(&tag, self.blobs, session, progress)?;
         let changed = report.images.iter().chain(&tagged.images).any(|image| image.changed);
-        Ok(PublishReport { changed, blobs: report.blobs, bytes: report.bytes })
+        Ok(PublishReport { changed, blobs: report.blobs, bytes: report.bytes, attached: self.attached })
     }
 
     fn refuse_another(
@@ -396,4 +437,25 @@ fn described(media_type: &str, digest: Digest, size: u64) -> Descriptor {
 fn titled(media_type: &str, digest: Digest, size: u64, title: &str) -> Descriptor {
     let annotations = [(TITLE.to_owned(), title.into())].into_iter().collect();
     Descriptor { annotations: Some(annotations), ..described(media_type, digest, size) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_iso_with_a_known_digest_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, path) = (folder.path().join("tree"), folder.path().join("site.iso"));
+        std::fs::create_dir(&tree).unwrap();
+        std::fs::write(tree.join("product.txt"), "NAME=Site\nVERSION=1.0\n").unwrap();
+        let options = iso::IsoOptions { volume_id: "Site".into(), ..iso::IsoOptions::default() };
+        iso::PlannedIso::from_dir(&tree, &options).unwrap().write_file(&path, &()).unwrap();
+        let open = || IsoToPublish::open(&path).unwrap();
+        let (read, bytes) = content::hash_file(&path, LinkPolicy::Refuse).unwrap();
+        let known = Digest::of(b"what the build has computed");
+        let of = |publication: Publication| (publication.iso, publication.bytes);
+        assert_eq!(of(open().publication(None, &()).unwrap()), (read, bytes));
+        assert_eq!(of(open().publication_of(known, None).unwrap()), (known, bytes));
+    }
 }

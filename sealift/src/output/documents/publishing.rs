@@ -6,7 +6,7 @@ use std::path::Path;
 use content::printable;
 use images::Reference;
 use images::push::BlobTotals;
-use node::publish::{FetchPlan, Publication, PublishReport, PublishedArchive};
+use node::publish::{Attachment, FetchPlan, Publication, PublishReport, PublishedArchive};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -63,17 +63,26 @@ struct AttachedFile {
     digest: String,
     /// The size of the file in bytes.
     size: u64,
+    /// Whether the registry had it, signed by the same key.
+    #[serde(skip)]
+    is_kept: bool,
+}
+
+impl From<&Attachment> for AttachedFile {
+    fn from(attachment: &Attachment) -> Self {
+        Self {
+            name: attachment.file.clone(),
+            media_type: attachment.media_type.to_owned(),
+            digest: attachment.digest.to_string(),
+            size: attachment.bytes,
+            is_kept: attachment.is_kept,
+        }
+    }
 }
 
 impl ArchivePublication {
     /// What would be published of the archive at `archive`.
     pub(crate) fn of(archive: &Path, reference: &Reference, publication: &Publication) -> Self {
-        let attached = publication.attachments().iter().map(|attachment| AttachedFile {
-            name: attachment.file.clone(),
-            media_type: attachment.media_type.to_owned(),
-            digest: attachment.digest.to_string(),
-            size: attachment.bytes,
-        });
         Self {
             archive: text(archive),
             reference: reference.to_string(),
@@ -83,7 +92,7 @@ impl ArchivePublication {
                 digest: publication.iso.to_string(),
                 size: publication.bytes,
             },
-            attached: attached.into_iter().collect(),
+            attached: publication.attachments().iter().map(Into::into).collect(),
             changed: None,
             bytes: None,
             blobs: BlobTotals::default(),
@@ -95,6 +104,7 @@ impl ArchivePublication {
         self.changed = Some(report.changed);
         self.bytes = Some(report.bytes);
         self.blobs = report.blobs;
+        self.attached = report.attached.iter().map(Into::into).collect();
     }
 
     /// The report for people.
@@ -105,7 +115,10 @@ impl ArchivePublication {
             Some(false) => "already present",
         };
         let mut lines = format!("oci://{}  {}  {done}\n", self.reference, self.digest);
-        let attached = self.attached.iter().map(|file| (&file.name, file.size, "  attached"));
+        let note = |file: &AttachedFile| {
+            if file.is_kept { "  kept: the same key has signed it" } else { "  attached" }
+        };
+        let attached = self.attached.iter().map(|file| (&file.name, file.size, note(file)));
         // Writing to a string cannot fail.
         for (name, bytes, note) in [(&self.iso.name, self.iso.size, "")].into_iter().chain(attached) {
             let _ = writeln!(lines, "  {}  {}{note}", printable(name), size(bytes));
