@@ -79,6 +79,16 @@ impl Signer {
         }
     }
 
+    /// What signs: `key`, `command` or `certificate`.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match &self.method {
+            Method::Key(_) => "key",
+            Method::Command(_) => "command",
+            Method::Certified(_) => "certificate",
+        }
+    }
+
     /// Whether a public log records each signature, since it has a certificate.
     #[must_use]
     pub fn is_recorded(&self) -> bool {

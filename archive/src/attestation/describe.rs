@@ -1,5 +1,6 @@
 //! What is signed about an archive.
 
+use content::Digest;
 use trust::{ArchiveStatement, Fault, Provenance, SUBJECTS_MAX, Subject};
 
 use super::AttestationError;
@@ -54,39 +55,77 @@ pub fn describe(
     work: Verification,
     progress: &dyn iso::ByteProgress,
 ) -> Result<(ArchiveDescription, VerifyReport), AttestationError> {
-    let tree = work.tree();
-    let path = tree.path().to_owned();
-    let refused = |fault| AttestationError::Refused { path: path.clone(), fault };
-    let product = product_of(tree)?;
-    let iso = matches!(tree, Tree::Iso(_)).then(|| name_of(tree, &product));
-    let most = SUBJECTS_MAX - usize::from(iso.is_some());
-    let mut subjects = Vec::new();
-    let (mut omitted, mut names) = (0, 0);
-    if tree.entry(layout::SUMS)?.is_some() {
-        let digest = digest_of(tree, layout::SUMS)?;
-        subjects.push(Subject { name: layout::SUMS.into(), digest });
-        for sum in sums::of(tree)?.unwrap_or_default() {
-            if !is_subject(&sum.path) {
-                continue;
-            }
-            names += sum.path.len();
-            if subjects.len() < most && names <= NAMES_MAX {
-                subjects.push(Subject { name: sum.path, digest: sum.digest });
-            } else {
-                omitted += 1;
-            }
-        }
-    } else if iso.is_none() {
-        return Err(refused(Fault::SumsMissing));
-    }
-    let provenance = super::provenance(tree)?;
+    let path = work.tree().path().to_owned();
+    let listed = Listed::of(work.tree())?;
     let report = work.run(progress);
-    if let Some(name) = iso.clone() {
-        let digest = report.iso_digest.ok_or_else(|| refused(Fault::IsoNotRead))?;
-        subjects.insert(0, Subject { name, digest });
+    let missing = || AttestationError::Refused { path: path.clone(), fault: Fault::IsoNotRead };
+    let description = listed.describe(|| report.iso_digest.ok_or_else(missing))?;
+    Ok((description, report))
+}
+
+/// Describes an ISO that was just built: `digest` is that of all its bytes, and the build has verified what it wrote. Reads lists
+/// only.
+///
+/// # Errors
+///
+/// Those of [`describe`].
+pub fn describe_built(tree: &Tree, digest: Digest) -> Result<ArchiveDescription, AttestationError> {
+    Listed::of(tree)?.describe(|| Ok(digest))
+}
+
+/// What the lists of an archive say.
+struct Listed {
+    product: Product,
+    /// The name of the ISO.
+    iso: Option<String>,
+    subjects: Vec<Subject>,
+    omitted: usize,
+    provenance: Option<Provenance>,
+}
+
+impl Listed {
+    fn of(tree: &Tree) -> Result<Self, AttestationError> {
+        let product = product_of(tree)?;
+        let iso = matches!(tree, Tree::Iso(_)).then(|| name_of(tree, &product));
+        let most = SUBJECTS_MAX - usize::from(iso.is_some());
+        let mut subjects = Vec::new();
+        let (mut omitted, mut names) = (0, 0);
+        if tree.entry(layout::SUMS)?.is_some() {
+            let digest = digest_of(tree, layout::SUMS)?;
+            subjects.push(Subject { name: layout::SUMS.into(), digest });
+            for sum in sums::of(tree)?.unwrap_or_default() {
+                if !is_subject(&sum.path) {
+                    continue;
+                }
+                names += sum.path.len();
+                if subjects.len() < most && names <= NAMES_MAX {
+                    subjects.push(Subject { name: sum.path, digest: sum.digest });
+                } else {
+                    omitted += 1;
+                }
+            }
+        } else if iso.is_none() {
+            let path = tree.path().to_owned();
+            return Err(AttestationError::Refused { path, fault: Fault::SumsMissing });
+        }
+        Ok(Self { product, iso, subjects, omitted, provenance: super::provenance(tree)? })
     }
-    let statement = ArchiveStatement { name: product.name, version: product.version, iso, subjects };
-    Ok((ArchiveDescription { statement, omitted, provenance }, report))
+
+    /// The description; `digest` is that of the ISO.
+    fn describe(
+        self,
+        digest: impl FnOnce() -> Result<Digest, AttestationError>,
+    ) -> Result<ArchiveDescription, AttestationError> {
+        let Self { product: Product { name, version, .. }, iso, mut subjects, omitted, provenance } = self;
+        if let Some(name) = iso.clone() {
+            subjects.insert(0, Subject { name, digest: digest()? });
+        }
+        Ok(ArchiveDescription {
+            statement: ArchiveStatement { name, version, iso, subjects },
+            omitted,
+            provenance,
+        })
+    }
 }
 
 pub(super) fn product_of(tree: &Tree) -> Result<Product, AttestationError> {

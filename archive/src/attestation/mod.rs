@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use content::{IoError, printable_path};
 
 pub use check::{Proof, SignedStatement, accept};
-pub use describe::{ArchiveDescription, describe};
+pub use describe::{ArchiveDescription, describe, describe_built};
 pub use provenance::{provenance, provenance_bundle_path};
 use trust::Fault;
 

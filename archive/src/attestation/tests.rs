@@ -104,6 +104,56 @@ fn what_is_signed_is_proven() {
 }
 
 #[test]
+fn an_iso_that_was_just_built_is_described_without_its_content() {
+    let folder = signed();
+    let iso = folder.path().join("sample.iso");
+    let ArchiveDescription { statement, omitted, .. } = described(&iso);
+    let digest = statement.digest_of("sample.iso").unwrap();
+    // A change of what must not be read.
+    let mut bytes = std::fs::read(&iso).unwrap();
+    let at = bytes.windows(9).position(|part| part == b"<repomd/>").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&iso, bytes).unwrap();
+    let built = describe_built(&Tree::open(&iso).unwrap(), digest).unwrap();
+    assert_eq!((built.statement, built.omitted), (statement, omitted));
+}
+
+/// The implanted MD5 of an ISO leaves out some ranges, so only the digest of the ISO proves one without checksums.
+#[test]
+fn an_iso_without_checksums_is_proven_as_a_whole_only() {
+    let folder = signed();
+    let (iso, root) = (folder.path().join("sample.iso"), folder.path().join("tree"));
+    std::fs::remove_file(root.join(layout::SUMS)).unwrap();
+    write_iso(&root, &iso);
+    sign(&iso);
+    assert_eq!(outcome(&iso, Covers::Iso), "Iso");
+    let no_sums = "sample.iso: the statement has no digest of SHA256SUMS";
+    assert_eq!(outcome(&iso, Covers::Contents), no_sums);
+    let unpacked = folder.path().join("unpacked");
+    std::fs::rename(&root, &unpacked).unwrap();
+    let check = |archive: &Path, covers| {
+        let tree = Tree::open(archive).unwrap();
+        (SignedStatement::check(&tree, Some(&bundle_path(&iso)), &policy(covers)).unwrap(), tree)
+    };
+    for covers in [Covers::Iso, Covers::Contents] {
+        let (signed, tree) = check(&iso, covers);
+        let file = signed.verify_files(&tree, &["product.txt".into(), layout::SUMS.into()]);
+        assert!(file.iter().all(|one| one.as_ref().unwrap_err().to_string().ends_with(no_sums)), "{file:?}");
+        assert!(signed.covered_files(&tree).unwrap_err().to_string().ends_with(no_sums));
+        // Its files, in a folder or mounted.
+        let (signed, tree) = check(&unpacked, covers);
+        let error = signed.covered(&tree).unwrap_err().to_string();
+        assert!(error.ends_with("unpacked: the statement has no digest of SHA256SUMS"), "{error}");
+    }
+    // Checksums that came later, which nobody signed.
+    sums::write(&unpacked, &sums::digest_file).unwrap();
+    let (signed, tree) = check(&unpacked, Covers::Contents);
+    assert!(
+        signed.covered(&tree).is_err() && signed.verify_files(&tree, &["product.txt".into()])[0].is_err()
+    );
+}
+
+#[test]
 fn a_statement_has_room_for_1024_subjects_and_the_checksums_cover_the_others() {
     let sample = sample();
     for number in 0..1100 {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::daemon::free_port;
 use tests::{peer, registry, sealift};
 
@@ -107,11 +107,30 @@ fn a_release_differs_from_its_candidate_only_in_the_version() {
         ]
     );
     assert_eq!((&report["ok"], &report["differences"]), (&true.into(), &Value::Array(Vec::new())));
+    let id = "SHA256:EjT2nvb9vdI+9K6SY1KEAf4FwIPBvSjYPCDc9Am5XGs";
+    let by = json!({"method": "key", "keyId": id, "algorithm": "Ed25519", "subject": null, "issuer": null});
+    assert_eq!(report["signer"], by);
+    // A dry run says who would sign.
+    let public = public_key.to_str().unwrap();
+    for (signing, expected) in [
+        (&["--sign-command", "false", "--public-key", public][..], {
+            let mut by = by.clone();
+            by["method"] = "command".into();
+            by
+        }),
+        (&[], Value::Null),
+    ] {
+        let words = [&PROMOTE[..], &["--dry-run", "-o", "json"], signing].concat();
+        let planned: Value = serde_json::from_str(&run(&project, 0, &words).0).unwrap();
+        assert_eq!((&planned["signer"], &planned["bundle"]), (&expected, &Value::Null));
+    }
     let release = "releases/example-1.2.0.iso";
     run(&project, 0, &["archive", "verify", release, "--key", public_key.to_str().unwrap()]);
-    // Again, as after a kill: the same bytes, and nothing is in the way.
+    // Again, as after a kill: the same bytes, and nothing is in the way. The signature stays, so nothing is signed.
     let bytes = fs::read(project.path(release)).unwrap();
-    run(&project, 0, &words);
+    let by = ["--into", "releases", "--sign-command", "false", "--public-key", public];
+    let (text, _) = run(&project, 0, &[&PROMOTE[..], &by].concat());
+    assert!(text.contains("kept releases/example-1.2.0.iso.sigstore.json: Example 1.2.0, "), "{text}");
     assert!(bytes == fs::read(project.path(release)).unwrap());
     // The tag of the release builds the same.
     git(&project, &["tag", "-a", "-m", "1.2.0", "v1.2.0", "v1.2.0-rc0^{commit}"]);

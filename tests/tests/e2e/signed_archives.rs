@@ -153,6 +153,102 @@ fn openssl_and_python_verify_what_we_sign() {
 }
 
 #[test]
+fn a_signature_of_the_same_statement_by_the_same_key_is_kept() {
+    let Some(openssl) = peer::find("openssl") else { return };
+    let folder = archive();
+    let path = folder.path();
+    let tree = path.join("tree");
+    fs::create_dir(tree.join("attestations")).unwrap();
+    let provenance = trust::Provenance::new(
+        trust::BuildParameters::default(),
+        trust::InternalParameters::default(),
+        Vec::new(),
+        "0.2.0",
+    );
+    fs::write(tree.join(archive::layout::PROVENANCE), provenance.render().unwrap()).unwrap();
+    let write = |version: &str| {
+        fs::write(tree.join("product.txt"), format!("NAME=Site\nVERSION={version}\n")).unwrap();
+        archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
+        let options = iso::IsoOptions { volume_id: "Site".into(), ..iso::IsoOptions::default() };
+        let planned = iso::PlannedIso::from_dir(&tree, &options).unwrap();
+        planned.write_file(&path.join("site.iso"), &()).unwrap();
+    };
+    write("1.0");
+    let bundles = ["site.iso.sigstore.json", "site.iso.provenance.sigstore.json"];
+    let read = || bundles.map(|bundle| fs::read(path.join(bundle)).unwrap());
+    // The signatures of openssl have a random part.
+    let sign = |name: &str, words: &[&str]| {
+        make_key(&openssl, path, name, &P256);
+        let (command, public) =
+            (format!("{} dgst -sha256 -sign {name}.pem", openssl.display()), format!("{name}.pub"));
+        let by = ["archive", "sign", "site.iso", "--sign-command", &command, "--public-key", &public];
+        let repeat = [&by[..], words].concat();
+        (run(path, 0, &repeat), repeat.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (text, words) = sign("one", &[]);
+    assert!(bundles.iter().all(|bundle| text.contains(&format!("wrote {bundle}: "))), "{text}");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let first = read();
+    let text = run(path, 0, &words);
+    assert!(bundles.iter().all(|bundle| text.contains(&format!("kept {bundle}: "))), "{text}");
+    assert_eq!(read(), first);
+    let text = run(path, 0, &[&words[..], &["--dry-run"]].concat());
+    assert!(text.starts_with("would keep site.iso.sigstore.json: Site 1.0, "), "{text}");
+    // Only what is missing is signed.
+    fs::remove_file(path.join(bundles[1])).unwrap();
+    let text = run(path, 0, &words);
+    assert!(
+        text.contains("kept site.iso.sigstore.json") && text.contains("wrote site.iso.provenance"),
+        "{text}"
+    );
+    assert_eq!(read()[0], first[0]);
+    // A signature that does not count, one of another archive, and one by another key are replaced.
+    let forged = String::from_utf8(first[0].clone()).unwrap();
+    let at = forged.find("\"sig\":\"").unwrap() + 20;
+    let letter = if &forged[at..=at] == "A" { "B" } else { "A" };
+    fs::write(path.join(bundles[0]), format!("{}{letter}{}", &forged[..at], &forged[at + 1..])).unwrap();
+    let text = run(path, 0, &words);
+    assert!(text.starts_with("wrote site.iso.sigstore.json"), "{text}");
+    run(path, 0, &["archive", "verify", "site.iso", "--key", "one.pub"]);
+    write("1.1");
+    let text = run(path, 0, &words);
+    assert!(text.starts_with("wrote site.iso.sigstore.json: Site 1.1, "), "{text}");
+    run(path, 0, &["archive", "verify", "site.iso", "--key", "one.pub"]);
+    let (text, _) = sign("two", &[]);
+    assert!(text.starts_with("wrote site.iso.sigstore.json"), "{text}");
+    run(path, 0, &["archive", "verify", "site.iso", "--key", "two.pub"]);
+}
+
+#[test]
+fn an_iso_without_checksums_is_signed_as_a_whole_and_quiet_commands_print_reports_only() {
+    let folder = archive();
+    let path = folder.path();
+    for name in ["ed.pk8.pem", "ed.pub"] {
+        fs::copy(sealift::repository().join("trust/src/tests/data").join(name), path.join(name)).unwrap();
+    }
+    fs::remove_file(path.join("tree/SHA256SUMS")).unwrap();
+    let options = iso::IsoOptions { volume_id: "Site 1.0".into(), ..iso::IsoOptions::default() };
+    let planned = iso::PlannedIso::from_dir(&path.join("tree"), &options).unwrap();
+    planned.write_file(&path.join("site.iso"), &()).unwrap();
+    let quiet = |code, words: &[&str]| {
+        let (found, out, err) = sealift::run(path, &[&["-q", "archive"], words].concat());
+        assert_eq!((found, err.as_str()), (code, ""), "{words:?}: {out}");
+        out
+    };
+    let by = ["site.iso", "--key", "ed.pub"];
+    let text = quiet(0, &["sign", "site.iso", "--key", "ed.pk8.pem"]);
+    assert!(text.starts_with("wrote site.iso.sigstore.json: Site 1.0, 1 digest, "), "{text}");
+    // What could not be checked is a part of the report.
+    let text = quiet(0, &[&["verify"], &by[..]].concat());
+    assert!(text.starts_with("no readable SHA256SUMS: "), "{text}");
+    assert!(text.ends_with("): each byte of the ISO is the signed one\n"), "{text}");
+    let reason = "site.iso: the statement has no digest of SHA256SUMS\n";
+    let text = quiet(1, &[&["verify"], &by[..], &["--covers", "contents"]].concat());
+    assert!(text.ends_with(&format!("site.iso: NOT accepted: {reason}")), "{text}");
+    assert_eq!(quiet(1, &[&["verify"], &by[..], &["--file", "product.txt"]].concat()), reason);
+}
+
+#[test]
 fn a_key_that_a_password_protects_signs() {
     let folder = archive();
     let path = folder.path();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use content::printable_path;
+use content::{Digest, printable_path};
 use images::{Reference, RegistrySession};
 use node::publish::{IsoToPublish, Publication};
 
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> CommandResult {
-    let planned = plan(&arguments.archive, arguments.to, arguments.bundle.as_deref())?;
+    let planned = plan(&arguments.archive, arguments.to, arguments.bundle.as_deref(), None)?;
     if !planned.publication.is_signed() {
         let (archive, word) = (printable_path(&arguments.archive), output::shell_word(&arguments.archive));
         output::note(&format!("{archive} is not signed: `sealift archive sign {word} --key FILE` signs it"));
@@ -63,21 +63,27 @@ pub(crate) struct PlannedPublication {
     pub(crate) document: ArchivePublication,
 }
 
-/// Plans to publish an ISO with its bundles and its SBOM; without a tag in `to`, under that of its version. The ISO is read.
+/// Plans to publish an ISO with its bundles and its SBOM; without a tag in `to`, under that of its version. The ISO is read, unless its
+/// digest is known.
 pub(crate) fn plan(
     archive: &Path,
     to: Reference,
     bundle: Option<&Path>,
+    known: Option<Digest>,
 ) -> Result<PlannedPublication, Failure> {
     let iso = IsoToPublish::open(archive).map_err(remedies::publish)?;
     let reference = match to.given_tag() {
         Some(_) => to,
         None => to.with_tag(&iso.tag()).map_err(Failure::usage_by)?,
     };
-    let publication = {
-        let bar = Bar::bytes("hashing", iso.bytes());
-        iso.publication(bundle, &bar).map_err(remedies::publish)?
+    let publication = match known {
+        Some(digest) => iso.publication_of(digest, bundle),
+        None => {
+            let bar = Bar::bytes("hashing", iso.bytes());
+            iso.publication(bundle, &bar)
+        }
     };
+    let publication = publication.map_err(remedies::publish)?;
     let document = ArchivePublication::of(archive, &reference, &publication);
     Ok(PlannedPublication { reference, publication, document })
 }

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use archive::Tree;
 use archive::attestation::{self, ArchiveDescription};
 use archive::verify::{Verdict, Verification, VerifyOptions};
 use clap::Args;
-use content::{AtomicFile, Durability, IoError, LinkPolicy, printable, printable_path};
-use trust::{Bundle, PROVENANCE_BUNDLE_MAX, SignedBy, Signer};
+use content::{AtomicFile, Digest, Durability, IoError, LinkPolicy, printable, printable_path};
+use trust::{BUNDLE_MAX, Bundle, PROVENANCE_BUNDLE_MAX, SignedBy, Signer};
 
 use crate::args::trust::ArchiveSigningArguments;
 use crate::failure::{CommandResult, Failure};
@@ -39,11 +40,18 @@ pub(crate) struct Arguments {
 /// An archive that was signed, or would be.
 pub(crate) struct SignedArchive {
     pub(crate) described: ArchiveDescription,
-    pub(crate) bundle: PathBuf,
+    pub(crate) bundle: BundleFile,
     /// The bundle of the provenance, if the archive has one.
-    pub(crate) provenance: Option<PathBuf>,
+    pub(crate) provenance: Option<BundleFile>,
     /// Who signed it; `None` if nothing was signed.
     pub(crate) by: Option<SignedBy>,
+}
+
+/// A bundle that was written, or would be.
+pub(crate) struct BundleFile {
+    pub(crate) path: PathBuf,
+    /// Whether it existed, with a signature by the same key of the same statement.
+    pub(crate) is_kept: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> CommandResult {
@@ -58,24 +66,24 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         output::note("the certificate and its record were not verified: --trusted-root FILE does that");
     }
     let document = || {
-        let bundles = (signed.bundle.as_path(), signed.provenance.as_deref());
+        let bundles =
+            (signed.bundle.path.as_path(), signed.provenance.as_ref().map(|one| one.path.as_path()));
         ArchiveSignature::of(path, bundles, &signed.described, signed.by.as_ref())
     };
-    let lines = || lines(&signed, if arguments.dry_run { "would write" } else { "wrote" });
+    let lines = || lines(&signed, arguments.dry_run);
     Ok(arguments.output.report(document, lines)?)
 }
 
-/// Verifies an archive and signs it, and the provenance that it has, for which a builder can be named.
-pub(crate) fn sign(
+/// Verifies an archive and signs it, and the provenance that it has, for which a builder can be named. A bundle that has the same
+/// statement, signed by the same key, is kept.
+fn sign(
     path: &Path,
     bundle: PathBuf,
-    (signer, builder_id): (&Signer, Option<&str>),
+    signing: (&Signer, Option<&str>),
     options: &VerifyOptions,
     dry_run: bool,
 ) -> Result<SignedArchive, Failure> {
-    refuse_inside(path, &bundle)?;
-    refuse_other(&bundle)?;
-    refuse_other(&attestation::provenance_bundle_path(&bundle))?;
+    check_target(path, &bundle)?;
     let work = Verification::open(path, options)?;
     let (described, report) = {
         let bar = Bar::bytes("verifying", work.bytes());
@@ -85,48 +93,99 @@ pub(crate) fn sign(
     if report.verdict() == Verdict::Damaged {
         return Err(remedies::damaged(path, &report));
     }
-    let statement = described.statement.render().map_err(|fault| remedies::fault(path, fault))?;
-    // A public log would record a signature with a certificate.
-    if dry_run && signer.is_recorded() {
-        let provenance = described.provenance.is_some().then(|| attestation::provenance_bundle_path(&bundle));
-        return Ok(SignedArchive { described, bundle, provenance, by: None });
-    }
-    let of_provenance = attestation::provenance_bundle_path(&bundle);
-    // A log keeps what it records, so the file is there before the signature.
-    let file = (!dry_run).then(|| AtomicFile::create(&bundle, 0o644, Durability::Durable)).transpose()?;
-    let text = Bundle::sign(&statement, signer, &|| false).map_err(|fault| remedies::signer(path, fault))?;
-    let provenance =
-        provenance(path, &described, signer, builder_id)?.map(|text| (of_provenance.clone(), text));
-    if let Some(file) = file {
-        match &provenance {
-            Some((path, text)) => AtomicFile::write(path, text.as_bytes(), 0o644, Durability::Durable)?,
-            // That of a former archive with this name.
-            None => content::remove(&of_provenance)?,
-        }
-        file.file().write_all(text.as_bytes()).map_err(IoError::at("write", &bundle))?;
-        file.commit()?;
-    }
-    let by = signer.signed_by().map_err(|fault| remedies::signer(path, fault))?;
-    Ok(SignedArchive { described, bundle, provenance: provenance.map(|(path, _)| path), by: Some(by) })
+    write(path, described, bundle, signing, dry_run)
 }
 
-/// The bundle of the provenance; `None` if the archive has none.
+/// Signs the ISO in `tree` as [`sign`] does, which the build has just verified. Its digest is known: only lists are read. `check`
+/// says whether they are still those of that ISO.
+pub(crate) fn sign_built(
+    tree: &Tree,
+    digest: Digest,
+    check: impl FnOnce() -> Result<(), Failure>,
+    signing: (&Signer, Option<&str>),
+) -> Result<SignedArchive, Failure> {
+    let (path, bundle) = (tree.path(), attestation::bundle_path(tree.path()));
+    check_target(path, &bundle)?;
+    let described = attestation::describe_built(tree, digest).map_err(remedies::signing)?;
+    check()?;
+    write(path, described, bundle, signing, false)
+}
+
+fn check_target(archive: &Path, bundle: &Path) -> Result<(), Failure> {
+    refuse_inside(archive, bundle)?;
+    refuse_other(bundle)?;
+    refuse_other(&attestation::provenance_bundle_path(bundle))
+}
+
+/// Signs what is described, and writes the bundles.
+fn write(
+    path: &Path,
+    described: ArchiveDescription,
+    bundle: PathBuf,
+    (signer, builder_id): (&Signer, Option<&str>),
+    dry_run: bool,
+) -> Result<SignedArchive, Failure> {
+    let statement = described.statement.render().map_err(|fault| remedies::fault(path, fault))?;
+    let of_provenance = attestation::provenance_bundle_path(&bundle);
+    let provenance = provenance(path, &described, builder_id)?;
+    let is_kept = is_signed(&bundle, &statement, signer, BUNDLE_MAX);
+    let keeps_provenance = provenance
+        .as_ref()
+        .is_some_and(|statement| is_signed(&of_provenance, statement, signer, PROVENANCE_BUNDLE_MAX));
+    // A public log would record a signature with a certificate.
+    let is_signing = !(dry_run && signer.is_recorded());
+    if is_signing {
+        // A log keeps what it records, so the file is there before the signature.
+        let is_written = !dry_run && !is_kept;
+        let file = is_written.then(|| AtomicFile::create(&bundle, 0o644, Durability::Durable)).transpose()?;
+        let sign = |statement: &str, limit| {
+            Bundle::sign_within(statement, signer, &|| false, limit)
+                .map_err(|fault| remedies::signer(path, fault))
+        };
+        let text = if is_kept { None } else { Some(sign(&statement, BUNDLE_MAX)?) };
+        let new = provenance.as_ref().filter(|_| !keeps_provenance);
+        let new = new.map(|statement| sign(statement, PROVENANCE_BUNDLE_MAX)).transpose()?;
+        match (dry_run, &provenance, new) {
+            (false, _, Some(text)) => {
+                AtomicFile::write(&of_provenance, text.as_bytes(), 0o644, Durability::Durable)?;
+            }
+            // That of a former archive with this name.
+            (false, None, None) => content::remove(&of_provenance)?,
+            _ => {}
+        }
+        if let (Some(file), Some(text)) = (file, text) {
+            file.file().write_all(text.as_bytes()).map_err(IoError::at("write", &bundle))?;
+            file.commit()?;
+        }
+    }
+    let by = is_signing.then(|| signer.signed_by().map_err(|fault| remedies::signer(path, fault)));
+    let provenance = provenance.map(|_| BundleFile { path: of_provenance, is_kept: keeps_provenance });
+    Ok(SignedArchive {
+        described,
+        bundle: BundleFile { path: bundle, is_kept },
+        provenance,
+        by: by.transpose()?,
+    })
+}
+
+/// Whether the file at `bundle` has a signature of this statement by the key of `signer`. With a certificate each signature has a key
+/// of its own.
+fn is_signed(bundle: &Path, statement: &str, signer: &Signer, limit: usize) -> bool {
+    let Ok(bytes) = content::open_read(bundle, LinkPolicy::Refuse, limit as u64) else { return false };
+    Bundle::parse_within(&bytes, limit).is_ok_and(|bundle| bundle.is_of(statement, signer.public_key()))
+}
+
+/// The statement about the provenance; `None` if the archive has none.
 fn provenance(
     archive: &Path,
     described: &ArchiveDescription,
-    signer: &Signer,
     builder_id: Option<&str>,
 ) -> Result<Option<String>, Failure> {
-    let Some(statement) = described.provenance_statement(builder_id) else {
-        return match builder_id {
-            Some(_) => Err(remedies::no_provenance(archive)),
-            None => Ok(None),
-        };
-    };
-    let statement = statement.map_err(|fault| remedies::fault(archive, fault))?;
-    let text = Bundle::sign_within(&statement, signer, &|| false, PROVENANCE_BUNDLE_MAX)
-        .map_err(|fault| remedies::signer(archive, fault))?;
-    Ok(Some(text))
+    match (described.provenance_statement(builder_id), builder_id) {
+        (Some(statement), _) => statement.map(Some).map_err(|fault| remedies::fault(archive, fault)),
+        (None, Some(_)) => Err(remedies::no_provenance(archive)),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Refuses to replace something else than a bundle, such as the key that signs, and to write through a link.
@@ -157,12 +216,21 @@ fn refuse_inside(archive: &Path, bundle: &Path) -> Result<(), Failure> {
         .remedy("name a file outside the archive: --bundle FILE"))
 }
 
-/// What was written, in words.
-pub(crate) fn lines(signed: &SignedArchive, wrote: &str) -> String {
+/// What was written, or would be in a dry run, in words.
+pub(crate) fn lines(signed: &SignedArchive, dry_run: bool) -> String {
+    let done = |bundle: &BundleFile| {
+        let word = match (bundle.is_kept, dry_run) {
+            (false, false) => "wrote",
+            (false, true) => "would write",
+            (true, false) => "kept",
+            (true, true) => "would keep",
+        };
+        format!("{word} {}", printable_path(&bundle.path))
+    };
     let ArchiveDescription { statement, omitted, .. } = &signed.described;
     let mut text = format!(
-        "{wrote} {}: {} {}, {}{}\n",
-        printable_path(&signed.bundle),
+        "{}: {} {}, {}{}\n",
+        done(&signed.bundle),
         printable(&statement.name),
         printable(&statement.version),
         count(statement.subjects.len() as u64, "digest"),
@@ -176,8 +244,8 @@ pub(crate) fn lines(signed: &SignedArchive, wrote: &str) -> String {
             count(*omitted as u64, "digest")
         );
     }
-    if let Some(path) = &signed.provenance {
-        text += &format!("{wrote} {}: what it was built from\n", printable_path(path));
+    if let Some(bundle) = &signed.provenance {
+        text += &format!("{}: what it was built from\n", done(bundle));
     }
     text
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod notes;
+mod placed;
 pub(crate) mod promote;
 
 use clap::Subcommand;

@@ -1,7 +1,6 @@
 //! `sealift release promote`.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use archive::diff::{VersionComparison, compare_promotion};
@@ -12,11 +11,12 @@ use buildchain::project::{Checkout, Project, Settings};
 use buildchain::release::{self, Promotion};
 use buildchain::tasks::build_parameters;
 use clap::Args;
-use content::{AtomicFile, Durability, LinkPolicy, printable, printable_path};
+use content::{printable, printable_path};
 use images::push::PushReport;
 use images::{Reference, RegistrySession};
-use trust::{BuildParameters, Signer};
+use trust::{BuildParameters, SignedBy, Signer};
 
+use super::placed::PlacedIso;
 use crate::args::oci;
 use crate::args::registry_client::ClientArguments;
 use crate::args::trust::ArchiveSigningArguments;
@@ -24,10 +24,10 @@ use crate::commands::archive::sign::{self, SignedArchive};
 use crate::commands::archive::{publish, push};
 use crate::failure::{CommandResult, Failure};
 use crate::output::documents::publishing::ArchivePublication;
-use crate::output::documents::release::ReleasePromotion;
+use crate::output::documents::release::{ReleasePromotion, ReleaseSigner};
 use crate::output::{self, ReportOutput, count};
 use crate::progress::Bar;
-use crate::rebuild::{self, Built, Workshop};
+use crate::rebuild::{self, Workshop};
 use crate::remedies;
 use crate::session::Selector;
 use crate::signals::Signals;
@@ -122,9 +122,9 @@ fn promote(
     let commit = checkout.commit().map_err(remedies::project::project)?;
     let mut done = Done { is_untagged, ..Done::default() };
     if is_good && !arguments.dry_run {
-        place(&built, &target)?;
-        done.signed = sign(arguments, &target, signer)?;
-        if let Err(failure) = carry(arguments, promotion, checkout, &target, &mut done) {
+        let iso = PlacedIso::place(&built, &target)?;
+        done.signed = sign(arguments, &iso, signer)?;
+        if let Err(failure) = carry(arguments, promotion, checkout, &iso, &mut done) {
             output::note(&format!(
                 "{} is written; the same command continues from there",
                 printable_path(&target)
@@ -133,8 +133,10 @@ fn promote(
         }
     }
     let text = text(arguments, promotion, (&target, signer), &found, &done);
+    let by = done.signed.as_ref().map(|signed| signed.by.clone());
+    let signer = signer.map(|signer| ReleaseSigner::of(signer, by.unwrap_or_else(|| known(signer)).as_ref()));
     let document =
-        || ReleasePromotion::of(promotion, &commit, (&target, built.digest), &found, done, is_good);
+        || ReleasePromotion::of(promotion, &commit, (&target, built.digest), signer, &found, (done, is_good));
     arguments.output.report(document, || text)?;
     if is_good { Ok(()) } else { Err(Failure::Failed(None)) }
 }
@@ -159,18 +161,22 @@ fn carry(
     arguments: &Arguments,
     promotion: &Promotion,
     checkout: &Checkout,
-    iso: &Path,
+    iso: &PlacedIso,
     done: &mut Done,
 ) -> Result<(), Failure> {
     let registries = RegistrySession::new(arguments.client.options());
     if let Some(registry) = &arguments.push {
-        done.pushed = Some(push::plan(iso, registry, None)?.push(&registries)?);
+        let planned = push::plan(iso.path(), registry, None)?;
+        iso.check()?;
+        done.pushed = Some(planned.push(&registries)?);
     }
     if let Some(reference) = &arguments.publish {
-        let planned = publish::plan(iso, reference.clone(), None)?;
+        let planned = publish::plan(iso.path(), reference.clone(), None, Some(iso.digest()))?;
+        iso.check()?;
         let published = planned.push(false, &registries);
-        done.published = Some(published.map_err(|error| remedies::publishing::release(error, iso))?);
+        done.published = Some(published.map_err(|error| remedies::publishing::release(error, iso.path()))?);
     }
+    iso.check()?;
     if arguments.tag_source {
         let tagged = checkout.tag_source(&promotion.tag, &promotion.release);
         done.tagged = Some(tagged.map_err(remedies::project::project)?);
@@ -302,37 +308,22 @@ fn target_name(iso: &Path, version: &str) -> String {
     format!("{stem}-{version}.iso")
 }
 
-/// Copies the ISO to `target`, unless it is there.
-fn place(built: &Built, target: &Path) -> Result<(), Failure> {
-    if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        content::create_folder(folder)?;
-    }
-    if target.symlink_metadata().is_ok() {
-        let (found, _) = content::hash_file(target, LinkPolicy::Refuse)?;
-        if found == built.digest {
-            return Ok(());
-        }
-        let message = format!("{} exists, and is another ISO", printable_path(target));
-        return Err(Failure::usage(message).remedy("move it away, or name another folder with --into DIR"));
-    }
-    let source: File = content::open(&built.iso, LinkPolicy::Refuse)?;
-    let file = AtomicFile::create(target, 0o644, Durability::Durable)?;
-    content::copy(&source, &built.iso, file.file(), target)?;
-    Ok(file.commit()?)
-}
-
 fn sign(
     arguments: &Arguments,
-    target: &Path,
+    iso: &PlacedIso,
     signer: Option<&Signer>,
 ) -> Result<Option<SignedArchive>, Failure> {
     let Some(signer) = signer else {
         output::note("the ISO is not signed: name a key with --key FILE");
         return Ok(None);
     };
-    let options = VerifyOptions { iso_digest: true, ..VerifyOptions::default() };
     let builder_id = arguments.signing.builder_id.as_deref();
-    sign::sign(target, attestation::bundle_path(target), (signer, builder_id), &options, false).map(Some)
+    sign::sign_built(&iso.tree()?, iso.digest(), || iso.check(), (signer, builder_id)).map(Some)
+}
+
+/// Who would sign: an authority certifies nothing before something is signed.
+fn known(signer: &Signer) -> Option<SignedBy> {
+    Some(signer).filter(|signer| !signer.is_recorded()).and_then(|signer| signer.signed_by().ok())
 }
 
 fn text(
@@ -370,9 +361,7 @@ fn text(
     if arguments.dry_run {
         let _ = writeln!(text, "would write {}", printable_path(target));
         if let Some(signer) = signer {
-            // An authority certifies nothing before something is signed.
-            let by = Some(signer).filter(|signer| !signer.is_recorded()).and_then(|one| one.signed_by().ok());
-            let by = by.map_or_else(|| "a certificate".to_owned(), |by| by.to_string());
+            let by = known(signer).map_or_else(|| "a certificate".to_owned(), |by| by.to_string());
             let _ = writeln!(text, "would sign it with {by}");
         }
         if let Some(registry) = &arguments.push {
@@ -388,7 +377,7 @@ fn text(
     }
     let _ = writeln!(text, "wrote {}", printable_path(target));
     if let Some(signed) = &done.signed {
-        text += &sign::lines(signed, "wrote");
+        text += &sign::lines(signed, false);
     }
     if let Some(report) = &done.pushed {
         text += &push::summary(report);

@@ -7,9 +7,11 @@ use buildchain::release::{Promotion, ReleaseReport};
 use content::Digest;
 use schemars::JsonSchema;
 use serde::Serialize;
+use trust::{SignedBy, Signer};
 
 use super::node::ArchivePush;
 use super::publishing::ArchivePublication;
+use super::signatures::SignerDocument;
 use super::text;
 use crate::commands::release::promote::Done;
 use crate::output::document::Document;
@@ -81,6 +83,8 @@ pub(crate) struct ReleasePromotion {
     iso: String,
     /// The digest of the ISO.
     digest: String,
+    /// Who signs it, or would. Null if no option says who.
+    signer: Option<ReleaseSigner>,
     /// The path of its bundle. Null if it was not signed.
     bundle: Option<String>,
     /// The path of the bundle of its provenance. Null if it was not signed, or does not say what it was built from.
@@ -95,6 +99,24 @@ pub(crate) struct ReleasePromotion {
     published: Option<ArchivePublication>,
     /// Whether the tag of the release is new; false if the commit had it. Null without `--tag`.
     tagged: Option<bool>,
+}
+
+/// Who signs a release.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReleaseSigner {
+    /// What signs: `key`, `command` or `certificate`.
+    method: &'static str,
+    /// The holder of the key or of the certificate; the values are null if nothing has been signed with a certificate yet.
+    #[serde(flatten)]
+    by: SignerDocument,
+}
+
+impl ReleaseSigner {
+    /// The signer, as `by` if that is known.
+    pub(crate) fn of(signer: &Signer, by: Option<&SignedBy>) -> Self {
+        Self { method: signer.method(), by: by.map(Into::into).unwrap_or_default() }
+    }
 }
 
 /// A difference between a candidate and its release.
@@ -117,9 +139,9 @@ impl ReleasePromotion {
         promotion: &Promotion,
         commit: &str,
         (iso, digest): (&Path, Digest),
+        signer: Option<ReleaseSigner>,
         found: &VersionComparison,
-        done: Done,
-        ok: bool,
+        (done, ok): (Done, bool),
     ) -> Self {
         let Promotion { candidate, release, tag } = promotion.clone();
         let difference = |one: &archive::diff::OtherDifference| PromotionDifference {
@@ -135,8 +157,9 @@ impl ReleasePromotion {
             ok,
             iso: text(iso),
             digest: digest.to_string(),
-            bundle: signed.map(|signed| text(&signed.bundle)),
-            provenance: signed.and_then(|signed| signed.provenance.as_deref()).map(text),
+            signer,
+            bundle: signed.map(|signed| text(&signed.bundle.path)),
+            provenance: signed.and_then(|signed| signed.provenance.as_ref()).map(|one| text(&one.path)),
             explained: found.explained.clone(),
             differences: found.other.iter().map(difference).collect(),
             pushed: done.pushed.as_ref().map(Into::into),
