@@ -264,6 +264,19 @@ fn an_archive_without_checksums_is_accepted_by_its_signature_or_by_the_policy() 
         sign(&iso);
         assert_eq!(node.try_to_import(&iso, options), "metalk8s-2.10.0");
         delete(&node.paths, "metalk8s-2.10.0", &DELETE, &Fake::default()).ok();
+        // Its files are not proven: neither the node that counts them nor a server of them accepts it.
+        let contents = SIGNED.replace("require: signature", "require: signature, covers: contents");
+        let refused = "the policy of this node refuses the archive: bare.iso: the statement has no digest of SHA256SUMS";
+        node.obey(&contents);
+        assert_eq!(node.try_to_import(&iso, options), refused);
+        let checked = check_verifiable(&node.paths, &iso, false).unwrap_err().to_string();
+        assert_eq!(checked.replace(&format!("{}/", node.root.path().display()), ""), refused);
+        node.obey(SIGNED);
+        let served = crate::archives::signed::accepted(&node.paths, vec![iso.clone()], true).unwrap();
+        assert!(
+            served.archives.is_empty() && served.refused[0].1.to_string().contains("SHA256SUMS"),
+            "{served:?}"
+        );
         std::fs::remove_file(bundle_path(&iso)).unwrap();
     }
 }
