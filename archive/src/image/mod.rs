@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use index::ImageIndex;
-pub use original::original_names;
+pub use original::{folder_of, original_names};
 
 use content::Digest;
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest, MediaKind as ManifestKind, Platform};

@@ -20,6 +20,7 @@
 
 mod file;
 mod reference;
+mod requested;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::file::OriginalNamesFile;
 pub use self::reference::{OriginalReference, canonical_host, host_of_part, host_part};
+pub use self::requested::{NameMeaning, RequestedRegistry};
 use crate::json;
 use crate::reference::{Reference, check_repository, check_tag};
 

@@ -9,8 +9,6 @@
 
 #[path = "../../src/http/range.rs"]
 mod range;
-#[path = "../../src/http/registry_host.rs"]
-mod registry_host;
 #[path = "../../src/http/uri.rs"]
 mod uri;
 
@@ -18,9 +16,8 @@ use http::header::{IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
-use images::original_names::{canonical_host, host_of_part, host_part};
+use images::original_names::{NameMeaning, RequestedRegistry, canonical_host, host_of_part, host_part};
 use range::RangeSelection;
-use registry_host::RequestedRegistry;
 
 fuzz_target!(|input: &str| {
     let mut lines = input.split('\n');
@@ -39,11 +36,15 @@ fuzz_target!(|input: &str| {
     let host = input.rsplit('\n').next();
     for serves in [true, false] {
         let registry = RequestedRegistry::of(query.get("ns"), None, host, |_| serves);
+        let registry_of = &registry;
         if let RequestedRegistry::Other(registry) = &registry {
             assert_eq!(canonical_host(registry).as_ref(), Some(registry));
             assert!(!registry.contains(['/', '%', '?', ' ']) && !registry.contains(char::is_control));
             let part = host_part(registry);
             assert!(part.is_none_or(|part| host_of_part(&part).as_ref() == Some(registry)));
+            // An image alone is not one of another registry.
+            let is_bare = |meaning: &NameMeaning<'_>| matches!(meaning, NameMeaning::Own { prefix: None, .. });
+            assert!(!registry_of.meanings(path).iter().any(is_bare));
         }
         assert!(query.get("ns").is_none_or(|ns| canonical_host(ns).is_some()) || registry == RequestedRegistry::Invalid);
     }

@@ -7,10 +7,10 @@ use content::Digest;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use images::manifest::{Descriptor, MANIFEST_MAX, Manifest};
+use images::original_names::RequestedRegistry;
 
 use super::request::EndpointRequest;
 use crate::http::body::{self, CHUNK, FileBody, ResponseBody};
-use crate::http::registry_host::RequestedRegistry;
 use crate::http::response::{self, FileSource, JSON, Response};
 use crate::http::{range, uri};
 use crate::integrity::MISMATCH;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
+use images::original_names::RequestedRegistry;
 
-use crate::http::registry_host::RequestedRegistry;
 use crate::http::uri::Query;
 use crate::inventory::{FoundRepository, Inventory};
 use crate::state::ServerState;

@@ -60,15 +60,7 @@ impl ServedArchive {
     pub(super) fn read(path: &Path, former: Option<&Self>) -> Result<Self, Error> {
         let tree = Tree::open(path)?;
         let product = product::of(&tree)?;
-        let has = |name| tree.entry(name).map(|entry| entry.is_some());
-        let images = if has(layout::IMAGES)? {
-            Some(layout::IMAGES)
-        } else if product.is_some() || has(layout::PACKAGES)? {
-            None
-        } else {
-            // A folder of images itself.
-            Some("")
-        };
+        let images = image::folder_of(&tree)?;
         let stamp =
             FileStamp::of_path(path).map_err(IoError::at("examine", path)).map_err(archive::Error::from)?;
         let mut builder = Builder::default();

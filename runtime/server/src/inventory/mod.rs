@@ -15,13 +15,12 @@ use std::sync::{Arc, OnceLock};
 use ::archive::{ArchiveId, Product, version};
 use bytes::Bytes;
 use content::Digest;
-use images::original_names::host_of_part;
+use images::original_names::{NameMeaning, RequestedRegistry};
 
 use self::archive::ServedArchive;
 use self::original::OriginalTag;
 use self::repository::ServedRepository;
 use crate::error::Error;
-use crate::http::registry_host::RequestedRegistry;
 
 /// All served archives, by the names in URLs.
 #[derive(Debug, Default)]
@@ -113,32 +112,32 @@ impl Inventory {
         Ok(())
     }
 
-    /// The images of a name in a request for images of `registry`; of several archives, the one that decides about a tag first.
-    ///
-    /// A name that starts with an archive is unambiguous: `metalk8s-2.10/redis`, `metalk8s-2.10/docker.io/library/redis`. Else, a
-    /// name in a request for another registry is an original name and nothing else: `nginx` of that registry is not `nginx` of an
-    /// archive. A request for this server can name the registry in the path (`docker.io/library/redis`), or an image alone
-    /// (`redis`) where that can only mean one.
+    /// The images of a name in a request for images of `registry`: those of the first meaning of
+    /// [`RequestedRegistry::meanings`] that is served. Of several archives, the one that decides about a tag is the first.
     pub(crate) fn repositories(&self, name: &str, registry: &RequestedRegistry) -> Vec<FoundRepository<'_>> {
-        if let Some(found) = self.prefixed(name) {
-            return vec![found];
-        }
-        let below = name.split_once('/').and_then(|(part, rest)| Some((host_of_part(part)?, rest)));
-        match (registry, below) {
-            (RequestedRegistry::Invalid, _) => Vec::new(),
-            (RequestedRegistry::Other(host), below) => {
-                let found = self.original(host, name);
-                // A client can send the host both in the path and in the query.
-                match below {
-                    Some((part, rest)) if found.is_empty() && part == *host => self.original(host, rest),
-                    _ => found,
-                }
+        let meanings = registry.meanings(name);
+        let mut found = meanings.iter().map(|meaning| self.of_meaning(meaning));
+        found.find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    fn of_meaning(&self, meaning: &NameMeaning<'_>) -> Vec<FoundRepository<'_>> {
+        let of_archive = |prefix, repository: &dyn Fn(&ServedArchive) -> Option<&ServedRepository>| {
+            let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
+            Some(FoundRepository { archive, repository: repository(archive)? })
+        };
+        let found = match meaning {
+            NameMeaning::Own { prefix: Some(prefix), name } => {
+                of_archive(*prefix, &|archive| archive.repositories.get(*name))
             }
-            (RequestedRegistry::This, below) => {
-                let found = below.map(|(host, rest)| self.original(&host, rest)).unwrap_or_default();
-                if found.is_empty() { self.bare(name).into_iter().collect() } else { found }
+            NameMeaning::Own { prefix: None, name } => self.bare(name),
+            NameMeaning::Original { prefix: Some(prefix), host, repository } => {
+                of_archive(*prefix, &|archive| archive.original.get(host, repository))
             }
-        }
+            NameMeaning::Original { prefix: None, host, repository } => {
+                return self.original(host, repository);
+            }
+        };
+        found.into_iter().collect()
     }
 
     /// Whether an image of an archive came from this registry.
@@ -151,18 +150,6 @@ impl Inventory {
         let bare = self.bare.iter().filter_map(|index| self.archives.get(*index));
         let mut found = bare.filter_map(|archive| Some((archive, archive.repositories.get(name)?)));
         found.next().map(|(archive, repository)| FoundRepository { archive, repository })
-    }
-
-    /// The images of a name that begins with an archive ID.
-    fn prefixed(&self, name: &str) -> Option<FoundRepository<'_>> {
-        let (prefix, rest) = name.split_once('/')?;
-        let archive = self.archives.get(*self.by_prefix.get(prefix)?)?;
-        let original = || {
-            let (part, rest) = rest.split_once('/')?;
-            archive.original.get(&host_of_part(part)?, rest)
-        };
-        let repository = archive.repositories.get(rest).or_else(original)?;
-        Some(FoundRepository { archive, repository })
     }
 
     /// The images of an original name, in all archives, the newest first.

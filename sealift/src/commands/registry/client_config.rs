@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use archive::{Tree, image, layout};
+use archive::{Tree, image};
 use clap::Args;
 use node::client_config::{
     self, CONFIG_PATH, ClientConfigFile, K3sDistribution, NodeAddress, OriginalNames, PolicyNames,
@@ -259,6 +259,6 @@ pub(super) fn signed_repositories(archives: &[PathBuf]) -> Result<Vec<SignedRepo
 /// The hosts in the original names of the images of an archive, or of a folder of images.
 fn hosts_of(archive: &Path) -> archive::Result<Vec<String>> {
     let tree = Tree::open(archive)?;
-    let below = if tree.entry(layout::IMAGES)?.is_some() { layout::IMAGES } else { "" };
-    Ok(image::original_names(&tree, below)?.hosts().map(str::to_owned).collect())
+    let Some(folder) = image::folder_of(&tree)? else { return Ok(Vec::new()) };
+    Ok(image::original_names(&tree, folder)?.hosts().map(str::to_owned).collect())
 }

@@ -440,6 +440,7 @@ fn containerd_asks_sealift_before_it_pulls_an_image() {
     for (name, digest, code, reason) in [
         ("quay.io/vendor/c2:1", &image, 0, "c2:1 in "),
         ("metalk8s-registry-from-config.invalid/example-1.0.0/c2:1", &image, 0, "c2:1 in "),
+        ("10.0.0.1:8080/c2:1", &image, 0, "c2:1 in "),
         ("quay.io/vendor/c2:1", &other, 1, "the rule `quay.io/vendor/c2` of "),
         ("docker.io/library/nginx:1", &other, 0, "no rule of the archives covers the name"),
     ] {
