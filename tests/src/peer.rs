@@ -1,8 +1,10 @@
 //! Peers: the real tools that read what Sealift writes.
 //!
-//! A test names the peers it needs and returns early if one is missing, which is reported on standard error.
+//! A test names the peers it needs and returns early if one is missing, which is reported on standard error and in the file that
+//! `SEALIFT_SKIPPED` names: the test runner shows nothing of a test that passes, so `cargo xtask test` prints the file.
 //! In CI (`CI` set) a missing peer is a failure: nothing is skipped there.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -29,11 +31,18 @@ pub fn find(name: &str) -> Option<PathBuf> {
 ///
 /// # Panics
 ///
-/// In CI, where every test must run.
+/// In CI, where every test must run; if the file of `SEALIFT_SKIPPED` cannot be written.
 #[expect(clippy::print_stderr, reason = "a skip must be visible")]
 pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "a test cannot run: {why}");
     eprintln!("SKIPPED: {why}");
+    if let Some(file) = std::env::var_os("SEALIFT_SKIPPED") {
+        let thread = std::thread::current();
+        let line = format!("{}: {why}\n", thread.name().unwrap_or("a test"));
+        let opened = std::fs::File::options().append(true).create(true).open(&file);
+        let written = opened.and_then(|mut file| file.write_all(line.as_bytes()));
+        written.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
 }
 
 /// Runs a peer to its end with an empty standard input. Unless it exits with 0, fails the test with its output.

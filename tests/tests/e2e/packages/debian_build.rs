@@ -77,7 +77,7 @@ fn dpkg_installs_what_lintian_finds_no_fault_with() {
     }
 
     if !is_root() {
-        return;
+        return peer::skip("only root can install the package");
     }
     let root = folder.join("root");
     for place in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
