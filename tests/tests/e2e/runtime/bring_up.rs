@@ -132,7 +132,12 @@ fn a_node_is_brought_up_from_its_iso_through_a_power_cut_and_a_reboot() {
     node.run(&is_whole.replace("{root}", root));
 
     // The next run continues, with firewalld, and the node is rebooted in its last step.
-    node.run(&format!("systemctl start firewalld; findmnt {root} || mount /archives/metalk8s.iso {root}"));
+    // On a busy machine, the kernel once refused the first mount of a loop device after a boot. If it refuses the second one too,
+    // its log says why.
+    let mount = format!("mount /archives/metalk8s.iso {root}");
+    node.run(&format!(
+        "systemctl start firewalld; findmnt {root} || {mount} || {{ dmesg | tail; udevadm settle; {mount}; }}"
+    ));
     node.run(&format!("{in_background}\n{UNTIL_IT_WAITS}"));
     let allowed = node.run("firewall-cmd --list-services");
     assert!(allowed.split_whitespace().any(|service| service == "sealift-registry"), "{allowed}");
