@@ -27,13 +27,8 @@ fn python() -> Option<PathBuf> {
     has_it.then_some(python)
 }
 
-/// Writes the ISO `NAME` of an archive with `content` in a file.
-fn archive(folder: &Path, name: &str, content: &[u8]) {
-    let tree = folder.join("tree");
-    fs::create_dir_all(&tree).unwrap();
-    let product = "NAME=Site\nVERSION=1.0+b1\nGIT=abc\nBUILD_TIMESTAMP=2026-11-20T10:00:00Z\n";
-    fs::write(tree.join("product.txt"), product).unwrap();
-    fs::write(tree.join("content"), content).unwrap();
+/// Writes a provenance into the tree of an archive.
+pub(crate) fn write_provenance(tree: &Path) {
     fs::create_dir(tree.join("attestations")).unwrap();
     let provenance = trust::Provenance::new(
         trust::BuildParameters::default(),
@@ -42,6 +37,16 @@ fn archive(folder: &Path, name: &str, content: &[u8]) {
         "0.2.0",
     );
     fs::write(tree.join(archive::layout::PROVENANCE), provenance.render().unwrap()).unwrap();
+}
+
+/// Writes the ISO `NAME` of an archive with `content` in a file.
+fn archive(folder: &Path, name: &str, content: &[u8]) {
+    let tree = folder.join("tree");
+    fs::create_dir_all(&tree).unwrap();
+    let product = "NAME=Site\nVERSION=1.0+b1\nGIT=abc\nBUILD_TIMESTAMP=2026-11-20T10:00:00Z\n";
+    fs::write(tree.join("product.txt"), product).unwrap();
+    fs::write(tree.join("content"), content).unwrap();
+    write_provenance(&tree);
     fs::write(tree.join(archive::layout::ARCHIVE_SBOM), "{}").unwrap();
     archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
     let options = iso::IsoOptions { volume_id: "Site".into(), ..iso::IsoOptions::default() };

@@ -158,14 +158,7 @@ fn a_signature_of_the_same_statement_by_the_same_key_is_kept() {
     let folder = archive();
     let path = folder.path();
     let tree = path.join("tree");
-    fs::create_dir(tree.join("attestations")).unwrap();
-    let provenance = trust::Provenance::new(
-        trust::BuildParameters::default(),
-        trust::InternalParameters::default(),
-        Vec::new(),
-        "0.2.0",
-    );
-    fs::write(tree.join(archive::layout::PROVENANCE), provenance.render().unwrap()).unwrap();
+    crate::publishing::write_provenance(&tree);
     let write = |version: &str| {
         fs::write(tree.join("product.txt"), format!("NAME=Site\nVERSION={version}\n")).unwrap();
         archive::sums::write(&tree, &archive::sums::digest_file).unwrap();
